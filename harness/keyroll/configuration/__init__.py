@@ -2,8 +2,8 @@
 
     configuration = read(text, "R1.conf")
 
-    configuration.findings            # what is not known: Finding(kind, message, where, path)
-    configuration.doubts              # of these, what stands where sessions and chains do: one may be hidden there
+    configuration.findings            # what could not be determined: Finding(kind, message, where, path)
+    configuration.doubts              # those at levels of sessions and chains, where one may be missing
     for router in configuration.routers:              # the main router, then its logical systems
         for chain in router.chains:                   # keychain (keyroll.keychain), place(), doubts, secrets_unknown
             ...
@@ -13,26 +13,26 @@
 
     ends = match([router for one in configurations for router in one.routers])
     ends.links                        # Link(one, other, one_address, other_address): two ends of one session
-    ends.singles                      # Single(session, reason, router): what has no other end among the routers
+    ends.singles                      # Single(session, reason, router): sessions without another end
 
-**Unknown is not a value.** A finding bears on what stands at its level, above it and below it. Sessions and chains
-carry the findings that bear on them as `doubts`: while there is one, nothing that is said of the session is sure, and
-nothing about it is green. A secret that the text does not tell is `Secret.unknown`; compare secrets with
-`Secret.compare`, which has three answers. `==` on an unknown secret raises.
+**Unknown is not a value.** A finding affects what is configured at its level, above it and below it. Sessions and
+chains have the findings that affect them as `doubts`: with any doubt, no statement about the session is certain, and no
+check of it passes. A secret that the text does not show is `Secret.unknown`; compare secrets with `Secret.compare`,
+which has three answers. `==` on an unknown secret raises.
 
-`read(text, name, base=configuration)` reads `set` and `delete` lines upon what is there. Text of another make,
-or that is no configuration, raises ConfigurationError, which says what it is.
+`read(text, name, base=configuration)` applies `set` and `delete` lines to another configuration. Text of another
+vendor, or that is not a configuration, raises ConfigurationError, which says what it is.
 
-Where a statement stands twice, or groups bring it, the value in force is Junos': `View` looks it up
-(`configuration.view("protocols", "bgp")`), for any statement: `leaf`, `values`, `names`, `below`.
+If a statement occurs twice, or comes from groups, `View` returns the value that is in force in Junos
+(`configuration.view("protocols", "bgp")`): `leaf`, `values`, `names`, `below`.
 
-    statements, words        what a statement is; the words that Junos has, as data
-    hierarchy                the levels that they make up
+    statements, words        the description of statements; the statement names of Junos, as data
+    hierarchy                the levels that are made of them
     console, text            lines of a terminal; curly text and set lines to one tree
-    tree, levels             the tree of words; abbreviations, unknown words
-    inheritance              groups, looked up
-    bearing                  which findings bear on which level
-    placeholders             what stands where a secret was
+    tree, levels             the tree of words; abbreviations and unknown words resolved
+    inheritance              the values in force, with configuration groups
+    bearing                  which findings affect which level
+    placeholders             texts in place of removed secrets
     chains, sessions         the two views
     addresses                addresses, and the networks that they are on
     zones                    a router's own time-zone, for start-times that name none

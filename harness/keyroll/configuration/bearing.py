@@ -1,8 +1,8 @@
-"""Which findings concern what stands at a path, efficiently for thousands of both.
+"""Which findings affect a path of the configuration, efficiently for thousands of both.
 
-A finding bears on what stands at its level, above it and below it. A finding inside a configuration group bears on the
-levels to which the group may bring something. Findings are kept in a tree of their paths, so that a session costs the
-length of its path, not the number of findings.
+A finding affects what is configured at its level, above it and below it. A finding inside a configuration group affects
+the levels that the group may apply to. Findings are in a tree of their paths, so that a lookup costs the length of a
+path, not the number of findings.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from keyroll.configuration.findings import Finding, Path
 from keyroll.configuration.inheritance import matches
 
 Groups = Callable[[Path], frozenset[str]]
-"""The groups that may bring something to a path."""
+"""Returns the groups that may apply to a path."""
 
 
 class _FindingsAt:
@@ -26,7 +26,7 @@ class _FindingsAt:
         self.here: list[int] = []
         self.below: dict[str, _FindingsAt] = {}
         self.wildcards: list[str] = []
-        """Which of the words below are patterns."""
+        """Those of the words below that are wildcards."""
 
     def add(self, path: Iterable[str], number: int) -> None:
         level = self
@@ -57,7 +57,7 @@ class _FindingsAt:
 
 
 class Bearing:
-    """Findings, to be asked for those that bear on a path."""
+    """Findings, indexed to find those that affect a path."""
 
     def __init__(self, findings: Sequence[Finding], applied: Groups) -> None:
         self._findings = findings
@@ -73,13 +73,13 @@ class Bearing:
         self._made: dict[tuple[_Met, ...], tuple[Finding, ...]] = {}
 
     def on(self, path: Path) -> tuple[Finding, ...]:
-        """Return the findings that could change the meaning of what stands at `path`, in their order."""
+        """Return the findings that could change the meaning of what is configured at `path`, in their order."""
         if not self._findings:
             return ()
         met = [_met(self._top, path, patterns=False)]
         if self._groups:
             met += [_met(self._groups[name], path, patterns=True) for name in self._applied(path) & self._groups.keys()]
-        # Thousands of sessions meet the same levels, such as the top of the text alone: one answer for all of them.
+        # Cached, because thousands of sessions pass the same levels.
         key = tuple(met)
         made = self._made.get(key)
         if made is None:

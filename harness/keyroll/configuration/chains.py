@@ -1,4 +1,4 @@
-"""The key chains in force: values of `keyroll.keychain`, the place of each statement, and what is not known of them."""
+"""The key chains in force: values of `keyroll.keychain`, the place of each statement, and doubts about them."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ FALLBACKS = frozenset(("hmac-sha-1", "sha-1"))
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A key chain of one router and where its parts stand.
+    """A key chain of one router and the places of its parts.
 
-    `lost` names, for each key, statements that stand there and whose value is not known (unreadable, uncertain): the
-    key lacks them in `keychain` and not on the router.
+    `lost` names, for each key, statements that the text has but whose value is not known (unreadable, uncertain): the
+    key lacks them in `keychain`, but not on the router.
     """
 
     keychain: Keychain
@@ -51,9 +51,9 @@ class Chain:
     places: Mapping[Slot, Where] = field(repr=False)
     lost: Mapping[int, frozenset[str]] = field(repr=False, default_factory=dict)
     numbers: int = 0
-    """How many keys the text has; Junos takes 64, and those beyond 0 to 63 are not in `keychain`."""
+    """The number of keys in the text; keys with other numbers than Junos' 0 to 63 are not in `keychain`."""
     doubts: tuple[Finding, ...] = field(default=(), repr=False)
-    """Findings that bear on it, unknown secrets among them."""
+    """The findings that affect it, unknown secrets included."""
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class Chain:
 
     @property
     def secrets_unknown(self) -> tuple[int, ...]:
-        """The numbers of the keys whose secret is there and not known."""
+        """The numbers of the keys that have an unknown secret."""
         return tuple(key.id for key in self.keychain.keys if key.secret is not None and not key.secret.known)
 
     @property
@@ -86,8 +86,8 @@ def chains_of(view: View, *, note: Note, place: Callable[[int], Where], zone: tz
 
     Args:
         view: the router's whole configuration.
-        note: takes what is found on the way.
-        place: gives file and line of a line.
+        note: called with each finding.
+        place: returns the place (file and line) of a line number.
         zone: the zone of start-times that name none.
     """
     held = view.below(*ROOT, "key-chain")
@@ -124,7 +124,7 @@ class _ChainReader:
                 description=description,
             )
         except KeychainError as error:  # the name, or two spellings of one number: `key 1` and `key 01`
-            # Without the name: of a damaged line it may be anything.
+            # The name is not quoted: in a damaged line it may be a secret.
             said = error.message.rpartition(": ")[2] if "Must be" in error.message else "a key number stands twice"
             self._note(Kind.INVALID_VALUE, f"invalid key-chain: {said}", view.line, self._path)
             return None
@@ -143,7 +143,10 @@ class _ChainReader:
             self._note(Kind.MAYBE, f"this key is there or not: {_doubt(view)}", view.line, path)
             return None
         ao = view.below("ao-attribute")
-        for word, words in (("options", OPTIONS), ("fallback", FALLBACKS)):  # IS-IS's, read for their values alone
+        for word, words in (
+            ("options", OPTIONS),
+            ("fallback", FALLBACKS),
+        ):  # statements of IS-IS: only their values are checked
             self._read(view, key, word, _one_of(words))
         option = self._read(ao, key, "tcp-ao-option", _one_of(frozenset(("enabled", "disabled"))))
         return Key(
@@ -181,7 +184,7 @@ class _ChainReader:
         if found.doubts and key is not None:
             self._lost.setdefault(key, set()).add(word)
         if value is None:
-            # The statement without its value; where its value is deactivated the key has none.
+            # The text has the statement without a value, or its value is deactivated: the key has none.
             if key is not None and any(not layer.node for layer in view.below(word).layers):
                 self._lost.setdefault(key, set()).add(word)
             return None

@@ -17,14 +17,13 @@ BARE_PROMPT = re.compile(
 )
 PAGER = re.compile(r"[\s\x08]*(?:-{2,3} ?(?:\(more(?: \d+%)?\)|more(?: \d+%)?) ?-{2,3}[\s\x08]*)+", re.IGNORECASE)
 """`---(more)---` and what the terminal writes over it: the text of the next line may follow on the same line.
-
-A pager begins a line with it. Elsewhere in a line the same characters are the configuration's own: a secret or a
-description may hold them.
+A pager begins a line with it. Elsewhere in a line the same characters belong to the configuration, such as to a secret
+or a description.
 """
 SHOW = re.compile(r"(?:run\s+)?sh(?:ow?)?\s+conf[a-z]*(?P<rest>\s[^;{]*)?")
 """The command as the first line of a saved log."""
 SYSTEM = re.compile(r"(?P<verb>set|clear)\s+cli\s+(?P<kind>log|ten)\S*(?:\s+(?P<name>\S+))?")
-"""The command that enters a logical system or a tenant: what is shown from then on is that one's alone."""
+"""The command that enters a logical system or a tenant: commands then show only its configuration."""
 _DISPLAY_SET = re.compile(r"(?:^|\s)d(?:isplay|ispl|isp|is|i)?\s+se?t?(?:\s|$)")
 _FILTER = re.compile(
     r"\s*(?P<kind>m(?:atch|atc|at|a)?|e(?:xcept|xcep|xce|xc|x)|f(?:ind|in|i)?|la(?:st|s)?)\s+(?P<pattern>\S+)"
@@ -38,18 +37,18 @@ _NOISE = re.compile(
     r"|Users currently editing the configuration:|Last login: .*|--- JUNOS .*|commit complete"
     r"|configuration check succeeds"
     r"|(?:warning|Warning): License.*|Loading .* please wait.*|Connection to .* closed\.?|logout|load complete"
-    # A collector's own comments (RANCID): no statement at the top begins so.
+    # Comments of a collector (RANCID): no statement at the top of a configuration begins like this.
     r"|!.*"
-    # What a shell says before the router's answer.
+    # What a shell prints before the router's answer.
     r"|(?:\S+'s )?[Pp]assword: ?|Warning: Permanently added .*|\$ \S.*|[\w.-]+@[\w.-]+:[~/][^#$]*[#$](?: .*)?"
     r"|cli terminal |Screen (?:length|width) set to \d+|Disabling complete-on-space|\[ok\].*)"
 )
-"""Lines of a session that say nothing about the configuration. A list, so that any other line is noticed."""
+"""Lines of a session that do not belong to the configuration. A fixed list, so that any other line is reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a `show` command asked for: the level that its output stands in, and whether `set` lines are relative."""
+    """What a `show` command asked for: the level of its output, and whether `set` lines are relative to it."""
 
     level: tuple[str, ...]
     set_form: bool
@@ -57,7 +56,7 @@ class Shown:
     filtered: bool = False
     """Whether a pipe (`match`, `except`, `find`, `last`) leaves lines out."""
     matched: tuple[str, ...] = ()
-    """Of `match`, what one of must stand in a line; of set lines it leaves those levels whole whose words hold it."""
+    """The alternatives of `match`: each line contains one. A level whose path contains one is shown completely."""
 
     def leaves_whole(self, level: tuple[str, ...]) -> bool:
         """Say whether no line of a level is left out."""
@@ -66,7 +65,7 @@ class Shown:
 
 
 def cleaned(line: str) -> str:
-    """Return a line without escape sequences, what was overwritten, and pager marks."""
+    """Return a line without escape sequences, overwritten characters and pager marks."""
     if "\x1b" in line:
         line = _ANSI.sub("", line)
     if "ore" in line or "ORE" in line:
@@ -77,12 +76,12 @@ def cleaned(line: str) -> str:
         if shorter == line:
             break
         line = shorter
-    # After a carriage return a terminal writes over the line; blanks over a pager mark are what is common.
+    # After a carriage return a terminal overwrites the line, most often a pager mark with blanks.
     return line.replace("\r", " ").strip()
 
 
 def is_noise(line: str) -> bool:
-    """Say whether a line belongs to the session and not to the configuration."""
+    """Return whether a line belongs to the terminal session and not to the configuration."""
     return ROLE.fullmatch(line) is not None or _NOISE.fullmatch(line) is not None
 
 
@@ -95,15 +94,15 @@ def belongs_to_session(line: str) -> bool:
 
 
 def shown(command: str) -> Shown | None:
-    """Return what a command shows of the configuration, or None where it shows something else.
+    """Return what a command shows of the configuration, or None if it shows something else.
 
-    `command` is what follows the prompt of operational mode, or `show …` of configuration mode after `configuration`
-    was put in.
+    `command` is the text after the prompt of operational mode, or `show …` of configuration mode with the word
+    `configuration` inserted.
     """
     found = SHOW.fullmatch(command.strip())
     if found is None:
         return None
-    # A pattern may hold bars: `| match "bgp|key-chain"`.
+    # A pattern may contain bars: `| match "bgp|key-chain"`.
     quoted = re.findall(r'"[^"]*"', found["rest"] or "")
     path, *pipes = re.sub(r'"[^"]*"', "#", found["rest"] or "").split("|")
     said = " ".join(pipes)

@@ -3,8 +3,8 @@
 Both are trees of elements whose names are the CLI's words: a list's entry has its key in `name`, a leaf its value as
 text. `interfaces interface` and `routing-instances instance` are words that the CLI does not show.
 
-XML is read with expat, JSON with the standard library; of both the places are kept. A document type or an entity in XML
-is refused: no router writes them, and they are how a text reads other files or fills the memory.
+XML is read with expat, JSON with the standard library; both keep line numbers. A document type or an entity in XML is
+refused: no router writes them, and an attacker can use them to read other files or to fill the memory.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from keyroll.errors import Where
 _HIDDEN = frozenset(
     (("interfaces", "interface"), ("routing-instances", "instance"), ("interface-range", "member-name"))
 )
-"""(parent, element) whose name the CLI leaves out."""
+"""(parent, element) pairs where the CLI does not show the element's name."""
 _BARE = frozenset(("as-number",))
-"""Leaves whose value stands right after the word above them: `autonomous-system 64500`."""
+"""Leaves whose value follows the word of the level above: `autonomous-system 64500`."""
 _WRAPPERS = frozenset(
     (
         *("rpc-reply", "data", "config", "config-text", "configuration-information", "rollback-information"),
         *("rpc", "edit-config", "load-configuration"),
     )
 )
-"""Elements that a configuration comes in. `get-configuration` is none: what is in it is a filter."""
+"""Elements around a configuration. `get-configuration` is not one of them: its content is a filter."""
 _TEXTS = frozenset(("configuration-text", "configuration-set", "configuration-output"))
-"""Elements of a reply that hold a configuration in another form."""
+"""Elements of a reply that contain a configuration as text."""
 _PLACEHOLDER = re.compile(
     r"<(/?)((?:secret |password )?(?:removed|redacted|hidden|scrubbed|masked|sanitized))>", re.IGNORECASE
 )
@@ -43,15 +43,15 @@ _TRACE = re.compile(r"^.{0,40}\[NETCONF\] - \[\d+\] (?:Outgoing|Incoming): ?", r
 """What a router's trace file of NETCONF puts before each line."""
 _CARRIERS = _WRAPPERS | _TEXTS | {"configuration", "security", "protocols", "interfaces", "routing-instances"}
 _SEEN = 100_000
-"""Characters in which a document must begin: what a text is stands at its beginning."""
+"""The characters of a text in which a document must begin, so that a long text of another kind is not searched."""
 _START = re.compile(r"^[ \t]*(?:<\?xml|<!DOCTYPE|<(?:\w+:)?(?P<tag>[A-Za-z][\w.-]*)(?=[\s/>]))", re.MULTILINE)
 DEPTH_MAX = 100
-"""Levels; Junos' own hierarchy has some twenty."""
+"""The most nested levels: Junos' own hierarchy has some twenty, and a hostile text must not exhaust the stack."""
 
 
 @dataclass(slots=True)
 class Element:
-    """One element: its name without a namespace, its line, what it holds."""
+    """One element: its name without a namespace, its line, its content."""
 
     tag: str
     line: int
@@ -65,12 +65,12 @@ class Element:
     change: bool = False
     """Any `operation`: a request to change a configuration, or the difference of two."""
     valued: bool = False
-    """A leaf, even where its value is empty."""
+    """Whether it is a leaf, possibly with an empty value."""
 
 
 @dataclass(slots=True)
 class Documents:
-    """Puts elements into a tree. `texts` are configurations in another form that a reply holds: (text, first line)."""
+    """Puts elements into a tree. `texts` are configurations as text inside of a reply: (text, first line)."""
 
     root: Node
     note: Note
@@ -79,7 +79,7 @@ class Documents:
     texts: list[tuple[str, int]] = field(default_factory=list)
 
     def add(self, element: Element) -> bool:
-        """Take in a document; say whether there was a configuration in it."""
+        """Add a document; return whether it contained a configuration."""
         if element.tag == "configuration":
             for child in element.children:
                 self._fill(self.root, child, "", ())
@@ -96,7 +96,7 @@ class Documents:
         return found
 
     def add_level(self, element: Element) -> None:
-        """Take in a level that stands without a configuration around it."""
+        """Add a level that has no `configuration` element around it."""
         self._fill(self.root, element, "", ())
 
     def _fill(self, node: Node, element: Element, parent: str, path: Path) -> None:
@@ -104,7 +104,7 @@ class Documents:
             self._comment(element, path)
             return
         if element.tag == "undocumented":
-            # Around statements that Junos has and does not document; they stand at this level.
+            # An element around undocumented statements of Junos; they belong to this level.
             self._comment(element, path)
             for child in element.children:
                 self._fill(node, child, parent, path)
@@ -145,7 +145,7 @@ def _words(element: Element, parent: str) -> tuple[tuple[str, ...], list[Element
         return ((name.text,) if hidden else (element.tag, name.text)), rest
     number = next((child for child in element.children if child.tag in _BARE and child.valued), None)
     if number is not None:
-        # `loops 2` and the like stand behind the number, on its line.
+        # Options such as `loops 2` follow the number on its line.
         return (element.tag, number.text), [child for child in element.children if child is not number]
     if element.valued and not element.children:
         return ((element.text,) if element.tag in _BARE else (element.tag, element.text)), []
@@ -156,7 +156,7 @@ def _words(element: Element, parent: str) -> tuple[tuple[str, ...], list[Element
 
 
 def _around(text: str, line: int, note: Note) -> None:
-    """Note what stands around a document and is neither a configuration nor a terminal's."""
+    """Report lines around a document that belong neither to a configuration nor to a terminal session."""
     for number, one in enumerate(text.split("\n"), line):
         if not console.belongs_to_session(one):
             note(Kind.NOT_UNDERSTOOD, "this line stands outside the document", number, ())
@@ -166,8 +166,8 @@ def _around(text: str, line: int, note: Note) -> None:
 def is_xml(text: str) -> bool:
     """Say whether a text, after prompts and echoes, is XML.
 
-    A line of curly text may begin with a wildcard, `<ge-*> {`: inside a text only elements that hold a configuration
-    count.
+    A line of curly text may begin with a wildcard, `<ge-*> {`, so inside of a text only elements that contain a
+    configuration count.
     """
     text = text[:_SEEN]
     found = _START.search(_TRACE.sub("", text) if "[NETCONF]" in text else text)
@@ -203,7 +203,7 @@ def _first(text: str, mark: str) -> int | None:
     return None if found is None else found.end()
 
 
-class _Done(Exception):  # noqa: N818 - no error: the document has ended, and text follows that is none
+class _Done(Exception):  # noqa: N818 - not an error: the document has ended, and other text follows
     pass
 
 
@@ -266,7 +266,7 @@ class _Xml:
     def _close(self, _: str) -> None:
         element = self._stack.pop()
         text = "".join(self._parts.pop())
-        # Text between elements is layout; an empty secret is a secret that was taken out.
+        # Text between elements is layout; an empty `secret` is one that was removed.
         element.text = text if element.tag in _TEXTS else text.strip()
         element.valued = bool(element.text) or element.tag in {"secret", "authentication-key"}
         if not self._stack:
@@ -275,7 +275,7 @@ class _Xml:
             raise _Done
 
     def _after_tag(self) -> int:
-        """Return the offset behind the end tag that is being read."""
+        """Return the offset after the end tag that is being read."""
         context = self._parser.GetInputContext() or b""
         index = self._parser.CurrentByteIndex
         return index + max(context.find(b">"), 0) + 1
@@ -289,11 +289,11 @@ class _Xml:
 
 
 class _Pairs(list[tuple[str, object]]):
-    """An object with every pair in its order, also where a name stands twice."""
+    """A JSON object as a list of its pairs, so that a name that occurs twice is kept twice."""
 
 
 _WRAPPED_JSON = re.compile(r"^[ \t]*(?:<[^<>]*>\s*)+\{(?=\s*\")", re.MULTILINE)
-"""Elements, and JSON right behind them: what a router answers to `get-configuration format="json"`."""
+"""Elements followed by JSON, as a router answers to `get-configuration format="json"`."""
 _BARE_VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|(?<=[:\[,\s])(\d[\w.]*[A-Za-z][\w.]*)(?=\s*[,}\]])')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?')
 
@@ -312,7 +312,7 @@ def _unwrapped(text: str) -> str:
         return text
     end = text.rfind("}") + 1
     head = re.sub(r"<[^>]*>", _blanks, text[found.start() : found.end() - 1])
-    # Each piece keeps its length, so lines count as they stood.
+    # Each part keeps its length, so that line numbers stay the same.
     return text[: found.start()] + head + text[found.end() - 1 : end] + re.sub(r"<[^>]*>", _blanks, text[end:])
 
 
@@ -363,7 +363,7 @@ def _decoded(text: str, start: int) -> tuple[object, int]:
 
 
 def _quoted(text: str) -> str:
-    """Return JSON with values as `3m` in quotes: releases of 2017 print some numbers with a unit bare."""
+    """Return JSON with values such as `3m` quoted: Junos releases of 2017 print some numbers with a unit unquoted."""
     return _BARE_VALUE.sub(lambda found: found[0] if found[1] is None else f'"{found[1]}"', text)
 
 
@@ -372,7 +372,7 @@ class _Json:
         self._lines = _key_lines(text, first)
 
     def children(self, pairs: _Pairs, depth: int) -> list[Element]:
-        """Return the elements of an object, in its order; every name takes its line as it comes."""
+        """Return the elements of an object in its order; each name takes the next line of `_key_lines`."""
         if depth > DEPTH_MAX:
             raise ConfigurationError("this JSON nests too deep for a configuration")
         found: list[Element] = []
@@ -391,7 +391,7 @@ class _Json:
         return found
 
     def _skip(self, value: object) -> None:
-        """Take the lines of the names inside a value that makes no elements."""
+        """Consume the lines of the names in a value that is not used."""
         if isinstance(value, _Pairs):
             for _, inner in value:
                 next(self._lines, 0)
@@ -424,13 +424,13 @@ class _Json:
                     element.text, element.valued = str(inner), True
             return element
         element.children = self.children(value, depth + 1)
-        # The entries of a list stand below one name; where each begins, its own `name` tells.
+        # The entries of a list are below one name; the line of an entry is that of its `name`.
         element.line = next((child.line for child in element.children if child.tag == "name"), line)
         return element
 
 
 def _key_lines(text: str, first: int) -> Iterator[int]:
-    """Yield the line of every name, in order: the decoder keeps no places."""
+    """Yield the line of every name, in order: the JSON decoder does not keep them."""
     line, before = first, 0
     for found in _STRING.finditer(text):
         if found[1]:
@@ -440,7 +440,7 @@ def _key_lines(text: str, first: int) -> Iterator[int]:
 
 
 def _mark(elements: list[Element], name: str, value: object) -> None:
-    """Put the attributes of `@name` on the elements of that name; a list's on one after the other."""
+    """Set the attributes of `@name` on the elements of that name; those of a list one after the other."""
     named = [element for element in elements if element.tag == name]
     values = value if isinstance(value, list) and not isinstance(value, _Pairs) else [value] * len(named)
     for element, one in zip(named, values, strict=False):
@@ -448,7 +448,7 @@ def _mark(elements: list[Element], name: str, value: object) -> None:
 
 
 def _comments(value: object) -> Iterator[str]:
-    """Yield the comments among attributes: the router's warnings stand there."""
+    """Yield the comments among attributes: the router's warnings are there."""
     if isinstance(value, _Pairs):
         yield from (text for name, text in value if name.rpartition(":")[2] == "comment" and isinstance(text, str))
     elif isinstance(value, list):

@@ -17,29 +17,29 @@ class ConfigurationError(InputError):
 
 
 class Kind(enum.Enum):
-    """Why something is not known."""
+    """Why something could not be determined."""
 
     NOT_UNDERSTOOD = "not-understood"
-    """A line, or a word of it, has no meaning here: cut, damaged, or of a Junos release that this list lacks."""
+    """A line, or a word of it, is not known here: it is cut, damaged, or of a Junos release that `words` lacks."""
     INVALID_VALUE = "invalid-value"
     """The statement is known, but its value is not valid."""
     CONFLICT = "conflict"
-    """A statement stands twice with different values in a form that has each once."""
+    """A statement occurs twice with different values, in a form that has each statement once."""
     OMITTED = "omitted"
-    """The text says itself that something was left out."""
+    """The text itself says that something was left out."""
     SECRET_UNKNOWN = "secret-unknown"  # noqa: S105 - the name of a kind, no secret
-    """The secret was taken out, or is encrypted with a master password."""
+    """The secret was removed, or is encrypted with a master password."""
     ROUTER_WARNING = "router-warning"
-    """The router's own `## Warning:`, which says that it does not use what follows, or not as it stands."""
+    """The router's own `## Warning:`: it does not use the statement that follows, or not as written."""
     MAYBE = "may-be-in-force"
-    """It comes from a group that holds on some routing engines, at some hours, or that is not in the text."""
+    """It comes from a group that applies only to some routing engines or times, or that is not in the text."""
     UNKNOWN_EFFECT = "unknown-effect"
-    """A command whose effect a text does not know (`load`, `rollback`, `replace pattern`)."""
+    """A command whose effect cannot be determined from the text (`load`, `rollback`, `replace pattern`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is not known, its place, and the level that it stands in. Never holds a secret."""
+    """Something that could not be determined, its place, and its level. It never contains a secret."""
 
     kind: Kind
     message: str
@@ -51,4 +51,4 @@ class Finding:
 
 
 Note = Callable[[Kind, str, int | Where, Path], None]
-"""Takes a finding: kind, message, place (or line, counted through all texts), path of the level."""
+"""Called with a finding: kind, message, place (or line, counted through all texts), path of the level."""

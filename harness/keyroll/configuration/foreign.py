@@ -1,11 +1,11 @@
-"""Texts that are not a Junos configuration: recognised by their first words."""
+"""Texts that are not a Junos configuration, recognised by lines near their beginning."""
 
 from __future__ import annotations
 
 import re
 
 _SEEN = 40_000
-"""Characters that are searched: a text shows its kind at its beginning."""
+"""The characters of a text that are searched: the first lines show the vendor, and a text may be large."""
 
 SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (name, re.compile(pattern, re.MULTILINE))
@@ -61,13 +61,13 @@ SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("a configuration of F5 BIG-IP", r"^(?:ltm|net|sys) [\w-]+ /Common/|^#TMSH-VERSION"),
     )
 )
-"""Names of other makes, and lines that no Junos configuration has."""
+"""Names of other vendors' systems, with lines that no Junos configuration has."""
 _COMPARE = re.compile(r"^\[edit[^\]\n]*\]\r?\n(?:[ \t]*[-+!][ \t].*|[ \t]{2,}\S.*[;{}])$", re.MULTILINE)
 _CHANGED = re.compile(r"^[-+!][ \t]{1,}\S", re.MULTILINE)
 
 
 def make_of(text: str) -> str | None:
-    """Return what a text is that is another make's, or a comparison; None where nothing says so."""
+    """Return what a text is if it is another vendor's configuration, or a comparison; else None."""
     start = text[:_SEEN]
     if _COMPARE.search(start) and _CHANGED.search(start):
         return "the output of `show | compare`, not a configuration"

@@ -1,6 +1,6 @@
-"""The levels that decide sessions and key chains, put together of their words, and paths through them.
+"""The levels that determine sessions and key chains, made of the words in `words`, and paths through them.
 
-Below levels marked opaque nothing is judged.
+Nothing is judged below levels that are marked opaque.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from keyroll.configuration import words
 from keyroll.configuration.statements import Level, Shape, Statement, Statements, holding, keyed, kinds
 
 META = frozenset(("apply-groups", "apply-groups-except", "apply-macro", "apply-flags"))
-"""Statements that Junos takes at every level."""
+"""Statements that Junos accepts at every level."""
 
 
 _LOCAL_AS = Statement(
@@ -94,9 +94,9 @@ ROOT = Level("the configuration", {**_TOP, "groups": holding(Level("groups", {},
 
 CHAINS_PATH: tuple[str, ...] = ("security", "authentication-key-chains")
 DECIDING: tuple[tuple[str, ...], ...] = (("protocols", "bgp"), ("protocols", "ldp"), CHAINS_PATH)
-"""The levels that hold sessions and key chains, of a router or a routing instance."""
+"""The levels of a router or a routing instance that contain sessions and key chains."""
 SYSTEMS = ("logical-systems", "tenants")
-"""Levels whose names are routers of their own."""
+"""Levels whose entries are separate routers."""
 
 
 def steps(path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -112,14 +112,14 @@ def steps(path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 
 def container_of(path: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the level that `show configuration PATH` prints the inside of: a leaf is printed with its own word."""
+    """Return the level whose content `show configuration PATH` prints; for a leaf, the level that it is in."""
     return path[:-1] if path and path[-1] in META else level_of(path)
 
 
 def level_of(path: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the path of the level that a statement stands in: a leaf and its value are cut off.
+    """Return the path of the level that a statement is in: a leaf and its value are cut off.
 
-    What lies below an opaque level stays whole.
+    A path below an opaque level is not cut.
     """
     level: Level | None = ROOT
     at = 0
@@ -142,14 +142,14 @@ def same_statements(one: Collection[str], path: tuple[str, ...]) -> Iterator[str
     level = _level_at(tuple(above))
     full = level.written_out(word) if level is not None else word
     if level is None or full not in level.statements:
-        # A name or a value, of which there may be thousands beside it.
+        # A name or a value: there may be thousands of others, none of which is an abbreviation.
         yield from (word,) if word in one else ()
         return
     yield from (other for other in one if level.written_out(other) == full)
 
 
 def written_out(path: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a path with its abbreviated statements in full; names, and words that Junos does not have, stay."""
+    """Return a path with abbreviated statements in full; names, and words unknown to Junos, stay as they are."""
     found: list[str] = []
     for word in path:
         level = _level_at(tuple(found))
@@ -158,7 +158,7 @@ def written_out(path: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def level_without(path: tuple[str, ...]) -> Level | None:
-    """Return the first level on the way that has no statement of the path's next word, if it is judged; else None."""
+    """Return the first judged level along the path that has no statement for the path's next word; else None."""
     level: Level | None = ROOT
     rest = list(path)
     while rest and level is not None and level.judged:

@@ -1,15 +1,13 @@
-"""The configuration in force, with its groups: looked up level by level, nothing copied.
+"""The configuration in force, with its groups: looked up level by level, without copies.
 
-A `View` is one level of the configuration as Junos sees it: the statements that stand there, and behind them those
-that groups bring, in the order of precedence (Juniper, "Use Configuration Groups"):
-
-- what stands in the configuration itself wins over what a group brings;
+A `View` is one level of the configuration as Junos applies it: its own statements, and after them those that groups
+contribute, in the order of precedence (Juniper, "Use Configuration Groups"):
+- a statement of the configuration itself wins over one from a group;
 - an inner `apply-groups` wins over an outer one, and in one statement the first group wins;
-- `apply-groups-except` takes a group away for its level and all below;
-- `<…>` in a group stands for the names that match it, and brings none of its own.
-
-What Junos' pages leave open is not decided here: where the answers differ, the value is uncertain and says why
-(docs/assumptions/configuration.md).
+- `apply-groups-except` excludes a group at its level and all levels below;
+- `<…>` in a group stands for existing names that match it, and adds no name.
+Where Juniper's pages leave a question open and the answers give different values, the value is uncertain, with the
+reason (docs/assumptions/configuration.md).
 """
 
 from __future__ import annotations
@@ -28,26 +26,26 @@ APPLY, EXCEPT = "apply-groups", "apply-groups-except"
 CONDITIONAL = re.compile(r"re[0-9]+|node[0-9]+|member[0-9]+|\$\{node\}|fpc[0-9]+|backup-router", re.IGNORECASE)
 """Groups that apply only on the routing engine, node or member of their name."""
 BUILT_IN = re.compile(r"junos-.*")
-"""Groups that Junos brings itself; no text shows them."""
+"""Groups that are built into Junos; no configuration text has them."""
 
 
 class Layer(NamedTuple):
     """One source of a level: a node and the group that it comes from (None: the configuration itself).
 
-    `doubt` says why it may not count; None is that it surely does.
+    `doubt` says why it may not apply; None: it certainly applies.
     """
 
     node: Node
     group: str | None = None
     applied: int = 0
-    """The line of the `apply-groups` that brought it."""
+    """The line of the `apply-groups` that it comes from."""
     doubt: str | None = None
     pattern: bool = False
-    """Whether a wildcard led here."""
+    """Whether a wildcard matched on the path to it."""
 
 
 class Value(NamedTuple):
-    """A statement's value in force, the line where it stands, the group that brings it."""
+    """A statement's value in force, its line, and the group that it comes from."""
 
     text: str
     line: int
@@ -55,7 +53,7 @@ class Value(NamedTuple):
 
 
 class Lookup(NamedTuple):
-    """The answer to "which value does this statement have": a value or none, and what makes that uncertain."""
+    """The result of looking up a statement: its value or none, and what makes this uncertain."""
 
     value: Value | None
     doubts: tuple[str, ...] = ()
@@ -79,7 +77,7 @@ class Groups:
         """Whether the text shows groups expanded already."""
         self._mentioned: dict[str, bool] = {}
         self.missing: dict[str, tuple[int, Path]] = {}
-        """Groups that are applied and not there: line and path of the first `apply-groups`."""
+        """Groups that are applied but not defined: line and path of the first `apply-groups`."""
 
     def applied(self, node: Node, path: Path, seen: frozenset[str] = frozenset()) -> Iterator[Layer]:
         """Yield the layers at `path` that the `apply-groups` of `node` brings, in order."""
@@ -105,12 +103,12 @@ class Groups:
             layers = [one for layer in layers for one in children(layer, word)]
             nested.append(self._nested(layers, path, seen))
         yield from layers
-        # The innermost first, as for groups that the configuration itself applies.
+        # The innermost `apply-groups` first, as for groups that the configuration itself applies.
         for found in reversed(nested):
             yield from found
 
     def _nested(self, layers: list[Layer], path: Path, seen: frozenset[str]) -> list[Layer]:
-        """Return what groups bring that are applied inside a group; what makes that group uncertain holds for them."""
+        """Return the layers of groups that are applied inside a group; its doubt applies to them as well."""
         return [
             one if layer.doubt is None else one._replace(doubt=layer.doubt)
             for layer in layers
@@ -118,7 +116,7 @@ class Groups:
         ]
 
     def mention(self, word: str) -> bool:
-        """Say whether a word stands anywhere in the groups."""
+        """Return whether a word occurs anywhere in the groups."""
         if word not in self._mentioned:
             self._mentioned[word] = any(_mentions(group, word) for group in self._groups.values())
         return self._mentioned[word]
@@ -136,7 +134,7 @@ def _condition(name: str, group: Node) -> str | None:
 
 
 def children(layer: Layer, word: str) -> Iterator[Layer]:
-    """Yield the layers one word further: the word itself, then wildcards that stand for it."""
+    """Yield the layers one word further: the word itself, then wildcards that match it."""
     node = layer.node
     exact = node.get(word)
     if exact is not None and not exact.flags & INACTIVE:
@@ -154,12 +152,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 def matches(pattern: str, word: str) -> bool:
-    """Say whether a group's `<pattern>` stands for `word`."""
+    """Return whether a group's `<pattern>` matches `word`."""
     return _compiled(pattern).match(word) is not None
 
 
 class View:
-    """One level in force. Looking up what is not there gives an empty view."""
+    """One level in force. Looking up a level that does not exist gives an empty view."""
 
     __slots__ = ("_groups", "layers", "path")
 
@@ -179,19 +177,19 @@ class View:
 
     @property
     def line(self) -> int:
-        """Where the level begins: in the configuration itself where it stands there, else in its first group."""
+        """The line where the level begins: in the configuration itself if it is there, else in its first group."""
         return self.layers[0].node.line if self.layers else 0
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """The groups that bring something here."""
+        """The groups that contribute to this level."""
         return tuple(dict.fromkeys(layer.group for layer in self.layers if layer.group is not None))
 
     def below(self, *words: str) -> View:
-        """Return the view that the words lead to."""
+        """Return the view of the level at these words."""
         view = self
         if len(self.layers) == 1 and self.layers[0].group is None:
-            # Most levels have no group at all: one step for all words.
+            # Fast path: most levels have no group, so all words can be followed in one step.
             node = self.layers[0].node
             for word in words:
                 child = node.get(word)
@@ -209,7 +207,7 @@ class View:
     def entries(self) -> Iterator[tuple[str, View]]:
         """Yield the names that may follow here (`names`), each with its level."""
         if len(self.layers) == 1 and self.layers[0].group is None:
-            # As in `below`: thousands of routing instances and neighbors have no group.
+            # Fast path, as in `below`: thousands of routing instances and neighbors have no group.
             for word, node in self.layers[0].node.items():
                 if word in META or node.flags & INACTIVE:
                     continue
@@ -222,7 +220,7 @@ class View:
             yield word, self.below(word)
 
     def _child(self, word: str, *, value: bool = False) -> View:
-        """Return the view one word further; of a `value` that is deactivated, `leaf` says so itself."""
+        """Return the view one word further; `value`: the word is a value, for which `leaf` handles deactivation."""
         path = (*self.path, word)
         own: Layer | None = None
         exact: list[Layer] = []
@@ -241,21 +239,21 @@ class View:
             inner = self._groups.applied(own.node, path) if APPLY in own.node else ()
             return View((own, *_without((*inner, *brought), own.node)), path, self._groups)
         if not exact:
-            # A wildcard alone brings no name: there is nothing here.
+            # Only wildcards match, and a wildcard adds no name: there is nothing here.
             return View((), path, self._groups)
         mine = self.own()
         if mine is not None and word in mine and not value:
-            # It is deactivated here, and a group has it: which of the two holds is not documented.
+            # It is deactivated here but comes from a group as well: Juniper does not document which applies.
             said = f"'{word}' is deactivated here, and group {exact[0].group} brings it"
             return View(tuple(layer._replace(doubt=layer.doubt or said) for layer in brought), path, self._groups)
-        # By identity: what is exact is sure, what a wildcard adds to a name of a group is not documented.
+        # An exact match is certain; whether a wildcard applies to a name from a group is not documented.
         sure = {id(layer.node) for layer in exact}
         return View(
             tuple(layer if id(layer.node) in sure else _uncertain(layer) for layer in brought), path, self._groups
         )
 
     def names(self) -> list[str]:
-        """Return the words that may follow: the configuration's own first, no wildcards, no `apply-groups`."""
+        """Return the words below, the configuration's own first, without wildcards and `apply-groups`."""
         found: dict[str, None] = {}
         for layer in self.layers:
             for word, node in layer.node.items():
@@ -265,33 +263,33 @@ class View:
         return list(found)
 
     def those_of(self, words: frozenset[str]) -> list[str]:
-        """Return which of the words follow here, in any layer, in force or not."""
+        """Return those of the words that are below this level in any layer, in force or not."""
         if len(self.layers) == 1:
             node = self.layers[0].node
             return [word for word in node if word in words]
         return [word for word in words if any(word in layer.node for layer in self.layers)]
 
     def own(self) -> Node | None:
-        """Return the level as the configuration itself has it, or None."""
+        """Return the level's node in the configuration itself, or None."""
         return next((layer.node for layer in self.layers if layer.group is None), None)
 
     def brought(self, word: str) -> bool:
-        """Say whether any group may bring a statement of that word: nowhere in one does it stand, else."""
+        """Return whether a group may contribute a statement of that word; if not, no group contains the word."""
         return self._groups.mention(word)
 
     def has(self, word: str) -> bool:
-        """Say whether `word` follows here, surely or not."""
+        """Return whether `word` is below this level, certainly or not."""
         return self.mentions(word) and bool(self._child(word).layers)
 
     def mentions(self, word: str) -> bool:
-        """Say whether `word` stands here in any layer, in force or not; where not, there is nothing below it."""
+        """Return whether `word` is below this level in any layer, in force or not; if not, nothing is below it."""
         layers = self.layers
         if len(layers) == 1:
             return word in layers[0].node
         return any(word in layer.node for layer in layers)
 
     def surely_here(self) -> bool:
-        """Say whether the level stands here whatever routing engine, hour or reading of the rules."""
+        """Return whether the level certainly exists: on any routing engine, at any time, by any reading of rules."""
         return any(layer.doubt is None for layer in self.layers)
 
     def leaf(self, word: str) -> Lookup:
@@ -300,7 +298,7 @@ class View:
         if not self.mentions(word):
             return NOTHING
         if len(self.layers) == 1 and self.layers[0].group is None:
-            # Most statements: one value, and no group here.
+            # Fast path for most statements: one value, and no group.
             node = self.layers[0].node[word]
             if len(node) == 1 and not node.flags & INACTIVE and APPLY not in node:
                 ((text, child),) = node.items()
@@ -352,14 +350,14 @@ class View:
 
 
 def _uncertain(layer: Layer) -> Layer:
-    """Return a wildcard's layer on a name that only groups bring: whether it counts is not documented."""
+    """Return a wildcard's layer for a name that comes only from groups: whether it applies is not documented."""
     if layer.doubt is not None or not layer.pattern:
         return layer
     return layer._replace(doubt=f"a wildcard of group {layer.group} stands for a name that a group brings")
 
 
 def _without(layers: Iterable[Layer], own: Node) -> list[Layer]:
-    """Return the layers less those of groups that `apply-groups-except` names here."""
+    """Return the layers without those of groups that `apply-groups-except` names here."""
     statement = own.get(EXCEPT)
     if statement is None or statement.inactive:
         return list(layers)
@@ -368,7 +366,7 @@ def _without(layers: Iterable[Layer], own: Node) -> list[Layer]:
 
 
 def _value_of(node: Node) -> tuple[str, int]:
-    """Return the value that counts: the last that was set."""
+    """Return the value in force: the last one that was set."""
     text, child = max(
         ((text, child) for text, child in node.items() if not child.flags & INACTIVE), key=lambda item: item[1].line
     )

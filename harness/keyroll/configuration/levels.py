@@ -1,10 +1,9 @@
-"""The tree, level by level against the words that Junos has.
+"""Checks the tree, level by level, against the words that Junos has.
 
-Abbreviations are written out, several statements on one line taken apart, and what is not a statement becomes a
-finding.
-
-Only levels that decide sessions and chains are known (`hierarchy`); below the others nothing changes. Groups are read
-as what they will be merged into, wildcards standing for names.
+Abbreviations are written in full, several statements on one line are separated, and words that are not statements
+become findings. Only levels that determine sessions and chains are known (`hierarchy`); below other levels nothing
+changes. The content of groups is checked like the configuration that it applies to, with wildcards in the place of
+names.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ PASTED: dict[str, Path] = {
     "bgp": ("protocols",),
     "ldp": ("protocols",),
 }
-"""Where a level belongs that stands at the top because somebody copied it without what is around it."""
+"""The place of a level that is at the top because it was copied without the levels around it."""
 HOMELESS = frozenset(("key", "group", "neighbor", "session", "session-group", "ao-attribute", "unit", "family"))
-"""Levels that do not say where they belong. Standing alone they are never short for another word."""
+"""Levels that may belong to several places. Alone at the top, they are never abbreviations of another word."""
 OPAQUE, FLAG, KEYED, LEVEL, LEAF = Shape.OPAQUE, Shape.FLAG, Shape.KEYED, Shape.LEVEL, Shape.LEAF
-"""By themselves: to look a member up in its class costs as much as the rest of a test, and there are 300,000."""
+"""Members of the enum as variables: with 300,000 comparisons, looking them up in the class would double the time."""
 
 
 def settle(root: Node, report: Note) -> int:
-    """Write out, take apart and check all levels of `root` that are known, in place.
+    """Expand, separate and check all known levels of `root`, in place.
 
-    Return how many words were not understood at levels that decide nothing.
+    Return how many words were not understood at levels that do not affect sessions or chains.
     """
     _place_pasted(root, report)
     settler = _Settler(report)
@@ -39,7 +38,7 @@ def settle(root: Node, report: Note) -> int:
 
 
 def _place_pasted(root: Node, report: Note) -> None:
-    # Set lines of one text begin at one level: beside lines that begin at the top, such a line lost its first words.
+    # All set lines of a text begin at the same level: if others begin at the top, such a line lost its first words.
     whole = any(child.flags & TYPED for word, child in root.items() if word in ROOT.statements)
     for word, above in PASTED.items():
         node = root.pop(word, None)
@@ -75,7 +74,7 @@ class _Settler:
                 statement, full = self._unknown(node, level, path, word, child)
                 if statement is None:
                     continue
-            # Words that stood behind a value on its line come back to the level.
+            # Words that follow a value on its line are moved to this level.
             waiting += self._statement(node, node[full], full, statement, path)
 
     def _meta(self, child: Node, word: str, path: Path) -> None:
@@ -83,8 +82,8 @@ class _Settler:
             self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a value", child.line, path)
 
     def _unknown(self, node: Node, level: Level, path: Path, word: str, child: Node) -> tuple[Statement | None, str]:
-        """Return what an unknown word abbreviates, with the tree corrected; where nothing, report it."""
-        # `neighbor` below `protocols` is a cut line rather than short for neighbor-discovery.
+        """Return the statement that an unknown word abbreviates, and correct the tree; report a word without one."""
+        # `neighbor` below `protocols` is more likely a cut line than an abbreviation of neighbor-discovery.
         lone = word in HOMELESS
         full = level.abbreviated(word) if child.flags & TYPED and not lone else None
         if full is None and not level.judged:
@@ -108,7 +107,7 @@ class _Settler:
         return level.statements[full], full
 
     def _statement(self, node: Node, child: Node, word: str, statement: Statement, path: Path) -> list[str]:
-        """Settle what stands below one statement; return the words that go back to the level itself."""
+        """Check what is below one statement; return the words that belong to the level of the statement instead."""
         shape = statement.shape
         if shape is OPAQUE:
             return []
@@ -123,7 +122,7 @@ class _Settler:
                 if not name:
                     self._report(Kind.NOT_UNDERSTOOD, f"'{word}' needs a name", entry.line, path)
                 if name in META:
-                    # Whether Junos takes it for a name here is not documented, and below it nothing is read.
+                    # Whether Junos accepts it as a name is not documented, so nothing below it is read.
                     self._report(Kind.NOT_UNDERSTOOD, f"'{word}' has the name of a statement", entry.line, path)
                     del child[name]
                     continue
@@ -137,7 +136,7 @@ class _Settler:
     def _hoisted(
         self, value: Node, node: Node, word: str, path: Path, *, keep: frozenset[str] = frozenset()
     ) -> list[str]:
-        """Move what follows a value to the level; only the CLI takes several statements on one line."""
+        """Move what follows a value to the level; only set lines can have several statements on one line."""
         moved = _hoist(value, node, keep=keep)
         if moved and not value.flags & TYPED:
             self._report(Kind.NOT_UNDERSTOOD, f"'{word}' does not end: a ';' is missing", value.line, path)
@@ -165,7 +164,7 @@ class _Settler:
 
 
 def _waiting(node: Node, level: Level) -> list[str]:
-    """Return the words of a level that need a closer look than most: a value alone, or a level that is not judged."""
+    """Return the words of a level that must be checked: neither a value alone, nor a level that is not judged."""
     statements = level.statements
     waiting: list[str] = []
     for word, child in node.items():
@@ -183,7 +182,7 @@ def _waiting(node: Node, level: Level) -> list[str]:
 
 
 def _hoist(value: Node, level: Node, *, keep: frozenset[str] = frozenset()) -> list[str]:
-    """Move what follows a value on its line to the level that the statement stands in; return the words moved."""
+    """Move what follows a value on its line to the level of the statement; return the moved words."""
     moved = [word for word in value if word not in keep]
     for word in moved:
         holder = Node(value.line)
@@ -193,7 +192,7 @@ def _hoist(value: Node, level: Node, *, keep: frozenset[str] = frozenset()) -> l
 
 
 def _behind_value(child: Node, options: frozenset[str]) -> None:
-    """Put options that stand beside a value behind it: `local-as { 64500; loops 2; }` is `local-as 64500 loops 2`."""
+    """Move options of a value below it: `local-as { 64500; loops 2; }` becomes `local-as 64500 loops 2`."""
     values = [text for text in child if text not in options]
     beside = [text for text in child if text in options]
     if len(values) == 1:
@@ -204,7 +203,7 @@ def _behind_value(child: Node, options: frozenset[str]) -> None:
 
 
 def _join_placeholder(secret: Node) -> None:
-    """Make one value of a placeholder of several words that nobody quoted: `<secret hidden>`."""
+    """Join the words of an unquoted placeholder to one value: `<secret hidden>`."""
     for word in [word for word in secret if word.startswith("<") and not word.endswith(">")]:
         node, words = secret[word], [word]
         line = node.line
@@ -218,7 +217,7 @@ def _join_placeholder(secret: Node) -> None:
 
 
 def _plain_numbers(keys: Node) -> None:
-    """Make one entry of `key 1` and `key 01`, which are one key."""
+    """Merge the entries `key 1` and `key 01`, which are the same key."""
     for name in [name for name in keys if name[:1] == "0" and name.isascii() and name.isdecimal() and len(name) > 1]:
         holder = Node()
         holder[name.lstrip("0") or "0"] = keys.pop(name)

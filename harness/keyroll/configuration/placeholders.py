@@ -1,6 +1,6 @@
-"""Placeholders of removed secrets: the forms that people and tools leave behind, as data.
+"""Placeholders of removed secrets: the forms that people and tools leave, as data.
 
-A form that is missing here is taken for a secret, and two of them for equal secrets; add it to the list.
+A form that is missing here is taken for a secret, and two equal ones for equal secrets: then add it to the list.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HASHED = "it is a hash"
 EMPTY = "it is empty"
 
 UNCLOSED = '"'
-"""What a reader puts in place of a string that is not closed on its line."""
+"""The word that a reader uses in place of a string that is not closed on its line."""
 _WORD = (
     r"(?:re-?moved|re-?dacted|hidden|masked|scrubbed|saniti[sz]ed|omitted|withheld|censored|filtered|stripped"
     r"|anonymi[sz]ed|obfuscated|confidential|sensitive|blanked|replaced|deleted)"
@@ -26,27 +26,27 @@ _WORD = (
 FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), why)
     for pattern, why in (
-        # Junos itself, for a login without the permission `secret`, and with `| display omit`.
+        # Written by Junos for a login without the permission `secret`, and by `| display omit`.
         (r"/\*.*\*/|SECRET-DATA|ACCESS-DENIED", DENIED),
         (r"\$8\$.*", MASTER_PASSWORD),
         (r"\$(?:1|2[abxy]?|5|6|sha1)\$.*", HASHED),
-        # A variable of a template: Junos takes no secret in clear that begins so.
+        # A variable of a template: Junos accepts no plain secret that begins like this.
         (r"\$(?!9\$).*", TAKEN_OUT),
-        # Encrypted in the place where the text is kept (Ansible, SOPS).
+        # Encrypted by the tool that stores the text (Ansible, SOPS).
         (r"!vault\b.*|\$ANSIBLE_VAULT.*|ENC\[.*", TAKEN_OUT),
         (UNCLOSED, "its quote is not closed"),
         # RANCID, Oxidized (`<secret hidden>`, `<removed>`, `<secret removed>`), Juniper's published designs
-        # (`<REMOVED>`), keyroll's own reports, and whatever else stands in angle, round, square or curly brackets.
+        # (`<REMOVED>`), keyroll's own reports, and anything else in angle, round, square or curly brackets.
         (r"<.*>|\[.*\]|\(.*\)|\{\{.*\}\}|\{.*\}|%.*%", TAKEN_OUT),
-        # One character again and again: xxxxx, ***, ....., ------.
+        # One character repeated: xxxxx, ***, ....., ------.
         (r"(.)\1{2,}|…+|-|n/?a|none|null|nil|to-?do|tbd", TAKEN_OUT),
         (r"\*+.*\*+|\*\*+|_+[a-z]*_+", TAKEN_OUT),
-        # netconan numbers what it took out anew in each run: two such words are not two equal secrets.
+        # netconan numbers removed secrets anew in each run: two equal words are not two equal secrets.
         (r"netconanRemoved\d*", TAKEN_OUT),
         (rf"(?:secret|password|key|psk)?[-_ ]?{_WORD}(?:[-_ ]?(?:secret|password|key))?\d*", TAKEN_OUT),
         # The same among other words: `redacted-by-ops`, `#removed 3#`.
         (rf"(?:.*[\W_])?{_WORD}(?:[\W_].*)?", TAKEN_OUT),
-        # What stands in examples and templates until somebody puts a secret there.
+        # Texts of examples and templates that somebody must replace by a secret.
         (
             (
                 r"(?:example|sample|dummy|fake|placeholder|change[-_ ]?me|fixme|snip|snipped)"
@@ -56,18 +56,18 @@ FORMS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (r"(?-i:SECRET|PASSWORD|PASSPHRASE|KEY|PSK)|xx", TAKEN_OUT),
         (r"(?:.*[\W_])?not[-_ ]?(?:shown|displayed|available|known|specified)(?:[\W_].*)?", TAKEN_OUT),
-        # Ansible, of what a task must not log; a digest, or the path of a vault, in the place of the secret.
+        # Ansible, for what a task must not log; a digest, or the path of a vault, in place of the secret.
         (r"VALUE_SPECIFIED_IN_NO_LOG_PARAMETER|(?:sha\d+|hash|vault|ref\+\w+):.*", TAKEN_OUT),
         (r"(?:your|the|my|some|insert|enter)[-_ ](?:\w+[-_ ])?(?:secret|password|key)(?:[-_ ]here)?", TAKEN_OUT),
         (r"\$9\$(?:x{3,}|\.{2,}|\*+|<.*>|" + _WORD + r"|abc123)?", TAKEN_OUT),
     )
 )
-"""Patterns for the whole text, whatever its case, and why the secret is unknown."""
+"""Patterns for the whole value, ignoring case, with the reason why the secret is unknown."""
 
 
 def placeholder(text: str) -> str | None:
     """Return why `text` is a placeholder and not a secret, or None."""
-    # Quotes that Junos does not know as such stay part of a value: '***'.
+    # Single quotes are not quotes to Junos, so they are part of a value: '***'.
     text = text.strip().strip("'`\u2018\u2019\u201c\u201d")
     if not text:
         return EMPTY
@@ -75,15 +75,15 @@ def placeholder(text: str) -> str | None:
 
 
 def secret_of(text: str) -> Secret:
-    """Return the secret that a configuration's text means: in clear, decoded from `$9$`, or unknown.
+    """Return the secret of a configuration's text: plain, decoded from `$9$`, or unknown.
 
-    What is not a whole `$9$` text, or longer than a secret may be, is unknown too: what was meant is not there.
+    An incomplete `$9$` text, or a secret that is too long, is unknown too: the real secret is not in the text.
     """
     why = placeholder(text)
     if why is not None:
         return Secret.unknown(why)
     if not is_type9(text):
-        # Half a surrogate pair, which no file in UTF-8 can hold, becomes "?".
+        # Half a surrogate pair, which UTF-8 cannot represent, becomes "?".
         octets = text.encode("utf-8", "replace")
         return Secret(octets) if len(octets) <= SECRET_MAX else Secret.unknown(f"it is longer than {SECRET_MAX} octets")
     try:
@@ -91,5 +91,5 @@ def secret_of(text: str) -> Secret:
     except KeychainError:
         return Secret.unknown("its $9$ text is cut short or damaged")
     inner = placeholder(decoded.reveal().decode("utf-8", "replace"))
-    # A secret that somebody redacted before it was encoded; `$1$` or `$8$` inside are a secret that looks so.
+    # The decoded text may be a placeholder that was encoded; a decoded `$1$` or `$8$` is a secret that looks like that.
     return Secret.unknown(inner) if inner in {TAKEN_OUT, DENIED} else decoded

@@ -25,15 +25,15 @@ from keyroll.errors import Where
 
 @dataclass(frozen=True, eq=False)
 class Configuration:
-    """One router's configuration, as far as its text tells it.
+    """One router's configuration, as far as its text shows it.
 
-    `findings` is everything that is not known; `routers` are the main router and its logical systems, whose sessions
-    and chains carry the findings that bear on them.
+    `findings` is everything that could not be determined; `routers` are the main router and its logical systems, whose
+    sessions and chains have the findings that affect them.
     """
 
     name: str
     tree: Node = field(repr=False)
-    """The words as they stand, groups not expanded."""
+    """The statements as in the text, with groups not expanded."""
     sources: Sources = field(repr=False)
     statements: int
     """How many statements were read."""
@@ -43,13 +43,13 @@ class Configuration:
     reading: tuple[Finding, ...] = field(repr=False)
     """What was found while the text was read."""
     counted: int = 0
-    """How many words were not understood at levels that decide no session and no chain."""
+    """How many words were not understood at levels that do not affect sessions or chains."""
     called: str | None = None
-    """What to call the router where the text has no `host-name`; None is the file's name, without folder and suffix."""
+    """The router's name if the text has no `host-name`; None: the file's name without folder and suffix."""
 
     @property
     def label(self) -> str:
-        """What the router is called where the text has no `host-name`."""
+        """The router's name if the text has no `host-name`."""
         return self.called or PurePath(self.name).stem or self.name
 
     @functools.cached_property
@@ -79,7 +79,7 @@ class Configuration:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Everything that is not known, in the order in which it was found."""
+        """Everything that could not be determined, in the order in which it was found."""
         return self._judged[1]
 
     @property
@@ -93,19 +93,18 @@ class Configuration:
         return self.routers[0]
 
     def view(self, *words: str) -> View:
-        """Return the level that the words lead to, groups expanded."""
+        """Return the level at these words, with groups expanded."""
         return View.top(self.tree, Groups(self.tree, expanded=self.inherited)).below(*words)
 
     def bearing_on(self, path: Path) -> tuple[Finding, ...]:
-        """Return the findings that could change the meaning of what stands at `path`, also those inside groups."""
+        """Return the findings that could change the meaning of `path`, also those inside of groups."""
         return self._bearing.on(path)
 
     @functools.cached_property
     def doubts(self) -> tuple[Finding, ...]:
-        """The findings at levels that hold sessions or key chains, or above them.
+        """The findings at levels that contain sessions or key chains, or above them.
 
-        A damaged line there may be a session, of which nothing else is left: while there is one, it is not sure that
-        all sessions are known.
+        A damaged line there may be all that is left of a session, so with such a finding sessions may be missing.
         """
         return tuple(finding for finding in self.findings if self._decides(finding.path))
 
@@ -128,7 +127,7 @@ class Configuration:
         return Bearing(self.findings, self._applied)
 
     def _applied(self, path: Path) -> frozenset[str]:
-        """Return the groups that may bring something to `path`: applied on the way to it, or inside such a group."""
+        """Return the groups that may apply to `path`: applied at a level above it, or inside of such a group."""
         names: set[str] = set()
         node: Node | None = self.tree
         for word in (*path, None):
@@ -145,7 +144,7 @@ class Configuration:
 
     @functools.cached_property
     def _nested(self) -> Mapping[str, frozenset[str]]:
-        """The groups that are applied anywhere inside each group."""
+        """The groups that are applied anywhere inside of each group."""
         return {name: frozenset(_applied_inside(node)) for name, node in (self.tree.get("groups") or {}).items()}
 
 
@@ -157,7 +156,7 @@ def _with_doubts(router: Router, bearing: Bearing) -> Router:
         chain = session.authentication.chain
         if chain is None or chain.value in defined:
             return here
-        # The chain that it names may stand in what was not understood.
+        # The chain that it names may be in a part that was not understood.
         above = {(), session.path[:2] if router.system is not None else ()}
         hiding = [one for path in sorted(above) for one in bearing.on((*path, *CHAINS_AT, "key-chain", chain.value))]
         return tuple(dict.fromkeys((*here, *hiding))) if hiding else here
@@ -185,12 +184,12 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
 
     Args:
         text: the text; line ends of any kind.
-        name: what to call it in findings, such as the file's path.
-        zone: the router's zone, meant by start-times that name none.
-        base: what is there already: `text` (set and delete lines, or levels to merge) goes upon it. It stays as it is.
+        name: its name in findings, such as the file's path.
+        zone: the router's zone, for start-times that name none.
+        base: a configuration that `text` (set and delete lines, or levels to merge) is applied to; it is not changed.
 
     Raises:
-        ConfigurationError: the text is no Junos configuration; it says what it is where that is known.
+        ConfigurationError: the text is not a Junos configuration; the message says what it is, if known.
     """
     text = text.removeprefix("\ufeff")
     if "\0" in text:

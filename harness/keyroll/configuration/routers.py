@@ -1,4 +1,4 @@
-"""The routers that one text configures: the main one, and each logical system, which is a router of its own."""
+"""The routers that one text configures: the main one, and each logical system, which is a separate router."""
 
 from __future__ import annotations
 
@@ -16,35 +16,35 @@ from keyroll.configuration.tree import INACTIVE, Node
 from keyroll.errors import Where
 
 Instance = str | None
-"""A routing instance's name; None is the main one."""
+"""A routing instance's name; None: the main instance."""
 _FAMILIES = ("inet", "inet6")
 
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """One router: its name, its sessions and chains in force, and the addresses that it has, by routing instance."""
+    """One router: its name, its sessions and chains in force, and its addresses by routing instance."""
 
     name: str
     system: str | None
     """The logical system; None is the main router."""
     chains: tuple[Chain, ...]
-    """A logical system uses the main router's, beside its own."""
+    """The chains of the main router, which a logical system uses in addition to its own."""
     sessions: tuple[Session, ...]
     addresses: Mapping[Instance, frozenset[Address]]
     networks: Mapping[Instance, Networks] = field(repr=False)
-    """The networks that these are on."""
+    """The networks of these addresses."""
     runs_ldp: frozenset[Instance] = frozenset()
-    """The instances in which LDP runs at all: it has sessions with whom it discovers, without a `session` statement."""
+    """The instances that run LDP: it has sessions with neighbors that it discovers, without a `session` statement."""
 
     def chain(self, name: str) -> Chain | None:
         """Return the chain of that name that the router's sessions would use, or None."""
         return next((chain for chain in self.chains if chain.name == name), None)
 
     def locals_towards(self, session: Session, peer: Address) -> frozenset[Address]:
-        """Return the addresses that the router may have in a session with `peer`.
+        """Return the addresses that the router may use in a session with `peer`.
 
-        Its `local-address`; else, where the peer is on a network of the router, the addresses there, which it sends
-        from; else any of the routing instance.
+        These are its `local-address`; else, if the peer is on a network of the router, the addresses in that network;
+        else all addresses of the routing instance.
         """
         if session.local is not None:
             return frozenset((session.local,))
@@ -58,10 +58,9 @@ class Router:
 
 
 def host_name(view: View) -> str | None:
-    """Return the router's `host-name`, or None where the text has none.
+    """Return the router's `host-name`, or None if the text has none.
 
-    With two routing engines each has its own, from the groups `re0` and `re1`; the first that stands there is as good
-    a name as the other.
+    With two routing engines each has its own, from the groups `re0` and `re1`; the first one in the text is used.
     """
     system = view.below("system")
     value = system.leaf("host-name").value
@@ -73,7 +72,7 @@ def routers_of(
 ) -> tuple[Router, ...]:
     """Return the main router, if anything is configured for it, and the logical systems.
 
-    `source` is the name of the main router where the text does not say its `host-name`.
+    `source` is the name of the main router if the text has no `host-name`.
     """
     name = host_name(view) or source
     main = _router(view, name, None, (), note, where, zone)
@@ -140,7 +139,7 @@ def addresses_of(view: View) -> Iterator[tuple[str, str, Interface]]:
 
 
 def _inherited_addresses(interfaces: View) -> Iterator[tuple[str, str, str]]:
-    """Yield (interface, unit, address), those that groups bring too."""
+    """Yield (interface, unit, address), including those from groups."""
     for name in interfaces.names():
         units = interfaces.below(name, "unit")
         for unit in units.names():
@@ -150,7 +149,7 @@ def _inherited_addresses(interfaces: View) -> Iterator[tuple[str, str, str]]:
 
 
 def _own_addresses(interfaces: Node) -> Iterator[tuple[str, str, str]]:
-    """Yield the same of interfaces to which no group brings an address: thousands, so without a view for each level."""
+    """Yield the same without groups: there may be thousands, so this does not make a view for each level."""
     for name, interface in interfaces.items():
         for unit, inside in _live(interface, "unit").items():
             families = _live(inside, "family") if not interface.flags & INACTIVE else _NONE
@@ -164,7 +163,7 @@ _NONE = Node()
 
 
 def _live(node: Node, *words: str) -> Node:
-    """Return what stands below, or an empty node where that or something on the way is not there or deactivated."""
+    """Return the node at these words; an empty node if it, or a level above it, does not exist or is deactivated."""
     if node.flags & INACTIVE:
         return _NONE
     for word in words:

@@ -1,4 +1,4 @@
-"""Which sessions are two ends of one, among any number of routers: by their addresses."""
+"""Finds the two ends of each session among any number of routers, by their addresses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keyroll.names import SessionKind
 
 
 class Alone(enum.Enum):
-    """Why a session has no other end among the routers that are there."""
+    """Why a session has no other end among the given routers."""
 
     NO_ROUTER = "no router that is given has the peer's address"
     NO_SESSION = "the router with the peer's address has no such session"
@@ -36,7 +36,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """A session without its other end, why, and the router that has the peer's address where one has it."""
+    """A session without its other end, the reason, and the router that has the peer's address, if any."""
 
     session: Session
     reason: Alone
@@ -45,7 +45,7 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """What was matched, and what was not."""
+    """The sessions that were matched, and those that were not."""
 
     links: tuple[Link, ...]
     singles: tuple[Single, ...]
@@ -69,10 +69,10 @@ class _Held:
 
 
 def match(routers: Sequence[Router]) -> Ends:
-    """Return the sessions of all routers, two ends each, and those that are alone.
+    """Return the sessions of all routers with both ends, and those without another end.
 
-    Two sessions are ends of one where they are of one kind (BGP, LDP), each names an address of the other's routing
-    instance (or one that the other's prefix holds), and neither has a `local-address` that is not the address which
+    Two sessions are the ends of one if they are of the same kind (BGP, LDP), each names an address of the other's
+    routing instance (or one within the other's prefix), and neither has a `local-address` other than the address that
     the other names. An address that several routers have may match several times; each match is a link.
     """
     matcher = _Matcher(routers)
@@ -89,13 +89,13 @@ def match(routers: Sequence[Router]) -> Ends:
 
 
 class _Matcher:
-    """Finds other ends by address: with thousands of sessions, comparing each with each is too slow."""
+    """Finds other ends by address: with thousands of sessions, comparing all pairs is too slow."""
 
     def __init__(self, routers: Sequence[Router]) -> None:
         sessions = [(router, session) for router in routers for session in router.sessions]
         self.ends = [_End(router, session, number) for number, (router, session) in enumerate(sessions)]
         self._owners: dict[Address, list[tuple[Router, Instance]]] = {}
-        # Of tens of thousands of addresses, those that a session names count.
+        # There may be tens of thousands of addresses; only those that a session names are needed.
         named = {_named(session) for _, session in sessions}
         for router in routers:
             for instance, addresses in router.addresses.items():
@@ -167,9 +167,9 @@ class _Matcher:
 
 
 def _named(session: Session) -> Address | Network | None:
-    """Return the peer as `match` takes it: LDP's `session-group` of one address names that address.
+    """Return the peer that a session names; a `session-group` of LDP with a host prefix names that address.
 
-    BGP's `allow` of one does not: such a router waits, and two that wait have no session.
+    BGP's `allow` with a host prefix does not: such a router only waits, and two that wait have no session.
     """
     peer = session.peer
     if session.kind is SessionKind.LDP and isinstance(peer, (IPv4Network, IPv6Network)) and peer.num_addresses == 1:
@@ -178,7 +178,7 @@ def _named(session: Session) -> Address | Network | None:
 
 
 def _shared(mine: frozenset[Address], held: Mapping[Address, object]) -> Iterator[Address]:
-    """Yield the addresses that both have, by looking up those of the shorter side."""
+    """Yield the addresses that both have; the smaller collection is looked up in the larger one."""
     if len(mine) <= len(held):
         return (address for address in mine if address in held)
     return (address for address in held if address in mine)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 ALGORITHMS = frozenset(("md5", "hmac-sha-1-96", "aes-128-cmac-96", "ao"))
 AO = "ao"
 _EVERYONE = ("0.0.0.0/0", "::/0")
-"""What `allow all` means."""
+"""The prefixes that `allow all` stands for."""
 _AUTHENTICATION = frozenset(
     ("authentication-algorithm", "authentication-key", "authentication-key-chain", "tcpao-auth-mismatch")
 )
@@ -30,10 +30,10 @@ _VALUES = _AUTHENTICATION.union(
     (*("type", "local-as", "peer-as", "hold-time", "keepalive-timeout", "local-address", "transport-address"),)
 )
 _MARKS = frozenset(("multihop", "passive", "disable", "shutdown"))
-"""Statements without a value: their presence is their meaning."""
+"""Statements without a value: only their presence matters."""
 _READ = _VALUES | _MARKS | {"family"}
-"""Everything that is read of a level."""
-# What two octets (RFC 4271, 4.2) and four octets (RFC 6793) hold.
+"""All statements that are read at a level."""
+# The largest numbers of two octets (RFC 4271, 4.2) and of four octets (RFC 6793).
 _HOLD_TIME_MAX = 65535
 _AS_MAX = 4294967295
 
@@ -51,18 +51,18 @@ class PeerKind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Placed(Generic[T]):
-    """A value in force, where it stands, and the configuration group that brings it (None: the text itself)."""
+    """A value in force, its place, and the configuration group that it comes from (None: the text itself)."""
 
     value: T
     where: Where
     group: str | None = None
     level: AuthenticationLevel | None = None
-    """Of BGP's authentication: the level at which it stands. A `dynamic-neighbor` counts as a neighbor."""
+    """For BGP's authentication, the level that it is configured at. A `dynamic-neighbor` counts as a neighbor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """What protects a session: each statement is the neighbor's own, its group's, or the protocol's."""
+    """The authentication of a session: each statement is that of the neighbor, its group, or the protocol."""
 
     algorithm: Placed[str] | None = None
     """`authentication-algorithm`. None is Junos' default, hmac-sha-1-96, which is not TCP-AO."""
@@ -71,7 +71,7 @@ class Authentication:
     md5: Placed[Secret] | None = None
     """`authentication-key`: TCP-MD5."""
     without_ao: Placed[str] | None = None
-    """`tcpao-auth-mismatch allow-without-tcpao`: a peer without TCP-AO is let in."""
+    """`tcpao-auth-mismatch allow-without-tcpao`: a peer without TCP-AO is accepted."""
 
     @property
     def ao(self) -> bool:
@@ -84,7 +84,7 @@ _UNPROTECTED = Authentication()
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session, or for a prefix or a discovered peer, one statement that stands for any number of them.
+    """One session; for a prefix or a discovered peer, one statement that represents any number of sessions.
 
     Its identity is `router`, `instance`, and the addresses. Ends of one session are found by `ends.match`.
     """
@@ -93,24 +93,24 @@ class Session:
     router: str
     """The router's name; `host:system` for a logical system."""
     instance: str | None
-    """The routing instance; None is the main one."""
+    """The routing instance; None: the main instance."""
     group: str | None
-    """BGP's group, or the name of the prefix or of `dynamic-neighbor` where there is one."""
+    """BGP's group, or the name of the prefix or of the `dynamic-neighbor`, if any."""
     peer_kind: PeerKind
     peer: Address | Network | None
     """The other end's address, or the prefix; None for a discovered peer."""
     local: Address | None
-    """`local-address`, or LDP's `transport-address`, where it is configured."""
+    """`local-address`, or LDP's `transport-address`, if configured."""
     authentication: Authentication
     where: Where
     path: Path = field(repr=False)
-    """The words that lead to it in the text."""
+    """Its path in the configuration."""
     type: str | None = None
     """`internal` or `external`, as configured."""
     local_as: int | None = None
-    """What it is opened with: `local-as`, else the router's AS."""
+    """The AS that it is opened with: `local-as`, else the router's AS."""
     local_as_where: Where | None = None
-    """Where its `local-as` stands; None: it has none."""
+    """The place of its `local-as`; None: it has none."""
     own_as: Placed[int] | None = None
     """`routing-options autonomous-system` of its instance, else of the main one."""
     peer_as: int | None = None
@@ -122,11 +122,11 @@ class Session:
     passive: bool = False
     disabled: bool = False
     doubts: tuple[Finding, ...] = field(default=(), repr=False)
-    """Findings that bear on it: while there is one, nothing about the session is sure."""
+    """The findings that affect it: with any, nothing about the session is certain."""
 
     @property
     def name(self) -> str:
-        """The session in a few words, for a person."""
+        """A short description of the session for messages."""
         inside = f" in {self.instance}" if self.instance else ""
         peer = self.peer if self.peer is not None else f"discovered peers of {self.group}"
         return f"{self.kind.value.upper()} {self.router}{inside} to {peer}"
@@ -134,7 +134,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The context in which sessions are read: what is the same for all of them."""
+    """What is the same for all sessions of a routing instance."""
 
     router: str
     instance: str | None
@@ -150,7 +150,7 @@ def sessions_of(
     main_as = _autonomous_system(instances[0][1], where)
     for name, inside in instances:
         number = main_as if name is None else _autonomous_system(inside, where)
-        # Junos takes the main instance's AS where the instance has none of its own.
+        # Junos uses the main instance's AS if the instance has none.
         yield from _instance_sessions(inside, _Place(router, name, main_as if number is None else number, note, where))
 
 
@@ -172,7 +172,7 @@ def _bgp(bgp: View, place: _Place) -> Iterator[Session]:
             if address is None:
                 place.note(Kind.INVALID_VALUE, "a neighbor is named by its address", level.line, group.path)
                 continue
-            if ":" in peer:  # of one IPv6 address there are many spellings; the router has one neighbor
+            if ":" in peer:  # an IPv6 address has several spellings, but they are one neighbor
                 if address in known:
                     place.note(Kind.CONFLICT, "this neighbor stands twice, spelled differently", level.line, group.path)
                 known.add(address)
@@ -217,7 +217,7 @@ _NOTHING_SAID: frozenset[str] = frozenset()
 
 
 class _ViewedLevel:
-    """The statements of one level about its sessions: read once, for thousands of neighbors."""
+    """The statements of one level about its sessions: read once for all its neighbors, maybe thousands."""
 
     __slots__ = ("families", "found", "marks", "said", "view")
 
@@ -226,7 +226,7 @@ class _ViewedLevel:
     marks: tuple[str, ...]
     families: tuple[str, ...]
     said: frozenset[str]
-    """The words that stand at this level or further out."""
+    """The words that occur at this level or at a level around it."""
 
     def __init__(self, view: View, outer: _ViewedLevel | None = None) -> None:
         self.view = view
@@ -247,7 +247,7 @@ def _families(view: View) -> tuple[str, ...]:
 
 
 def _level_of(inwards: int) -> AuthenticationLevel:
-    """Return the level that is so many below `protocols`: a session of BGP has two levels or more around it."""
+    """Return the level that is `inwards` levels below `protocols bgp`; BGP sessions are two levels or more below it."""
     return _LEVELS[min(inwards, len(_LEVELS)) - 1]
 
 
@@ -298,7 +298,7 @@ class _Reader:
             kind,
             peer,
             self._local("transport-address"),
-            # Authentication of LDP stands at the session alone.
+            # LDP's authentication is configured at the session only.
             self._authentication(self._levels[:1]),
             self._where(),
             self._levels[0].view.path,
@@ -315,7 +315,7 @@ class _Reader:
     def _leaf(self, word: str, levels: tuple[_ViewedLevel, ...] | None = None) -> Placed[str] | None:
         if word not in self._levels[0].said:
             return None
-        # LDP's is read of its one level alone, which is none of these.
+        # LDP has only one level, which is none of BGP's.
         placed = levels is self._levels
         levels = self._levels if levels is None else levels
         for outwards, level in enumerate(levels):
@@ -379,7 +379,7 @@ class _Reader:
         if value is None:
             return None
         address = address_of(value.value)
-        # LDP's transport-address may also be `router-id` or `interface`, which name no address.
+        # LDP's transport-address may also be `router-id` or `interface`, which are not addresses.
         if address is None and word == "local-address":
             self._invalid(word, value, "an address")
         return address

@@ -1,4 +1,4 @@
-"""How statements and levels of a Junos configuration are described: how many words, what stands below."""
+"""The description of statements and levels of a Junos configuration: their number of words, and what is below them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Shape(enum.Enum):
     FLAG = "flag"
     """Nothing follows."""
     LEAF = "leaf"
-    """One value; the statement stands once."""
+    """One value; the statement occurs once."""
     VALUES = "values"
-    """One value or a list; the statement may stand several times."""
+    """One value or a list; the statement may occur several times."""
     LEVEL = "level"
     """A level of further statements."""
     KEYED = "keyed"
@@ -37,8 +37,8 @@ class Statement:
 class Level:
     """All statements of one level.
 
-    `names` is what words beside them are, where they are names (as below `interfaces`). Where a level is not `judged`,
-    a word that is unknown there decides nothing about a session or a chain, and is only counted.
+    `names` describes other words if they are names (as below `interfaces`). If a level is not `judged`, an unknown word
+    there does not affect sessions or chains, and is only counted.
     """
 
     name: str
@@ -47,16 +47,16 @@ class Level:
     judged: bool = True
 
     def find(self, word: str) -> Statement | None:
-        """Return the statement of that word, written out."""
+        """Return the statement of that word, which must be in full."""
         return self.statements.get(word) or self.names
 
     def abbreviated(self, word: str) -> str | None:
-        """Return the one statement that `word` abbreviates, or None where there is none, or more than one."""
+        """Return the one statement that `word` abbreviates; None if there is none, or more than one."""
         found = [name for name in self.statements if name.startswith(word)]
         return found[0] if len(found) == 1 else None
 
     def written_out(self, word: str) -> str:
-        """Return the statement that `word` is or abbreviates; where it is neither or may be a name, itself."""
+        """Return the statement that `word` is or abbreviates; `word` itself if it is neither or may be a name."""
         if word in self.statements or self.names is not None:
             return word
         return self.abbreviated(word) or word
@@ -66,7 +66,7 @@ Statements = dict[str, Statement]
 
 
 def kinds(*, leaf: str = "", flag: str = "", values: str = "", opaque: str = "") -> Statements:
-    """Return statements by their word; each argument has the words of one shape, between blanks."""
+    """Return statements by their word; each argument has the words of one shape, separated by blanks."""
     shapes = {Shape.LEAF: leaf, Shape.FLAG: flag, Shape.VALUES: values, Shape.OPAQUE: opaque}
     return {word: Statement(shape) for shape, words in shapes.items() for word in words.split()}
 

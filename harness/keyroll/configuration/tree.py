@@ -19,28 +19,28 @@ from keyroll.errors import Where
 
 
 class Flag(enum.IntFlag):
-    """What is known of a node beside its words."""
+    """Properties of a node."""
 
     NONE = 0
     INACTIVE = 1
     TYPED = 2
-    """Made by a `set` line: of two values the later replaces the earlier. In other forms each value stands once."""
+    """Made by a `set` line: a later value replaces an earlier one. In other forms each value occurs once."""
     OMITTED = 4
-    """The text says that what stands below it was left out."""
+    """The text says that what is below the node was left out."""
     PROTECTED = 8
-    """`protect` stands here: Junos changes and deletes neither it nor what stands below it."""
+    """The node has `protect`: Junos refuses to change or delete it and what is below it."""
 
 
 INACTIVE, TYPED, OMITTED = int(Flag.INACTIVE), int(Flag.TYPED), int(Flag.OMITTED)
 PROTECTED = int(Flag.PROTECTED)
-"""Plain integers: an operation on an enum costs ten times that of an integer, and there is one for each node."""
+"""Plain integers: operations on an enum take ten times as long, and there is one for each node."""
 
 
 @contextlib.contextmanager
 def growing() -> Iterator[None]:
-    """Keep the collector of cycles off while a tree, or what is read from it, grows.
+    """Switch Python's garbage collector off while a tree, or what is read from it, grows.
 
-    It would walk all nodes again and again, a third of the time of reading, and there are no cycles to be found.
+    It would visit all nodes repeatedly, for a third of the reading time, and there are no reference cycles to find.
     """
     if not gc.isenabled():
         yield
@@ -50,15 +50,16 @@ def growing() -> Iterator[None]:
         yield
     finally:
         if gc.get_freeze_count() == 0:
-            # Once enabled, the collector would walk all that is new, a tenth of the time of reading. Frozen and
-            # unfrozen, it counts as old. Where a program keeps objects frozen, they must stay so.
+            # When enabled again, the collector would visit all new objects, for a tenth of the reading time. Freezing
+            # and unfreezing makes them count as old. A program's own frozen objects must stay frozen, so then it is
+            # not done.
             gc.freeze()
             gc.unfreeze()
         gc.enable()
 
 
 class Node(dict[str, "Node"]):
-    """A word's node: the words that may follow it, the line where it stands (the last that sets it), its flags."""
+    """A word's node: the words that follow it, its line (the last one that sets it), its flags."""
 
     __slots__ = ("flags", "line")
 
@@ -75,11 +76,11 @@ class Node(dict[str, "Node"]):
 
     @property
     def inactive(self) -> bool:
-        """Whether it, and so all below it, is deactivated."""
+        """Whether it, and with it all below it, is deactivated."""
         return bool(self.flags & INACTIVE)
 
     def at(self, path: Iterable[str]) -> Node | None:
-        """Return the node that `path` leads to, or None."""
+        """Return the node at `path`, or None."""
         node: Node | None = self
         for word in path:
             if node is None:
@@ -88,7 +89,7 @@ class Node(dict[str, "Node"]):
         return node
 
     def make(self, path: Iterable[str], line: int, flags: int = 0) -> Node:
-        """Return the node that `path` leads to, made where it is not there; its line becomes `line`."""
+        """Return the node at `path`, created if necessary; its line becomes `line`."""
         node = self
         for word in path:
             child = node.get(word)
@@ -99,7 +100,7 @@ class Node(dict[str, "Node"]):
         return node
 
     def remove(self, path: Sequence[str]) -> None:
-        """Delete what `path` leads to, if it is there; of an empty path, all."""
+        """Delete the node at `path`, if there is one; everything if `path` is empty."""
         if not path:
             self.clear()
             return
@@ -108,7 +109,7 @@ class Node(dict[str, "Node"]):
             parent.pop(path[-1], None)
 
     def absorb(self, other: Node) -> None:
-        """Take over what stands below `other`; of what both have, the later line counts."""
+        """Merge what is below `other` into this node; if both have a word, the later line is kept."""
         for word, child in other.items():
             mine = self.get(word)
             if mine is None:
@@ -121,14 +122,14 @@ class Node(dict[str, "Node"]):
                 mine.absorb(child)
 
     def copy(self) -> Node:
-        """Return a copy of all below."""
+        """Return a copy of the node and all below it."""
         made = Node(self.line, self.flags)
         for word, child in self.items():
             made[word] = child.copy()
         return made
 
     def paths(self, *, active: bool = True) -> Iterator[Path]:
-        """Yield the words of every statement, in the text's order; with `active`, without what is deactivated."""
+        """Yield the path of every statement, in the text's order; with `active`, without deactivated ones."""
         stack: list[tuple[Path, Node]] = [((), self)]
         while stack:
             path, node = stack.pop()
@@ -140,7 +141,7 @@ class Node(dict[str, "Node"]):
 
 
 class FreshNode(Node):
-    """A node of which whoever makes it sets line and flags at once: of 300,000, a constructor takes half the time."""
+    """A node without a constructor, for speed: the caller must set line and flags."""
 
     __slots__ = ()
     __init__ = dict.__init__
@@ -148,14 +149,14 @@ class FreshNode(Node):
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The texts that a tree was made of: lines of the second count on from the end of the first."""
+    """The texts that a tree was made of. Line numbers are counted through: each text continues the count."""
 
     names: tuple[str, ...]
     ends: tuple[int, ...]
-    """The last line of each text, counted through."""
+    """The number of the last line of each text, counted through."""
 
     def where(self, line: int) -> Where:
-        """Return file and line of a line counted through; 0 is the text as a whole."""
+        """Return file and line for a line number that is counted through; 0: the text as a whole."""
         if not line:
             return Where(self.names[-1])
         index = min(bisect_right(self.ends, line - 1), len(self.names) - 1)

@@ -1,4 +1,4 @@
-"""How a configuration's sessions use its key chains: what is wrong there by the rules of `keychain/rules.py`."""
+"""Checks how a configuration's sessions use its key chains, by the rules of `keychain/rules.py`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from keyroll.keychain import rules
 from keyroll.keychain.lint import Finding, Subject
 
 _USES = ("key-chain", "keychain")
-"""How words end that name a chain: `authentication-key-chain`, IS-IS's `hello-authentication-key-chain`, BFD's own."""
+"""The ends of statements that name a chain: `authentication-key-chain`, those of IS-IS and BFD."""
 
 
 def subject_of(chain: Chain, name: str) -> Subject:
-    """Return a configuration's chain as `lint` takes it; `name` is what the router is called."""
-    # An unknown secret is there; anything else that is not known may hide a statement or a key.
+    """Return a configuration's chain as an argument for `lint`; `name` is the router's name."""
+    # An unknown secret is configured; any other finding may hide a statement or a key.
     partial = any(doubt.kind not in {Kind.SECRET_UNKNOWN, Kind.INVALID_VALUE} for doubt in chain.doubts)
     return Subject(name, chain.keychain, chain.place, chain.lost, partial, chain.numbers)
 
@@ -30,8 +30,8 @@ def lint_usage(configuration: Configuration, *, only: frozenset[str] | None = No
     """Return what is wrong with how the text's sessions use chains, in the order of the rules.
 
     Args:
-        configuration: a text; where it has no sessions at all, nothing is said: it is a part of a configuration.
-        only: the chains to judge by name; None is all.
+        configuration: the configuration; one without any session is a part, for which nothing is returned.
+        only: the names of the chains to judge; None: all.
     """
     found = [
         finding
@@ -42,12 +42,12 @@ def lint_usage(configuration: Configuration, *, only: frozenset[str] | None = No
     ]
     if any(router.sessions for router in configuration.routers):
         found += [finding for finding in unused(configuration) if only is None or finding.chain in only]
-    # One statement of a group is one finding, whatever number of its neighbors it bears on.
+    # A statement of a BGP group gives one finding, not one for each of its neighbors.
     return sorted(dict.fromkeys(found), key=lambda finding: rules.RULES.index(finding.rule))
 
 
 def lint_ends(links: Iterable[Link]) -> list[Finding]:
-    """Return what is wrong between two ends that were matched: TCP-AO at one of them alone."""
+    """Return what is wrong between two matched ends: TCP-AO at only one of them."""
     return [
         Finding(
             rules.CHAIN_ON_ONE_END,
@@ -105,13 +105,13 @@ def usage_of(router: Router, session: Session) -> Iterator[Finding]:
 
 
 def _may_hide_a_chain(doubt: Doubt) -> bool:
-    """Say whether a finding of a session whose chain is not defined is about the place where the chain would stand."""
+    """Return whether a doubt is about a place where the chain that a session names could be defined."""
     path = doubt.path
     return not path or path[-1] == "security" or "authentication-key-chains" in path
 
 
 def _shown(word: str) -> str:
-    """Return a value if it is one of Junos' words: anything else may be a secret that slipped here."""
+    """Return a value if it is one of Junos' words: anything else may be a misplaced secret."""
     return word if word in {"md5", "hmac-sha-1-96", "aes-128-cmac-96", AO} else "another word"
 
 
@@ -124,7 +124,7 @@ def unused(configuration: Configuration) -> Iterator[Finding]:
         if session.authentication.chain is not None
     }
     idle = [chain for chain in configuration.main.chains if chain.means_ao and chain.name not in named]
-    # Whatever else may name one is looked for in the whole text only where a chain is left.
+    # The search of the whole text for other users of a chain is slow, and is done only if a chain is left.
     used = _named(configuration.tree) if idle else set()
     for chain in idle:
         if chain.name not in used:

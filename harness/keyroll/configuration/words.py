@@ -1,9 +1,8 @@
-"""The words that Junos takes at the levels which decide sessions and key chains, as data.
+"""The words that Junos accepts at the levels that determine sessions and key chains, as data.
 
-Complete at each level, so that a word that does not stand here is not understood, and so that an abbreviation is
-resolved as the CLI does it. Taken from the names in Juniper's published YANG models of Junos 18.4 and 24.4 for all
-product families (github.com/Juniper/yang); a newer word becomes a finding, never silence. Words that are followed by a
-level which is known stand in `hierarchy`.
+The lists are complete for each level, so that any other word is reported, and so that abbreviations are resolved as in
+the CLI. Source: the names in Juniper's published YANG models of Junos 18.4 and 24.4 for all product families
+(github.com/Juniper/yang); a newer word becomes a finding. Words with a known level below them are in `hierarchy`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The zone that a router's clock shows: start-times that name no zone are in it."""
+"""A router's time zone, which applies to start-times that name no zone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keyroll.configuration.reading import Configuration
 
 
 def zone_named(configuration: Configuration) -> Value | None:
-    """Return the router's `system time-zone` as it is configured, or None."""
+    """Return the value of the router's `system time-zone`, or None."""
     return configuration.view("system").leaf("time-zone").value
 
 
@@ -22,11 +22,11 @@ def zone_of(configuration: Configuration) -> tzinfo | None:
         return None
     try:
         return ZoneInfo(named.text)
-    except (ValueError, OSError, LookupError):  # GMT+2 and the like, which no time zone database has
+    except (ValueError, OSError, LookupError):  # such as GMT+2, which the time zone database does not have
         return None
 
 
 def in_own_zone(configuration: Configuration) -> Configuration:
-    """Return the configuration with start-times that name no zone in its own `time-zone`, where that is known."""
+    """Return the configuration with start-times that name no zone read in its own `time-zone`, if that is known."""
     zone = zone_of(configuration)
     return configuration if zone is None or zone == configuration.zone else replace(configuration, zone=zone)

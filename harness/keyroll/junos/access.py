@@ -1,4 +1,4 @@
-"""How an SSH login is made where routers are not a lab's: keys, an agent, strict host keys, a jump host."""
+"""SSH logins to routers outside of labs: with keys, an agent, checked host keys, a jump host."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from keyroll.junos.errors import SessionError
 from keyroll.keychain.secret import Secret
 
 _GOODBYE_SECONDS = 2.0
-"""For a jump host's command to end once its connection is closed: it has nothing left to do."""
+"""Seconds for a jump host's command to end after its connection is closed; it then has nothing left to do."""
 
 _COMPLAINT_MAX = 500
-"""Octets of what the command says at its end: a line of OpenSSH's, and not a log."""
+"""The most octets of the command's error output that are kept: enough for a line of OpenSSH, too few for a log."""
 
 
 def _at_once() -> None:
-    """Let the next line be typed at once."""
+    """Return at once: the default of `Access`, for logins without a limit on their pace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A login to a router that somebody else keeps.
+    """How to log in to a router outside of a lab.
 
-    A login without it is that of a lab: by password, with host keys unchecked.
+    A target without it is a lab's router: login by password, with host keys unchecked.
     """
 
     password: Secret | None = None
     key_files: tuple[Path, ...] = ()
     agent: bool = False
     known_hosts: tuple[Path, ...] = ()
-    """Files of host keys in OpenSSH's form; those that are not there are passed over."""
+    """Files of host keys in OpenSSH's format; files that do not exist are ignored."""
     new_hosts: Path | None = None
-    """Where the key of a host that is not known is added; None: such a host is refused."""
+    """The file that the key of an unknown host is added to; None: unknown hosts are refused."""
     proxy: tuple[str, ...] = ()
     """A command whose standard streams are the connection (`ProxyCommand`), as words; empty: connect directly."""
     before_line: Callable[[], None] = field(default=_at_once, repr=False, compare=False)
@@ -46,18 +46,18 @@ class Access:
 
 
 class HostKeyError(SessionError):
-    """The host's key is not known, or is not the one that is known."""
+    """The host's key is unknown, or differs from the known one."""
 
 
 class Proxy:
     """A command that carries the connection: its standard input and output are one end of a socket.
 
-    paramiko's own `ProxyCommand` reads pipes, and spins without end when the command has ended.
+    paramiko's own `ProxyCommand` reads pipes, and loops forever when the command has ended.
     """
 
     def __init__(self, words: tuple[str, ...]) -> None:
         self.command = shlex.join(words)
-        # A file, which never fills as a pipe would that nobody reads while the session lasts.
+        # A file, because a pipe that is not read during the session could fill up and block the command.
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the connection
         mine, theirs = socket.socketpair()
         with theirs:
@@ -94,7 +94,7 @@ class Proxy:
 
 
 def parameters(access: Access, given: Mapping[str, object]) -> dict[str, object]:
-    """Return paramiko's arguments of a connection, from those that netmiko would give."""
+    """Return paramiko's arguments for a connection, based on those of netmiko."""
     return {
         **given,
         "password": None if access.password is None else access.password.reveal_text(),  # for the login

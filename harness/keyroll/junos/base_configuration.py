@@ -30,7 +30,7 @@ class PlanError(InputError):
 
 
 class Family(enum.Enum):
-    """What BGP runs over, as `family` names it. LDP runs over IPv4 alone."""
+    """The address family that BGP runs over, as `family` names it. LDP runs over IPv4 only."""
 
     INET = "inet"
     INET6 = "inet6"
@@ -51,7 +51,7 @@ class Plan:
     in_protocols: str | None = None
     """The port's name in LDP and MPLS, if it is not the logical interface `ge-0/0/0.0` (cRPD)."""
     vlans: tuple[int, ...] = ()
-    """VLANs of the port on which sessions run: a unit of that number each, with addresses of its own."""
+    """VLANs of the port that sessions run on: each has a unit of its number, with its own addresses."""
 
     @property
     def protocol_interface(self) -> str:
@@ -71,7 +71,8 @@ class Plan:
 FIRST = "R1"
 """The router that has the lower address on a VLAN."""
 VLANS, VLANS6 = IPv4Network("198.18.0.0/18"), IPv6Network("2001:db8:c612::/48")
-"""What VLANs have their addresses from, four or a /64 each: no topology has them (RFC 2544's benchmarks, RFC 3849)."""
+"""The prefixes for addresses of VLANs, a /30 and a /64 for each; reserved for benchmarks (RFC 2544) and documentation
+(RFC 3849), so that no topology uses them."""
 
 
 def vlan_address(family: Family, vlan: int, *, first: bool) -> IPv4Interface | IPv6Interface:
@@ -115,7 +116,7 @@ def base_configuration(
 
 
 def check_plans(me: Plan, peer: Plan, family: Family) -> None:
-    """Raise PlanError where two plans are not two ends of one link."""
+    """Raise PlanError if two plans are not the two ends of one link."""
     for plan in (me, peer):
         if not _INTERFACE.fullmatch(plan.interface):
             raise PlanError(

@@ -75,7 +75,7 @@ class Conversation:
             self._drop()
 
     def abort(self) -> None:
-        """End the session from another thread, whatever it waits for: who waits gets a SessionError."""
+        """End the session from another thread: a call that is waiting for an answer raises SessionError."""
         terminal = self._terminal
         if terminal is not None:
             terminal.close()
@@ -111,7 +111,7 @@ class Conversation:
             return kept[0]
 
     def learn(self, secrets: Iterable[Secret]) -> None:
-        """Redact these too from now on, in records and in errors."""
+        """Redact these secrets as well from now on, in records and in errors."""
         new = set(secrets) - self._secrets
         if new:
             self._secrets |= new

@@ -317,7 +317,7 @@ def tcp_statistics(rows: list[Row]) -> TcpStatistics:
     def one(name: str) -> int:
         found = [count for each, count in counters if each == name]
         if len(found) != 1:
-            raise ValueError(f"the counter '{name}' is there {len(found)} times instead of once")
+            raise ValueError(f"the counter '{name}' occurs {len(found)} times instead of once")
         return found[0]
 
     return TcpStatistics(
@@ -332,7 +332,7 @@ def _moment(row: Row, prefix: str) -> datetime | None:
         return None
     year, month, day = (_number(row, f"{prefix}{part}") for part in ("YEAR", "MONTH", "DAY"))
     hour, minute, second = (int(part) for part in _text(row, f"{prefix}TIME").split(":"))
-    return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the zone is told apart
+    return datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the zone is in another field
 
 
 def _stopped(rows: list[Row]) -> bool:

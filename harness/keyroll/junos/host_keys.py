@@ -1,4 +1,4 @@
-"""Host keys: the client that knows, refuses or learns them. `access` is apart: a planned login needs no SSH client."""
+"""SSH clients that check, refuse or add host keys. Separate from `access`, which must not import an SSH client."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def plain(text: str) -> str:
 
 
 class JunosConnection(JuniperSSH):
-    """As `JuniperSSH`; `read_timeout_override` bounds the whole preparation. `access`: None is the way of a lab."""
+    """Like `JuniperSSH`; `read_timeout_override` limits the whole preparation. `access` None: a lab's router."""
 
     def __init__(self, *, access: Access | None = None, **settings: Any) -> None:  # noqa: ANN401 - netmiko's own
         self._access = access
@@ -53,7 +53,7 @@ class JunosConnection(JuniperSSH):
             raise
 
     def _tell_of_proxy(self, error: NetmikoTimeoutException) -> None:
-        """Raise what the command that carries the connection said, where there is one: netmiko knows no cause."""
+        """Raise an error with the output of the jump host's command, if any: netmiko does not know the cause."""
         if self._proxy is None or isinstance(error.__context__, paramiko.BadHostKeyException):
             return
         self._proxy.close()
@@ -108,7 +108,7 @@ class JunosConnection(JuniperSSH):
         """Leave configuration mode and log out, within one second; ignore a lost session.
 
         netmiko would wait for its time-out (15 s here) on each line, even on a channel that a dead router has closed.
-        A router that is not a lab's is typed nothing more: its session ends with the connection.
+        To a router outside of a lab nothing more is sent: its session ends with the connection.
         """
         if self._access is not None:
             return

@@ -27,9 +27,9 @@ _NTC = {
     r"sh\w* ro\w* su\w*": "juniper_junos_show_route_summary.textfsm",
 }
 _KEPT = 16
-"""Records kept: of two routers the last answers to each command that samples their sessions, and some to spare."""
+"""The number of records kept: the last answers of two routers to each command that samples sessions, and some more."""
 _KEPT_LENGTH = 16384
-"""Characters of an answer whose record is kept: a router with many peers does not say the same twice."""
+"""The longest answer, in characters, whose record is kept: longer ones, of many peers, are rarely repeated."""
 _OPTIONAL = re.compile(r"\[\[(.+?)\]\]")
 
 

@@ -38,7 +38,7 @@ _LEAVE_DIRTY = (r"\[yes,no\] \(yes\) ?\Z", "yes")
 """`Exit with uncommitted changes?`: answer yes; the candidate is shared and stays unchanged."""
 _NOTHING_TO_CLEAR = re.compile(r"\bnot running$|\bnot found$", re.MULTILINE)
 _LOCKED = "configuration database locked by"
-"""Another login keeps the configuration locked: the router has taken nothing into its candidate."""
+"""Another login has locked the configuration: nothing was loaded into the candidate."""
 _REBOOT = (r"\[yes,no\] \(no\) ?\Z", "yes")
 """`Reboot the system ? [yes,no] (no)`."""
 _CLOCK_SLACK = timedelta(seconds=2)
@@ -66,9 +66,9 @@ class RouterSession(Conversation):
         """Whether the shared candidate holds changes of this session."""
         self._left_touched = False
         self._discarding = False
-        """Whether a refusal is being answered: one of `rollback 0` itself is not answered in its turn."""
+        """Whether a refusal is being cleaned up: a refusal of the `rollback 0` for it is not cleaned up again."""
         self._zone: tzinfo | None = None
-        """Known until the next commit of this session."""
+        """The router's time zone, read once; a commit of this session may change it, so it is then read again."""
 
     def __enter__(self) -> Self:
         self.connect()

@@ -1,7 +1,7 @@
-"""The configuration of one router of a pair with several sessions: on the link, between loopbacks, each with a chain.
+"""The configuration of one router of a pair with several sessions: on the link or between loopbacks, each with a chain.
 
-Every BGP session announces a prefix of its own, so that each one's routes are active whatever the others bring. Between
-loopbacks, static routes lead to the peer's; nothing else has to be up for them.
+Every BGP session announces its own prefix, so that its routes are active independently of other sessions. Static routes
+lead to the peer's loopback, so that sessions between loopbacks need no other protocol.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from keyroll.junos.base_configuration import GROUP, LDP_KEEPALIVE, Family, Plan,
 from keyroll.names import AuthenticationLevel, SessionKind
 
 _PREFIX, _PREFIX6 = IPv4Network("198.51.100.0/24"), IPv6Network("2001:db8:c633::/48")
-"""TEST-NET-2 (RFC 5737) and a part of RFC 3849's prefix: what sessions announce, and nobody has."""
+"""The prefixes that sessions announce from: TEST-NET-2 (RFC 5737), and a part of RFC 3849's, which no network uses."""
 _EACH = 128
-"""Half of TEST-NET-2 for each router: a pair has a few sessions."""
+"""The most prefixes of a router: half of TEST-NET-2; a pair has only a few sessions."""
 _MULTIHOP_TTL = 2
-"""One router is between two loopbacks that are a link apart."""
+"""The TTL between the loopbacks of two neighboring routers: one more than for the addresses of their link."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class SessionLines:
     as_numbers: tuple[int, int] | None = None
     """The ASes that this router and its peer open it with; None: those of the plans."""
     authentication_at: AuthenticationLevel = AuthenticationLevel.NEIGHBOR
-    """Where its authentication stands here, if it is BGP."""
+    """The level at which its authentication is configured here, if it is BGP."""
 
     @property
     def group(self) -> str:
-        """The BGP group that it is in: one that is written as a word has the usual one."""
+        """Its BGP group: a session that is written as a word is in the default group."""
         return GROUP if self.name == SessionKind.BGP else self.name
 
 
@@ -64,17 +64,17 @@ def pair_configuration(me: Plan, peer: Plan, sessions: Sequence[SessionLines]) -
         lines.append(_static(family, f"{loopback(peer, family).network} next-hop {peer.address(family).ip}"))
     for number, one in enumerate(sessions):
         lines += _bgp(me, peer, sessions, number) if one.kind is SessionKind.BGP else _ldp(me, peer, one)
-    # Sessions that have their authentication at the protocol share its lines.
+    # Sessions with authentication at the protocol level have the same lines, so duplicates are removed.
     return list(dict.fromkeys(lines))
 
 
 def _vlans(me: Plan, sessions: Sequence[SessionLines]) -> Iterator[str]:
-    """Yield the units that sessions have with a VLAN of their own, and what the port needs for them."""
+    """Yield the lines of units with a VLAN, and those that the port needs for them."""
     vlans = dict.fromkeys(one.vlan for one in sessions if one.vlan is not None)
     if not vlans:
         return
     port = f"set interfaces {me.interface}"
-    # A port that tags has no unit without a VLAN, so unit 0 gets one that no session has.
+    # On a port with VLAN tagging every unit needs a VLAN, so unit 0 gets one that no session uses.
     free = next(number for number in range(1, 4095) if number not in vlans)
     yield f"{port} vlan-tagging"
     yield f"{port} unit 0 vlan-id {free}"
@@ -87,9 +87,9 @@ def _vlans(me: Plan, sessions: Sequence[SessionLines]) -> Iterator[str]:
 
 
 def local_as(me: Plan, peer: Plan, sessions: Sequence[SessionLines]) -> tuple[int, int]:
-    """Return this router's AS and, for internal sessions, the AS that both are in: that of the lesser name.
+    """Return this router's AS and the common AS for internal sessions: that of the router whose name sorts first.
 
-    Where every BGP session is internal, both routers are in it, unless the sessions say their ASes.
+    If every BGP session is internal, both routers have the common AS, unless the sessions give ASes.
     """
     shared = min(me, peer, key=lambda plan: plan.name).asn
     bgp = [one for one in sessions if one.kind is SessionKind.BGP]
@@ -106,7 +106,7 @@ def _opened_with(me: Plan, peer: Plan, sessions: Sequence[SessionLines], one: Se
 
 
 def authentication_place(one: SessionLines, peer: str) -> str:
-    """Return the words below `set` that lead to a session's authentication; `peer` is the peer's address."""
+    """Return the path, after `set`, of a session's authentication; `peer` is the peer's address."""
     if one.kind is SessionKind.LDP:
         return f"protocols ldp session {peer}"
     group = f"protocols bgp group {one.group}"
@@ -126,7 +126,7 @@ def loopback(plan: Plan, family: Family) -> IPv4Interface | IPv6Interface:
 
 
 def announced(name: str, family: Family, number: int) -> IPv4Network | IPv6Network:
-    """Return the prefix that a router announces on its session of that number in the file."""
+    """Return the prefix that router `name` announces on the session with index `number` in the file."""
     offset = _EACH * (name != "R1") + number
     if family is Family.INET:
         return IPv4Network(_PREFIX.network_address + offset)

@@ -1,7 +1,7 @@
 """The SSH client, paramiko and netmiko, imported without invoke, which takes as long as paramiko.
 
-paramiko needs invoke for `Match exec` in an SSH configuration alone. It finds a stand-in that imports invoke when it is
-first used. netmiko imports paramiko, so both are imported here and nowhere else.
+paramiko needs invoke only for `Match exec` in an SSH configuration. It gets a stand-in that imports invoke on first
+use. netmiko imports paramiko, so both are imported here and nowhere else.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LATE = "invoke"
 
 @contextmanager
 def _put_off(name: str) -> Iterator[None]:
-    """Let imports of a package find a stand-in; outside, everybody has the package itself, loaded or not."""
+    """In the block, imports of a package find a stand-in; after it, they find the package itself."""
     if name in sys.modules or find_spec(name) is None:
         yield
         return

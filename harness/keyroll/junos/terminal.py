@@ -34,9 +34,9 @@ from keyroll.junos.ssh import (
 _CHUNK = 65536
 """Octets of one read: twice the largest packet of SSH, so that one read empties what has come."""
 _TAIL = 512
-"""Characters at the end of what was read in which a prompt or a question is looked for: either is one line."""
+"""The last characters of the output that are searched for a prompt or a question: either is one line."""
 _ANSWER_MAX = 32 * 1024 * 1024
-"""Characters of one answer. The largest configurations have some ten million; a router that never ends would fill the
+"""The longest answer, in characters. The largest configurations have some ten million; an endless answer would fill the
 memory before the deadline."""
 _NOT_TYPED = re.compile(r"[\x00-\x1f\x7f]")
 _LOST = (paramiko.SSHException, OSError, EOFError, ReadException)

@@ -1,7 +1,7 @@
 """Keychains from a seed: the same seed gives the same chain, byte for byte, on every machine and Python version.
 
-Every choice is drawn from HMAC-SHA-256 keyed with the seed, over what the choice is for; nothing depends on the order
-in which choices are made. Whoever knows the seed knows the secrets: a seed for a real change is itself a secret.
+Every choice is derived from HMAC-SHA-256 with the seed as key and the purpose of the choice as message; nothing depends
+on the order of choices. Whoever knows the seed knows the secrets: a seed for a real change is itself a secret.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ KEYS_MAX = KEY_ID_MAX + 1
 INTERVAL_DEFAULT = timedelta(minutes=30)
 """Juniper's recommended least distance between the start-times of two subsequent keys (docs/junos.md 2.3)."""
 SECRET_LENGTH_DEFAULT = 20
-"""Of 62 letters and digits: 119 bits, nearly what AES-128-CMAC can use."""
+"""Characters out of 62 letters and digits: 119 bits, nearly the 128 that AES-128-CMAC can use."""
 _ALPHABET = string.ascii_letters + string.digits
-# Octets from here on are drawn again, or some letters would come more often than others.
+# Octets from here on are skipped, or some characters would be more frequent than others.
 _FAIR = 256 - 256 % len(_ALPHABET)
 
 
@@ -73,8 +73,8 @@ def generate(
     """Return R1's chain of `count` keys, numbered from 0; `mirrored()` of it is R2's.
 
     Args:
-        seed: what secrets and drawn ids depend on; 7 and "7" are the same seed.
-        name: the chain's name, part of what secrets depend on.
+        seed: determines secrets and drawn ids; 7 and "7" are the same seed.
+        name: the chain's name; secrets depend on it too.
         count: 1 to 64 keys.
         first: start-time of key 0, aware, whole seconds (Junos stores no fractions).
         interval: from one start-time to the next, more than zero, whole seconds.
@@ -97,10 +97,10 @@ def generate(
     if first.tzinfo is None:
         raise KeychainError("the first start-time needs a time zone")
     try:
-        # Counted in UTC: in a zone with summer time, Python would add to what the wall clock shows.
+        # Added in UTC: in a zone with summer time, Python would add to the wall clock.
         starts = [(first.astimezone(UTC) + n * interval).astimezone(first.tzinfo) for n in range(count)]
     except OverflowError:
-        raise KeychainError("the last start-time lies beyond the year 9999") from None
+        raise KeychainError("the last start-time is beyond the year 9999") from None
     keys = (
         Key(
             id=number,

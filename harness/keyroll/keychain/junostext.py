@@ -1,4 +1,4 @@
-"""Key chains to configuration text: set lines and the curly form, in the order that Junos shows them.
+"""Writes key chains as configuration text: set lines and the curly form, in the order in which Junos shows them.
 
 `keyroll.configuration` reads them.
 """
@@ -32,17 +32,18 @@ class Encoding(enum.Enum):
     """How secrets are written."""
 
     CLEAR = "clear"
-    """As they are. One that cannot stand in a line of text (control characters, octets that are not UTF-8, a leading
-    `$`, which Junos would take for an encoded secret) is written as `$9$` all the same."""
+    """Plain. A secret that cannot be written in a line of text (control characters, octets that are not UTF-8, a
+    leading `$`, which Junos would take for an encoded secret) is nevertheless written as `$9$`."""
     TYPE9 = "$9$"
-    """Encoded as `show configuration` shows them; the same chain always gives the same text."""
+    """Encoded as in `show configuration`; the same chain always gives the same text."""
 
 
 def set_lines(chain: Keychain, encoding: Encoding = Encoding.CLEAR, *, zone: tzinfo | None = None) -> list[str]:
     """Return the chain as set commands, one statement a line (docs/junos.md 1.5).
 
-    They hold secrets: they go to a router or into a file of mode 0600, never into a log. `include_options` has no
-    statement in Junos and is not written.
+    They contain secrets: send them to a router or write them to a file of mode 0600, never to a log. `include_options`
+        has
+    no statement in Junos and is not written.
 
     Args:
         chain: what to write; a missing statement is not written.
@@ -50,7 +51,7 @@ def set_lines(chain: Keychain, encoding: Encoding = Encoding.CLEAR, *, zone: tzi
         zone: the zone to write start-times in; None keeps each in its own. Either way the offset is written out.
 
     Raises:
-        KeychainTextError: a name or description holds a character that cannot stand in a line.
+        KeychainTextError: a name or description has a character that cannot be written in a line.
     """
     head = f"set {ROOT} key-chain {_text('name', chain.name)}"
     lines = [f"{head} {' '.join(words)}" for words in _chain_statements(chain)]
@@ -66,8 +67,8 @@ def curly(
 ) -> str:
     """Return chains in the curly form (docs/junos.md 1.7), a newline at the end.
 
-    With `root`, `security { authentication-key-chains { … } }` stands around them, as in a whole configuration;
-    without, it is what `show configuration security authentication-key-chains` prints.
+    With `root`, they are inside `security { authentication-key-chains { … } }`, as in a whole configuration; without,
+    the text is what `show configuration security authentication-key-chains` prints.
 
     Raises:
         KeychainTextError: as for `set_lines`.
@@ -136,7 +137,7 @@ def _secret(chain: Keychain, key: Key, secret: Secret, encoding: Encoding) -> st
             text = "$"
         if text.isprintable() and not text.startswith("$"):
             return quote(text)
-    # The salt differs from key to key and is the same from run to run.
+    # The salt differs from key to key, but not from run to run, so that the same chain gives the same text.
     label = f"{chain.name} {key.id} ".encode() + secret.reveal()
     return quoted(encode_type9(secret, hashlib.sha256(label).digest()[0] % SALTS))
 

@@ -1,7 +1,7 @@
 """Lint of one chain: what is wrong with it, before it is committed. `lint_pair.py` is for two chains together.
 
-`rules.py` has the rules; this module finds where they are broken. Findings name the place where one is known. A secret
-is never part of a finding.
+`rules.py` has the rules; this module finds where they are broken. Findings name the place, if known. A secret is never
+part of a finding.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from keyroll.keychain.rules import Rule, Severity
 from keyroll.keychain.starttime import format_start_stored
 
 Place = Callable[[int | None, str | None], Where]
-"""(key number or None, statement or None) to a place."""
+"""Returns the place of (key number or None, statement or None)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A broken rule: what was found, where. `keys` are the numbers concerned, in the chain of `where`."""
+    """A broken rule: what was found, and where. `keys` are the numbers of the keys, in the chain of `where`."""
 
     rule: Rule
     message: str
@@ -43,17 +43,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A chain to judge, what its router is called, and where its parts stand."""
+    """A chain to judge, its router's name, and the places of its parts."""
 
     name: str
     chain: Keychain
     place: Place = field(repr=False)
     lost: Mapping[int, frozenset[str]] = field(repr=False, default_factory=dict)
-    """By key number, statements that stand in the text and whose value is not known: they are not missing."""
+    """By key number, statements that the text has with an unknown value: they are not missing."""
     partial: bool = False
-    """Whether the text may lack parts of the chain: what is missing is then not a fault."""
+    """Whether the text may lack parts of the chain: missing parts are then not reported."""
     numbers: int = 0
-    """How many keys the text has, where that is more than the chain holds: those with a number that no key can have."""
+    """The number of keys in the text, if it is more than the chain has: keys with an invalid number are not in it."""
 
     @classmethod
     def bare(cls, chain: Keychain, name: str) -> Subject:
@@ -61,7 +61,7 @@ class Subject:
         return cls(name, chain, lambda _key, _statement: Where(name))
 
     def absent(self, key: Key, statement: str) -> bool:
-        """Say whether a statement that the key lacks is missing in what is known of it alone."""
+        """Return whether a statement that the key lacks is certainly missing, and not hidden in an unreadable part."""
         return self.partial or statement in self.lost.get(key.id, frozenset())
 
     def found(self, rule: Rule, message: str, *keys: Key, statement: str | None = None) -> Finding:
@@ -77,8 +77,8 @@ def lint(
 
     Args:
         subject: the chain.
-        at: the instant (aware) by which the first start-time must have passed; None: not asked.
-        max_age: for how long a key may be in use, from its start-time to its successor's; None: not asked.
+        at: the instant (aware) by which the first start-time must have passed; None: not checked.
+        max_age: how long a key may be in use, from its start-time to its successor's; None: not checked.
         now: the instant (aware) until which the last key has been in use.
     """
     findings = [finding for check in _CHECKS for finding in check(subject)]
@@ -247,7 +247,7 @@ def start_of(key: Key) -> str:
 
 
 def span_of(span: timedelta) -> str:
-    """Return a span in words: `1 d 2 h`, `29 min 59 s`."""
+    """Return a length of time in words: `1 d 2 h`, `29 min 59 s`."""
     rest = int(span.total_seconds())
     parts = []
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):

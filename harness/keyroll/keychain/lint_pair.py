@@ -1,4 +1,4 @@
-"""Lint of two chains that should protect one session together, and of the rollover that they would make."""
+"""Lint of two chains that should protect one session together, and of their rollovers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def lint_pair(one: Subject, other: Subject) -> list[Finding]:
 def lint_course(one: Subject, other: Subject) -> list[Finding]:
     """Return a finding when the rollover is not hitless, with equal clocks, under some mix of key policies.
 
-    Meant for two chains that break no rule that is an error: of others it says no more than those do.
+    Use it for two chains without other errors: with errors, the rollover cannot be hitless, and this adds nothing.
     """
     stretch = _stretch(one.chain, other.chain)
     if stretch is None:
@@ -61,7 +61,7 @@ def lint_course(one: Subject, other: Subject) -> list[Finding]:
 
 
 def _stretch(one: Keychain, other: Keychain) -> tuple[datetime, datetime] | None:
-    """Return from when both routers send until the last change has settled; None where one of them never sends."""
+    """Return the time from when both routers send until after the last change; None if one of them never sends."""
     keys = in_order(one), in_order(other)
     starts = [[key.start.astimezone(UTC) for key in side if key.start is not None] for side in keys]
     if not all(starts):
@@ -78,7 +78,7 @@ def _policy(side: Side) -> str:
 
 
 def _fault(prediction: Prediction, names: dict[str, str]) -> str:
-    """Return the first thing that goes wrong: a segment that is dropped, else a key that never takes over."""
+    """Return the first fault: a segment that is dropped, else a key that a router never changes to."""
     if prediction.gaps:
         return _sentence(prediction.gaps[0], names)
     change = next(change for change in prediction.changes if change.done is None)
@@ -92,12 +92,12 @@ def _sentence(gap: Gap, names: dict[str, str]) -> str:
 
 
 def _counterparts(one: Keychain, other: Keychain) -> tuple[list[tuple[Key, Key]], tuple[Sequence[Key], Sequence[Key]]]:
-    """Return the keys that belong together, and those of each chain that are left alone."""
+    """Return the keys that belong together, and the remaining keys of each chain."""
     pairs: list[tuple[Key, Key]] = []
     mine, theirs = list(one.keys), list(other.keys)
     for belong in (_reversed, lambda left, right: left.id == right.id):
         for key in list(mine):
-            # Among several of equal ids, the one of the same number is meant.
+            # Of several keys with equal ids, the one with the same number belongs to it.
             candidates = sorted((peer for peer in theirs if belong(key, peer)), key=lambda peer: peer.id != key.id)
             if candidates:
                 pairs.append((key, candidates[0]))
@@ -143,7 +143,7 @@ def _compare(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[F
 
 
 def _whole(sides: Sequence[tuple[Subject, Key]], statement: str) -> bool:
-    """Say whether no statement of a key can be hidden in text that is not understood."""
+    """Return whether a statement's value is certain for both keys, and not hidden in an unreadable part."""
     return not any(
         subject.absent(key, statement)
         for subject, key in sides

@@ -15,7 +15,7 @@ KEY_ID_MAX = 63
 AO_ID_MAX = 255
 SECRET_MAX = 126
 DESCRIPTION_MAX = 80
-"""Largest numbers, and lengths in characters, as Junos takes them (docs/junos.md); ids are octets (RFC 5925, 2.2)."""
+"""The largest numbers, and lengths in characters, in Junos (docs/junos.md); ids are octets (RFC 5925, 2.2)."""
 # Seconds (docs/junos.md 1.1).
 TOLERANCE_DEFAULT = 3600
 TOLERANCE_MAX = 4294967295
@@ -24,19 +24,19 @@ _NAME_REFUSED = re.compile(r"(__.*__)|(.*[ ].*)|(.{33,})", re.DOTALL)
 
 
 class KeychainError(InputError):
-    """A key or keychain holds a value that Junos does not take."""
+    """A key or keychain has a value that Junos does not accept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key of a chain, as `security authentication-key-chains key-chain C key N` holds it.
+    """One key of a chain, as in `security authentication-key-chains key-chain C key N`.
 
     Junos makes none of the statements mandatory, so each may be missing (None); `usable` says whether TCP-AO can work
     with what is there. `start` is an aware datetime. `scheme` is the statement `algorithm` ("ao"); None is Junos'
     default (md5). `algorithm` None is Junos' default, HMAC-SHA-1-96. `tcp_ao_option` None is Junos' default, disabled.
     `include_options` says whether the MAC covers the other TCP options (RFC 5925 section 3.1; Junos has no statement
-    for it, and interoperates with options covered). A secret that is there but unknown counts as there: the key takes
-    its part in the schedule, and nothing can be signed with it.
+    for it, and interoperates with options covered). A key with an unknown secret is in the schedule like any other, but
+    nothing can be signed with it.
     """
 
     id: int
@@ -61,7 +61,7 @@ class Key:
 
     @property
     def usable(self) -> bool:
-        """Whether TCP-AO can sign and verify with this key: everything is there, `algorithm ao`, option enabled."""
+        """Whether TCP-AO can sign and verify with this key: no statement is missing, `algorithm ao`, option enabled."""
         return (
             self.secret is not None
             and self.start is not None
@@ -77,7 +77,7 @@ class Key:
         return self.algorithm or Algorithm.HMAC_SHA_1_96
 
     def mirrored(self) -> Key:
-        """Return the same key as the peer holds it: send-id and recv-id reversed (Juniper, recv-id)."""
+        """Return the same key as the peer has it: send-id and recv-id reversed (Juniper, recv-id)."""
         return replace(self, send_id=self.recv_id, recv_id=self.send_id)
 
 

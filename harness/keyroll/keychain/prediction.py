@@ -1,8 +1,8 @@
-"""A rollover between two routers, predicted: who sends what when, what is dropped, which key never takes over.
+"""Predicts a rollover between two routers: which key is sent when, what is dropped, which key is never used.
 
 Two chains, two clocks, any mix of policies (schedule.py) and one TCP connection with steady traffic both ways. The
 prediction is exact under these conditions: a segment takes no time, there is always a next one, and the receiver finds
-a segment's key by KeyID. Times are true ones; each router reads its own clock. The rules are in simulation.py.
+a segment's key by KeyID. Instants are in true time; each router reads its own clock. The rules are in simulation.py.
 
 RFC 5925 section 7.3 has the rules of KeyID and RNextKeyID; docs/assumptions/keychain.md has those of the two policies.
 """
@@ -33,18 +33,18 @@ from keyroll.names import Receiving, Sending
 
 _MICROSECOND = timedelta(microseconds=1)
 HOLD_DEFAULT = timedelta(seconds=90)
-"""Junos' default BGP hold time: so long a gap ends the session (docs/junos.md 3.3)."""
+"""Junos' default BGP hold time: a gap of this length ends the session (docs/junos.md 3.3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A router's clock: it shows the true time plus an offset. `steps` are (true instant, offset from then)."""
+    """A router's clock: it shows true time plus an offset. `steps` are (true instant, offset from then on)."""
 
     offset: timedelta = timedelta()
     steps: tuple[tuple[datetime, timedelta], ...] = ()
 
     def parts(self) -> ClockParts:
-        """Return the clock as the simulation reads it."""
+        """Return the clock in the simulation's form."""
         steps = sorted((to_us(instant), offset // _MICROSECOND) for instant, offset in self.steps)
         return ClockParts(
             (-EVER, *(begin for begin, _ in steps)), (self.offset // _MICROSECOND, *(offset for _, offset in steps))
@@ -64,24 +64,24 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One direction during a span. Keys are numbers in the chain of the router named."""
+    """One direction during a span. Keys are key numbers in the chain of the router that each field names."""
 
     sender: str
     receiver: str
     key: int | None
-    """The sender's key that signs, None when nothing is sent."""
+    """The sender's key that signs; None: nothing is sent."""
     key_id: int | None
     rnext_key: int | None
-    """The sender's key that RNextKeyID asks the receiver to use, None when it asks for none."""
+    """The sender's key that RNextKeyID asks the receiver to use; None: it asks for none."""
     rnext_key_id: int | None
     received_as: int | None
-    """The receiver's key with that KeyID, None when it has none."""
+    """The receiver's key with that KeyID; None: it has none."""
     drop: Drop | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of true time, closed at its begin and open at its end, in which nothing changes."""
+    """An interval of true time, closed at its begin and open at its end, in which nothing changes."""
 
     begin: datetime
     end: datetime
@@ -89,13 +89,13 @@ class Span:
 
     @property
     def through(self) -> bool:
-        """Whether segments get through both ways."""
+        """Whether segments are accepted in both directions."""
         return all(flow.drop is None for flow in self.flows)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A stretch in which one direction is dropped for one reason."""
+    """An interval in which segments of one direction are dropped for one reason."""
 
     begin: datetime
     end: datetime
@@ -103,7 +103,7 @@ class Gap:
 
     @property
     def duration(self) -> timedelta:
-        """How long it lasts (within what is predicted)."""
+        """Its length, within the predicted time."""
         return self.end - self.begin
 
 
@@ -115,31 +115,31 @@ class Change:
     key: int
     """The key's number in that router's chain."""
     due: datetime
-    """The true instant at which the router's clock came to the start-time."""
+    """The true instant at which the router's clock reached the start-time."""
     done: datetime | None
-    """From when on it signed segments that the peer verified (or a later key did, while none was due); None: never."""
+    """When it (or a later key that was not due yet) first signed a segment that the peer verified; None: never."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What happens from `begin` to `end`: spans without holes between them, changes, and when the session goes down."""
+    """What happens from `begin` to `end`: contiguous spans, key changes, and when the session goes down."""
 
     spans: tuple[Span, ...]
     changes: tuple[Change, ...] = ()
     momentary: tuple[Gap, ...] = ()
-    """Drops that end as soon as a router has received a request for another key; begin and end are equal."""
+    """Drops that last only until a router receives a request for another key; begin and end are equal."""
     downs: tuple[datetime, ...] = ()
-    """Where a session keeps failing while nothing else changes: the first two times."""
+    """When the session goes down. If it keeps failing while nothing else changes, only the first two times."""
 
     @property
     def hitless(self) -> bool:
-        """Whether every segment gets through, both ways, from the first instant on, and every key that is due moves."""
+        """Whether every segment is accepted in both directions from the beginning, and every due key is used."""
         through = not self.momentary and all(span.through for span in self.spans)
         return through and all(change.done is not None for change in self.changes)
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        """Everything that is dropped, by begin; equal neighbours are one gap."""
+        """All drops, ordered by begin; equal drops in a row are one gap."""
         found: list[Gap] = []
         latest: dict[str, int] = {}
         for span in self.spans:
@@ -155,7 +155,7 @@ class Prediction:
         return tuple(sorted((*self.momentary, *found), key=lambda gap: gap.begin))
 
     def sent(self, name: str) -> tuple[tuple[datetime, int | None], ...]:
-        """Return which key of its chain router `name` signs with, from when on."""
+        """Return (instant, key number) for each change of the key that router `name` signs with."""
         changes: list[tuple[datetime, int | None]] = []
         for span in self.spans:
             key = next(flow.key for flow in span.flows if flow.sender == name)
@@ -164,10 +164,10 @@ class Prediction:
         return tuple(changes)
 
     def at(self, instant: datetime) -> Span:
-        """Return the span that holds a true instant.
+        """Return the span that contains a true instant.
 
         Raises:
-            ValueError: the instant lies outside of what is predicted.
+            ValueError: the instant is outside of the predicted time.
         """
         for span in self.spans:
             if span.begin <= instant < span.end:
@@ -178,18 +178,18 @@ class Prediction:
 def predict(
     one: Side, other: Side, begin: datetime, end: datetime, *, hold: timedelta | None = HOLD_DEFAULT
 ) -> Prediction:
-    """Return what happens between two routers from `begin` until `end` (true times, aware, begin < end).
+    """Return what happens between two routers from `begin` until `end` (true time, aware, begin < end).
 
-    The connection opens as soon as segments get through both ways; until then each attempt starts with the latest key
-    whose start has passed, as it does again after the session went down. A key that becomes due so late that its change
-    would end after `end` counts as one that never moved: leave room for the later router's clock.
+    The connection opens as soon as segments are accepted in both directions; until then, and again after the session
+    went down, each attempt starts with the latest key whose start has passed. A key that becomes due so late that its
+    change would be after `end` counts as never changed to: choose `end` after the start-time on the slower clock.
 
     Args:
         one: one router; its direction comes first in every span.
         other: its peer, named differently.
         begin: when to begin.
         end: when to stop.
-        hold: for how long a router may hear nothing before it ends the session; None: for ever.
+        hold: the hold time: how long a router may receive nothing before it ends the session; None: for ever.
 
     Raises:
         ValueError: begin is not before end, hold is not more than zero, or both routers have the same name.
@@ -223,12 +223,12 @@ def predict(
 def predict_all(
     one: Side, other: Side, begin: datetime, end: datetime, *, hold: timedelta | None = HOLD_DEFAULT
 ) -> tuple[tuple[Side, Side, Prediction], ...]:
-    """Return the prediction under every mix of policies. A plan is robust when all of them are hitless."""
+    """Return the prediction for every mix of policies. A plan is robust if all of them are hitless."""
     return tuple((left, right, predict(left, right, begin, end, hold=hold)) for left, right in mixes(one, other))
 
 
 def mixes(one: Side, other: Side) -> Iterator[tuple[Side, Side]]:
-    """Yield both sides under each of the sixteen mixes of policies."""
+    """Yield both sides with each of the sixteen mixes of policies."""
     policies = list(itertools.product(Sending, Receiving))
     for mine, theirs in itertools.product(policies, policies):
         yield (
@@ -249,7 +249,7 @@ def _spans(
     states: Sequence[tuple[int, State]], end: int, sides: tuple[Side, Side], tables: tuple[Timetable, Timetable]
 ) -> Iterator[Span]:
     """Yield the spans of equal states."""
-    # Of one instant the last state counts: one that lasts for no time is no span.
+    # Of several states at one instant the last one counts: the others have no length.
     lasting = list(dict(states).items())
     begin, held = lasting[0]
     for instant, state in (*lasting[1:], (end, None)):
@@ -264,7 +264,7 @@ def _spans(
 def _momentary(
     states: Sequence[tuple[int, State]], sides: tuple[Side, Side], tables: tuple[Timetable, Timetable]
 ) -> Iterator[Gap]:
-    """Yield what is dropped in a state that lasts for no time, and not in the one that follows it."""
+    """Yield what is dropped in a state without length, and not in the state after it."""
     for (instant, state), (following, after) in itertools.pairwise(states):
         if instant != following:
             continue

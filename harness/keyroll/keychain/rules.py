@@ -15,18 +15,18 @@ LINUX_SECRET_MAX = 80
 
 
 class Severity(enum.Enum):
-    """How bad it is that a rule is broken, the worst first."""
+    """How serious a broken rule is, the most serious first."""
 
     ERROR = "error"
     """A session or a rollover fails, or Junos refuses the commit."""
     UNKNOWN = "unknown"
-    """It cannot be judged: something is not known, not understood or not covered."""
+    """It cannot be judged: something is unknown, not understood or not covered."""
     WARNING = "warning"
     """Against what Juniper, an RFC or a policy asks for, or a trap for some peers."""
     ADVICE = "advice"
     """It works, but there is a better way."""
     NOTE = "note"
-    """Could decide the matter and is not judged."""
+    """It may affect the result, but is not judged."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""Which key sends, which is asked for next, which are accepted: for one chain, at a reading of its router's clock.
+"""Which key is sent, which is asked for, which are accepted: for one chain, at a reading of its router's clock.
 
-Juniper's pages leave open which rule moves the sending key, so a router has a policy (DESIGN, "A key policy"); a plan
-is robust when it holds under all of them. Only usable keys count (`Key.usable`). Keys are in order of start-time; of
-two that start together the higher key number counts as the later. A window is closed at its beginning and open at
-its end. `now` is always the router's own clock, aware.
+Juniper's pages leave open which rule changes the sending key, so a router has a policy (docs/assumptions/keychain.md);
+a plan is robust if it is hitless under all of them. Only usable keys count (`Key.usable`). Keys are in order of
+start-time; of two that start together the one with the higher number is the later. A window includes its beginning and
+excludes its end. `now` is always the router's own clock, aware.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ def in_order(chain: Keychain) -> tuple[Key, ...]:
 
 
 def send_key(chain: Keychain, now: datetime) -> Key | None:
-    """Return the key whose start-time passed last: sent under CLOCK, asked for under both, first on a new connection.
+    """Return the key whose start-time passed last; None before the first start-time: then nothing is sent.
 
-    None before the first start-time: then nothing is sent.
+    It is sent under CLOCK, asked for under both policies, and used first on a new connection.
     """
     return next((key for key in reversed(in_order(chain)) if _start(key) <= now.astimezone(UTC)), None)
 
 
 def next_key(chain: Keychain, now: datetime) -> Key | None:
-    """Return the key that takes over next, or None when the last one is active."""
+    """Return the key that becomes active next, or None if the last one is active."""
     upcoming = [key for key in in_order(chain) if _start(key) > now.astimezone(UTC)]
-    # Of several that start together, the one that will then be sent.
+    # Of several keys that start together, the one that will be sent.
     return next((key for key in reversed(upcoming) if _start(key) == _start(upcoming[0])), None)
 
 
 def window(chain: Keychain, key: Key, receiving: Receiving) -> tuple[datetime | None, datetime | None]:
-    """Return from when until when (exclusive) `key` is accepted; None is "always". `key` is a usable one of `chain`."""
+    """Return when `key`, a usable key of `chain`, begins and ceases (exclusive) to be accepted; None: no limit."""
     if receiving is Receiving.ANY:
         return None, None
     keys = in_order(chain)
@@ -51,7 +51,7 @@ def acceptable(chain: Keychain, now: datetime, receiving: Receiving) -> tuple[Ke
 
 
 def accepts(chain: Keychain, key: Key, now: datetime, receiving: Receiving) -> bool:
-    """Say whether a segment signed with `key` (a usable one of `chain`) is accepted at `now`."""
+    """Return whether a segment signed with `key`, a usable key of `chain`, is accepted at `now`."""
     begin, end = window(chain, key, receiving)
     moment = now.astimezone(UTC)
     return (begin is None or begin <= moment) and (end is None or moment < end)
@@ -60,12 +60,12 @@ def accepts(chain: Keychain, key: Key, now: datetime, receiving: Receiving) -> b
 def _start(key: Key) -> datetime:
     if key.start is None:
         raise ValueError(f"key {key.id} has no start-time; only usable keys have a schedule")
-    # In UTC, because Python compares and adds by the wall clock where zones are equal, summer time or not.
+    # In UTC, because Python compares and adds wall-clock times if zones are equal, and ignores summer time.
     return key.start.astimezone(UTC)
 
 
 def _shifted(key: Key, seconds: int) -> datetime | None:
-    """Return the start-time moved by `seconds`, or None where no calendar reaches (tolerance is up to 136 years)."""
+    """Return the start-time moved by `seconds`, or None outside the years 1 to 9999 (a tolerance may be 136 years)."""
     try:
         return _start(key) + timedelta(seconds=seconds)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""A secret that never shows itself by accident, and may be unknown."""
+"""A secret that cannot be printed by accident, and may be unknown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHOWN = "<secret>"
 
 
 class UnknownSecretError(InputError):
-    """An unknown secret was used: to sign, to be written, or with `==`."""
+    """An unknown secret was used: to sign, to write it, or with `==`."""
 
 
 class Likeness(enum.Enum):
@@ -27,10 +27,9 @@ class Secret:
     """A key's secret, 1 to 126 characters in Junos (docs/junos.md 1.1).
 
     repr, str and format show a placeholder; pickling, copying into JSON and iteration are refused; equality is
-    constant-time. `reveal()` is the one way out, so that every use can be found by that word.
-
-    One that a configuration does not tell (taken out, or encrypted with a master password) is `Secret.unknown(why)`.
-    It is compared with `compare`; `==` with it raises, so that nothing takes two placeholders for two equal secrets.
+    constant-time. `reveal()` is the only way to read it, so that every use can be found by that word.
+    A secret that a configuration does not show (removed, or encrypted with a master password) is `Secret.unknown(why)`.
+    Use `compare` with it; `==` raises, so that two placeholders are never taken for two equal secrets.
     """
 
     __slots__ = ("_octets", "_why")
@@ -41,7 +40,7 @@ class Secret:
 
     @classmethod
     def unknown(cls, why: str) -> Secret:
-        """Return a secret that exists but is not known; `why` gives the reason in a few words: "it was taken out"."""
+        """Return a secret that exists but is not known; `why` is the reason in a few words: "it was taken out"."""
         made = cls(b"")
         made._why = why
         return made
@@ -53,11 +52,11 @@ class Secret:
 
     @property
     def why_unknown(self) -> str:
-        """Why it is not known; empty where it is."""
+        """Why it is not known; empty if it is known."""
         return self._why or ""
 
     def compare(self, other: Secret) -> Likeness:
-        """Say whether both are equal, different, or whether that is not known. The same unknown secret is equal."""
+        """Return whether both are equal, different, or unknown. An unknown secret equals only itself."""
         if self is other:
             return Likeness.EQUAL
         if not (self.known and other.known):
@@ -65,7 +64,7 @@ class Secret:
         return Likeness.EQUAL if hmac.compare_digest(self._octets, other._octets) else Likeness.DIFFERENT
 
     def reveal(self) -> bytes:
-        """Return the octets that the KDF uses as master key.
+        """Return the octets that the KDF uses as master key (RFC 5926, section 3.1).
 
         Raises:
             UnknownSecretError: it is not known.
@@ -74,7 +73,7 @@ class Secret:
         return self._octets
 
     def reveal_text(self) -> str:
-        """Return the secret as text, as a configuration holds it; raises UnknownSecretError."""
+        """Return the secret as the text of a configuration. Raises UnknownSecretError: it is not known."""
         return self.reveal().decode("utf-8")
 
     def _must_be_known(self) -> None:
@@ -109,4 +108,4 @@ class Secret:
         return hash((Secret, self._octets)) if self.known else hash((Secret, id(self)))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret is not serialised; reveal() it where it is really meant to leave")
+        raise TypeError("a Secret cannot be serialised: use reveal() where it must leave the process")

@@ -1,12 +1,12 @@
 """One TCP connection between two routers, simulated from event to event on whole microseconds.
 
-The engine below `prediction.py`. It works on integers and indexes, because a plan is simulated some hundred times: once
-for each mix of policies, and once for each stretch of clock skew between two edges. Its rules are those of schedule.py;
-a property test holds the two together.
+`prediction.py` uses it. It works on integers and indexes, because a plan is simulated some hundred times: once for each
+mix of policies, and once for each range of clock skew. Its rules are those of schedule.py; a property test compares the
+two.
 
-Between two events (a start-time, an edge of a window, a step of a clock, a hold timer) nothing changes. The number of
-events grows linearly with the number of keys, and a connection that keeps failing while nothing else changes costs no
-more than three of them, so a simulation ends on every input.
+Nothing changes between two events (a start-time, the begin or end of a window, a step of a clock, a hold timer). The
+number of events grows linearly with the number of keys, and a connection that keeps failing while nothing else changes
+adds three at most, so a simulation ends on every input.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 EVER = 1 << 62
-"""Microseconds that no calendar reaches (146,000 years): the edge of a window that has none."""
+"""The end of a window without one: microseconds (146,000 years) beyond any date."""
 
 
 class Drop(enum.Enum):
-    """Why nothing gets through in one direction."""
+    """Why all segments of one direction are lost."""
 
     NOTHING_SENT = "the sender has no usable key whose start-time has passed"
     UNKNOWN_KEYID = "the receiver has no usable key with that recv-id"
@@ -49,17 +49,17 @@ def to_us(moment: datetime) -> int:
 
 
 def from_us(instant: int) -> datetime:
-    """Return the instant of so many microseconds since 1970-01-01, in UTC."""
+    """Return the instant that is `instant` microseconds after 1970-01-01 UTC, in UTC."""
     return _EPOCH + instant * _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
-    """A router's usable keys in order of start-time, as the simulation reads them. Keys are named by their place.
+    """A router's usable keys in order of start-time, in the simulation's form. A key is identified by its index.
 
-    `starts`, `opens` and `closes` are readings of the router's own clock; a window is closed at its opening and open at
-    its closing. `sent_as` has the latest key of each send-id, `received_as` all of a recv-id, the latest first. RFC
-    5925 (section 3.1) forbids a second one; that the latest is taken is assumed (docs/assumptions/wire.md W15).
+    `starts`, `opens` and `closes` are readings of the router's own clock; a window includes its opening and excludes
+    its closing. `sent_as` has the latest key of each send-id, `received_as` all keys of a recv-id, the latest first.
+    RFC 5925 (section 3.1) forbids a second one; that the latest is used is assumed (docs/assumptions/wire.md W15).
     """
 
     keys: tuple[Key, ...]
@@ -71,7 +71,7 @@ class Timetable:
 
     @classmethod
     def of(cls, chain: Keychain, receiving: Receiving) -> Timetable:
-        """Take the usable keys of a chain; the windows depend on what the router accepts."""
+        """Return the timetable of a chain's usable keys; the windows depend on the receiving policy."""
         keys = in_order(chain)
         starts = tuple(to_us(key.start) for key in keys if key.start is not None)
         tolerance = chain.tolerance * SECOND
@@ -93,27 +93,27 @@ class Timetable:
             yield from (edge for edge in edges if -EVER < edge < EVER)
 
     def active(self, reading: int) -> int:
-        """Return the key whose start-time passed last, -1 before the first; of equal starts the last in order."""
+        """Return the index of the key whose start-time passed last, -1 before the first; of equal starts the last."""
         return bisect_right(self.starts, reading) - 1
 
     def accepts(self, place: int, reading: int) -> bool:
-        """Say whether a segment signed with that key is accepted at a reading of this router's clock."""
+        """Return whether a segment signed with that key is accepted at a reading of this router's clock."""
         return self.opens[place] <= reading < self.closes[place]
 
 
 @dataclass(frozen=True, slots=True)
 class ClockParts:
-    """A clock as stretches of true time: from `begins[n]` on it shows the true time plus `offsets[n]`."""
+    """A clock in intervals of true time: from `begins[n]` on it shows true time plus `offsets[n]` (microseconds)."""
 
     begins: tuple[int, ...] = (-EVER,)
     offsets: tuple[int, ...] = (0,)
 
     def read(self, instant: int) -> int:
-        """Return what the clock shows at a true instant."""
+        """Return the clock's reading at a true instant."""
         return instant + self.offsets[bisect_right(self.begins, instant) - 1]
 
     def moments(self, reading: int) -> Iterator[int]:
-        """Yield the true instants at which the clock comes to a reading by running (also: none, or several)."""
+        """Yield the true instants at which the running clock reaches a reading: one, none, or several."""
         for index, (begin, offset) in enumerate(zip(self.begins, self.offsets, strict=True)):
             instant = reading - offset
             if begin <= instant and (index + 1 == len(self.begins) or instant < self.begins[index + 1]):
@@ -130,7 +130,7 @@ class Party:
 
 
 class Direction(NamedTuple):
-    """What happens to one router's segments. Keys are places in a timetable, -1 is none."""
+    """What happens to one router's segments. Keys are indexes in a timetable; -1: none."""
 
     key: int
     """The sender's key that signs."""
@@ -142,41 +142,41 @@ class Direction(NamedTuple):
 
 
 State = tuple[Direction, Direction]
-"""What both routers send: the first one's direction, then the second one's."""
+"""Both directions: the first router's, then the second router's."""
 Differ = dict[tuple[int, int, int], Drop | None]
-"""Why a segment of router 0 or 1, signed with its key of one place, does not verify with the peer's of another."""
+"""Returns why a segment of router 0 or 1, signed with its key of an index, does not verify with a key of the peer."""
 
 
 class Simulation:
-    """The state of one connection with steady traffic both ways while true time passes.
+    """The state of one connection with continuous traffic in both directions while true time passes.
 
     A segment takes no time, there is always a next one, and the receiver finds a segment's key by KeyID. The connection
-    opens as soon as segments get through both ways; until then each attempt starts with the latest key whose start has
-    passed, as it does again after the session went down.
+    opens as soon as segments are accepted in both directions; until then, and again after the session went down, each
+    attempt starts with the latest key whose start has passed.
     """
 
     def __init__(self, one: Party, other: Party, hold: int | None, differ: Differ | None = None) -> None:
-        """Take both routers, and for how long each may hear nothing (microseconds; None: for ever).
+        """`hold` is how long each router may receive nothing (microseconds; None: for ever).
 
-        `differ` can be shared between simulations of the same two chains, so that secrets are compared once.
+        `differ` can be shared between simulations of the same two chains, so that secrets are compared only once.
         """
         self._parties = (one, other)
         self._hold = hold
         self._current = [-1, -1]
         self._up = False
-        # Since when each router has heard nothing: each runs its own hold timer.
+        # When each router last received a segment: each runs its own hold timer.
         self._silent: list[int | None] = [None, None]
         self._differ: Differ = {} if differ is None else differ
         self.downs: list[int] = []
-        """When the session went down. Where it keeps failing while nothing else changes: the first two times."""
+        """When the session went down. If it keeps failing while nothing else changes, only the first two times."""
 
     def run(self, events: Sequence[int]) -> Iterator[tuple[int, State]]:
-        """Yield each instant, but for the last, at which something may change, and the state from then on.
+        """Yield each instant except the last at which something may change, and the state from then on.
 
-        One instant may come twice: first with what is dropped until a request has been heard.
+        An instant may come twice: first with what is dropped until a request for a key has been received.
 
         Args:
-            events: true instants, ascending: where to begin, what `events_of` finds, where to stop (exclusive).
+            events: true instants, ascending: the begin, those of `events_of`, the end (exclusive).
         """
         for instant, following in itertools.pairwise(events):
             for state in self._settle(instant):
@@ -184,11 +184,11 @@ class Simulation:
             yield from self._expire(following)
 
     def _expire(self, following: int) -> Iterator[tuple[int, State]]:
-        """Let hold timers run out before the next event."""
+        """Yield the states after hold timers that expire before the next event."""
         failures = 0
         while (expiry := self._expiry()) is not None and expiry < following:
             if failures > 1 and self._hold is not None:
-                # It opened, failed and opened again with the same keys, so that goes on in the same way each hold time.
+                # It opened, failed and opened again with the same keys: this repeats in the same way every hold time.
                 expiry += (following - 1 - expiry) // self._hold * self._hold
             failures += 1
             self._up = False
@@ -199,16 +199,16 @@ class Simulation:
                 yield expiry, state
 
     def _expiry(self) -> int | None:
-        """Return when the first hold timer runs out if nothing changes."""
+        """Return when the first hold timer expires if nothing changes; None: never."""
         if self._hold is None:
             return None
         return min((since + self._hold for since in self._silent if since is not None), default=None)
 
     def _settle(self, instant: int) -> Iterator[State]:
-        """Bring both routers to where steady traffic takes them at once, and yield what then flows.
+        """Yield the state that continuous traffic leads to at once.
 
-        A router that follows a request has to hear it first. Where the key that it sends with until then is accepted no
-        more, what is under way is dropped: that state comes first, for no time.
+        A router must receive a request for a key before it follows it. If the key that it uses until then is no longer
+        accepted, segments on the way are dropped: that state, without length, comes first.
         """
         expiry = self._expiry()
         if expiry is not None and expiry <= instant:
@@ -224,7 +224,7 @@ class Simulation:
         state, was_up = self._state(asked, readings), self._up
         self._up = self._up or (state[0].drop is None and state[1].drop is None)
         waiting = state
-        # A request names the same key for as long as this instant lasts, so each router moves once at most.
+        # A request names the same key during this instant, so each router changes its key once at most.
         while self._up and self._follow(state, readings):
             state = self._state(asked, readings)
         if was_up and any(old.drop is not None and new.drop is None for old, new in zip(waiting, state, strict=True)):
@@ -237,7 +237,7 @@ class Simulation:
         yield state
 
     def _follow(self, state: State, readings: tuple[int, int]) -> bool:
-        """Let each router under RNEXT follow what its peer's verified segments ask for; say whether one moved."""
+        """Let routers under RNEXT follow the request in the peer's verified segments; return whether one changed."""
         moved = False
         for index, party in enumerate(self._parties):
             heard = state[1 - index]
@@ -254,7 +254,7 @@ class Simulation:
         return self._direction(0, asked[0], readings[1]), self._direction(1, asked[1], readings[0])
 
     def _direction(self, sender: int, asked: int, reading: int) -> Direction:
-        # Before the first start-time nothing is sent, also where a clock was stepped back to there.
+        # Nothing is sent before the first start-time, also if a clock was set back to before it.
         if asked < 0:
             return Direction(-1, -1, -1, Drop.NOTHING_SENT)
         place = self._current[sender]
@@ -300,16 +300,16 @@ def values_differ(mine: Key, theirs: Key) -> Drop | None:
         return Drop.OTHER_OPTIONS
     if mine.secret is None or theirs.secret is None:
         return None if mine.secret is theirs.secret else Drop.OTHER_SECRET
-    # An unknown secret is assumed right: who asks for a prediction says so beside it.
+    # An unknown secret is assumed to match: whoever shows the prediction must say so.
     return Drop.OTHER_SECRET if mine.secret.compare(theirs.secret) is Likeness.DIFFERENT else None
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A key that a router's clock made due: its place, when that was, and when it was first sent and verified.
+    """A key whose start-time a router's clock reached: its index, when that was, when it was first sent and verified.
 
     A later key counts as well until a later one becomes due: from then on the key itself must be sent, or it was
-    skipped. `done` is None where no segment that counts was ever verified.
+    skipped. `done` is None if no such segment was ever verified.
     """
 
     place: int
@@ -320,7 +320,7 @@ class Due:
 def changes_of(states: Sequence[tuple[int, State]], index: int) -> list[Due]:
     """Return the keys that became due at a router (0 or 1) after the first of the states that `Simulation.run` yields.
 
-    What is active in the first state was not due in it.
+    The key that is active in the first state did not become due in it.
     """
     found: list[Due] = []
     waiting: list[tuple[int, int]] = []

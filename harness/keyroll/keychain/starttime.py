@@ -1,9 +1,9 @@
-"""Junos' `start-time`: what a person types, and what a router stores and shows.
+"""Junos' `start-time`: the forms that a person types, and the form that a router stores and shows.
 
 Typed: `2023-01-01.00:00`, with seconds or not, with a numeric zone or not, leading zeros or not; or relative to the
 router's clock: `now`, `2day`, `3hour`, `5min`, `1month` (Juniper, start-time). Stored and shown by `show
 configuration`: `2021-6-29.00:00:00 +0000`: seconds added, no leading zeros in month and day, the router's own offset
-(six device configurations, docs/junos.md 1.3). Without a zone the router's local time is meant.
+(six device configurations, docs/junos.md 1.3). A start-time without a zone is in the router's local time.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _ABSOLUTE = re.compile(
 _RELATIVE = re.compile(r"\+?(?P<count>\d{1,6})\s*(?P<unit>month|day|hour|min(?:ute)?)s?", re.ASCII)
 _UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "min": timedelta(minutes=1)}
 _OFFSET_MAX_HOURS = 15
-"""No zone in use is further from UTC than fourteen hours; one more does no harm."""
+"""No zone in use is further from UTC than fourteen hours; one hour more is accepted in case that changes."""
 _SHOWN_MAX = 30
-"""Characters of a wrong start-time that a message repeats: longer than any right one."""
+"""The most characters of an invalid start-time that a message repeats: longer than any valid one."""
 
 
 class StartTimeError(KeychainError):
@@ -52,14 +52,14 @@ def parse_start(text: str, default_zone: tzinfo = UTC, *, now: datetime | None =
     """Read a start-time, typed or stored, and return it as an aware datetime of whole seconds.
 
     Args:
-        text: what stands there; quotes around it are taken off.
-        default_zone: the router's zone, meant where the text names none. Of an hour that passes twice when clocks go
-            back, the first is meant.
+        text: the start-time; quotes around it are removed.
+        default_zone: the router's zone, used if the text names none. Of an hour that passes twice when clocks go back,
+            the first is used.
         now: the router's clock, to which `now`, `2day`, `3hour`, `5min` and `1month` are relative.
 
     Raises:
-        StartTimeError: the text is no start-time, its date or hour does not exist (also: skipped by that zone when
-            clocks went forward), or it is relative and no clock is known.
+        StartTimeError: the text is not a start-time, its date or hour does not exist (an hour may be skipped when
+            clocks go forward), or it is relative and `now` is None.
     """
     stripped = text.strip()
     if len(stripped) > 1 and stripped[0] == stripped[-1] == '"':
@@ -69,7 +69,7 @@ def parse_start(text: str, default_zone: tzinfo = UTC, *, now: datetime | None =
         return _relative(stripped, now)
     year, month, day, hour, minute = (int(found[name]) for name in ("year", "month", "day", "hour", "minute"))
     try:
-        # Which zone it is in, and whether that zone had such an hour, is settled below.
+        # The zone is applied below, with a check that it has such an hour.
         moment = datetime(year, month, day, hour, minute, int(found["second"] or 0))  # noqa: DTZ001 - see above
     except ValueError as error:
         raise StartTimeError(f"start-time '{stripped}': {error}", remedy=f"allowed: {ALLOWED}") from None
@@ -86,7 +86,7 @@ def parse_start(text: str, default_zone: tzinfo = UTC, *, now: datetime | None =
 def _numeric_zone(found: re.Match[str], text: str) -> tzinfo:
     hours, minutes = int(found["zone_hour"]), int(found["zone_minute"])
     if hours > _OFFSET_MAX_HOURS or minutes > 59:  # noqa: PLR2004 - the last minute of an hour
-        raise StartTimeError(f"start-time '{text}': no place on Earth has that zone", remedy=f"allowed: {ALLOWED}")
+        raise StartTimeError(f"start-time '{text}': invalid zone", remedy=f"allowed: {ALLOWED}")
     offset = timedelta(hours=hours, minutes=minutes)
     return timezone(-offset if found["sign"] == "-" else offset) if offset else UTC
 
@@ -99,7 +99,7 @@ def _localized(moment: datetime, zone: tzinfo, text: str) -> datetime:
             remedy="write the zone out, such as ' +0000'",
         )
     local.astimezone(UTC)
-    # As a router stores it: a fixed offset, with which datetimes compare and add as instants.
+    # A fixed offset, as a router stores it: with it, Python compares and adds datetimes as instants.
     return local.replace(tzinfo=timezone(local.utcoffset() or timedelta()))
 
 

@@ -1,7 +1,7 @@
-"""`$9$`: Junos' reversible encoding, which hides a secret from a glance at the screen (it is not encryption).
+"""`$9$`: Junos' reversible encoding, which hides a secret from a look at the screen (it is not encryption).
 
-netutils does the arithmetic; this module closes what it leaves open: texts cut short decode silently there, a bare
-`$9$` ends in an IndexError, a salt of 0 means "random", and the filler characters are always random.
+netutils does the arithmetic; this module adds what it lacks: there, truncated texts decode silently, a bare `$9$` ends
+in an IndexError, a salt of 0 means "random", and the filler characters are always random.
 The same secret has many encodings (65 salts and fillers), so encodings are never compared: decode both.
 """
 
@@ -18,23 +18,23 @@ from keyroll.keychain.secret import Secret
 
 PREFIX = "$9$"
 SALTS = 65
-"""How many characters occur in such texts; each can be the salt."""
+"""The number of different characters in such texts; each can be the salt."""
 
 
 @functools.cache
 def load() -> ModuleType:
-    """Import netutils when the first `$9$` text comes: it takes as long as the rest of a small command.
+    """Import netutils on first use: the import takes as long as the rest of a small command.
 
-    Who forks processes that will need it imports it before.
+    Call this before forking processes that will need it.
     """
     with warnings.catch_warnings():
-        # It imports the standard library's `crypt` where there still is one; nothing here uses it.
+        # netutils imports the deprecated module `crypt` of older Python versions; nothing here uses it.
         warnings.filterwarnings("ignore", "'crypt' is deprecated", DeprecationWarning)
         return importlib.import_module("netutils.password")
 
 
 class Type9Error(KeychainError):
-    """A text is no whole `$9$` encoding. The text itself is never part of the message."""
+    """A text is not a complete `$9$` encoding. The text itself is never part of the message."""
 
 
 def is_type9(text: str) -> bool:
@@ -54,7 +54,7 @@ def encode_type9(secret: Secret, salt: int = 0) -> str:
     """
     if not 0 <= salt < SALTS:
         raise Type9Error(f"a $9$ salt is 0 to {SALTS - 1}, not {salt}")
-    # netutils takes 0 for "choose at random"; counted from the end, every salt is a number that it takes as given.
+    # netutils takes 0 for "choose at random"; a negative index, counted from the end, is used as given.
     text = str(load().encrypt_juniper_type9(secret.reveal().decode("latin-1"), salt - SALTS))
     head, body = _split(text)
     return head[: len(PREFIX) + 1] + _filler(secret, salt, len(head) - len(PREFIX) - 1) + body
@@ -63,12 +63,12 @@ def encode_type9(secret: Secret, salt: int = 0) -> str:
 def decode_type9(text: str) -> Secret:
     """Return the secret that `text` encodes.
 
-    A text cut inside a character's group is noticed; one cut between two characters is a whole encoding of a shorter
-    secret, which nothing can tell.
+    A text that is cut inside a character's group is detected; one that is cut between two characters is a valid
+    encoding of a shorter secret, and cannot be detected.
 
     Raises:
-        Type9Error: it does not begin with `$9$`, is cut, holds a character that does not occur there, encodes
-            nothing or more than 126 characters, or is not what any router would have written.
+        Type9Error: it does not begin with `$9$`, is cut, has a character that such texts do not have, encodes nothing
+            or more than 126 characters, or is a text that no router would write.
     """
     if not is_type9(text):
         raise Type9Error("an encoded secret begins with $9$")
@@ -92,9 +92,9 @@ def decode_type9(text: str) -> Secret:
 
 
 def _decoded(text: str) -> bytes | None:
-    """Return the octets, or None where no encoder made the text: a gap of -1, or a sum beyond one octet.
+    """Return the octets, or None if no encoder can have made the text: a gap of -1, or a sum beyond one octet.
 
-    No exception leaves here: those of `str.encode` carry what was decoded.
+    It raises nothing: exceptions of `str.encode` would contain the decoded secret.
     """
     try:
         return str(load().decrypt_juniper_type9(text)).encode("latin-1")
@@ -110,7 +110,7 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _filler(secret: Secret, salt: int, count: int) -> str:
-    """Return filler characters that depend on nothing but the arguments: they carry no meaning, only variety."""
+    """Return filler characters, which decoders ignore; they depend only on the arguments, so texts are repeatable."""
     digest = hashlib.sha256(b"keyroll $9$ filler" + bytes([salt]) + secret.reveal()).digest()
     known = str(load().JUNIPER_KEYS_STRING)
     return "".join(known[octet % SALTS] for octet in digest[:count])

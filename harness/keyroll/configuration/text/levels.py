@@ -1,4 +1,4 @@
-"""Curly text: statements, braces, lists, and the comments that stand where a value was."""
+"""Curly text: statements, braces, lists, and comments in place of values."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from keyroll.errors import Where
 
 TAGS = frozenset(("inactive:", "protect:", "replace:", "delete:", "active:", "merge:"))
 _DELETE = 1 << 10
-"""Beside the flags of nodes: the statement's tag `delete:`."""
+"""The statement has the tag `delete:`; a bit that the flags of nodes do not use."""
 
 
 @dataclass(slots=True)
 class _Open:
-    """One open brace: its node, how many words of the path were there before it, its line."""
+    """One open brace: its node, the length of the path before it, its line."""
 
     node: Node
     length: int
@@ -26,12 +26,12 @@ class _Open:
 
 @dataclass(slots=True)
 class Levels:
-    """The braces that are open, and the words since the last mark."""
+    """The open braces, and the words since the last mark."""
 
     at: Position
     source: str
     first: int
-    """The line number, counted through, of the text's first line."""
+    """The line number, counted through all texts, of this text's first line."""
     stack: list[_Open] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     values: list[str] | None = None
@@ -39,11 +39,11 @@ class Levels:
     started: int = 0
     """The line of the first of `words`."""
     warnings: list[tuple[int, str]] = field(default_factory=list)
-    """Lines and texts of the router's `## Warning:`, which are about the statement that follows."""
+    """Lines and texts of the router's `## Warning:` comments on the statement that follows."""
     _list_closed: bool = True
 
     def idle(self) -> bool:
-        """Say whether no brace is open and no statement begun."""
+        """Return whether no brace is open and no statement has begun."""
         return not self.stack and not self.words and self.values is None
 
     def word(self, word: str) -> None:
@@ -73,7 +73,7 @@ class Levels:
             self.close()
 
     def left_out(self, said: str) -> None:
-        """Take a comment that stands where a value or a level was."""
+        """Take a comment in place of a value or a level."""
         if self.words:
             self.words.append(f"/* {said} */")
         elif said == "OMITTED":
@@ -82,11 +82,11 @@ class Levels:
             node.line = node.line or self.at.line
 
     def lost(self, message: str, line: int) -> None:
-        """Report that what begins with the words so far has no meaning here."""
+        """Report that the statement that begins with the current words was not understood."""
         self.at.report(Kind.NOT_UNDERSTOOD, message, line, (*self.at.path, *self.words[:1]))
 
     def end(self) -> None:
-        """Take the `;` behind the words so far. Alone it says nothing: `{ /* OMITTED */ };` ends twice."""
+        """Take the `;` after the current words. Without words it is ignored, as in `{ /* OMITTED */ };`."""
         self.at.statements += 1
         if self.values is not None:
             self._end_list(self.values)
@@ -100,7 +100,7 @@ class Levels:
         self.values = None
         line = self.at.line
         if not self._list_closed:
-            # Its words are not kept: any word of the line may have got into the list.
+            # Its words are not kept: without the `]`, any word of the line may be in the list, even a secret.
             self.lost("a ']' is missing before this", line)
             self.words = []
             return
@@ -119,7 +119,7 @@ class Levels:
             self.at.remove((*self.at.path, *words))
 
     def _take(self) -> tuple[Node, int, tuple[str, ...]]:
-        """Walk the words since the last mark; return their node, flags, and the words without tags."""
+        """Follow the words since the last mark; return their node, flags, and the words without tags."""
         words = self.words
         flags = 0
         while words and words[0] in TAGS:
@@ -140,7 +140,7 @@ class Levels:
         return node, flags, tuple(words)
 
     def open(self) -> None:
-        """Take the `{` behind the words so far. Raises ConfigurationError where braces nest too deep."""
+        """Take the `{` after the current words. Raises ConfigurationError if braces nest too deep."""
         line = self.at.line
         if self.values is not None:
             self.lost("a ']' is missing before this brace", line)
@@ -172,7 +172,7 @@ class Levels:
         self.at.node = opened.node
 
     def cut_off(self) -> None:
-        """Report what stands open, and forget it: nothing of it follows."""
+        """Report and discard what is still open: its end does not follow."""
         if self.words or self.values is not None:
             self.lost("this statement does not end: a ';' is missing", self.started)
             self.words, self.values = [], None
@@ -184,12 +184,12 @@ class Levels:
         self.warn(tuple(self.at.path))
 
     def warn(self, path: Path) -> None:
-        """Report the router's warnings since the last statement, which are about `path`."""
+        """Report the router's warnings since the last statement as findings at `path`."""
         for line, text in self.warnings:
             self.at.report(Kind.ROUTER_WARNING, f"the router warns here: {_harmless(text)}", line, path)
         self.warnings = []
 
 
 def _harmless(text: str) -> str:
-    """Return a warning's text without what stands in quotes, which may be a value; 120 characters say enough."""
+    """Return at most 120 characters of a warning, without quoted parts, which may be secret values."""
     return re.sub(r"'[^']*'", "'…'", text)[:120]

@@ -1,4 +1,4 @@
-"""Where reading stands in a text: the line, the level that its lines count from, the node that words go below."""
+"""The current position in a text: the line, the level that lines are relative to, the node for the next words."""
 
 from __future__ import annotations
 
@@ -9,39 +9,40 @@ from keyroll.configuration.hierarchy import level_of, same_statements
 from keyroll.configuration.tree import Node
 
 DEPTH_MAX = 100
-"""Levels; Junos' own hierarchy has some twenty. Keeps a hostile text from taking time in the square of its length."""
+"""The most nested levels: Junos' own hierarchy has some twenty. Without a limit, a hostile text would take time in the
+square of its length."""
 
 
 @dataclass(slots=True)
 class Position:
-    """Shared by the parts of a reader: each moves it, and reports with it."""
+    """Shared by the parts of a reader: each of them moves it, and uses it to report findings."""
 
     root: Node
     report: Note
     line: int = 0
-    """Counted through all texts, as findings have it."""
+    """The current line, counted through all texts, as in findings."""
     base: tuple[str, ...] = ()
     """The level that a banner, a `show` or an `edit` has entered."""
     absolute: bool = False
-    """Whether set lines count from the top all the same."""
+    """Whether set lines are nevertheless relative to the top."""
     system: tuple[str, ...] = ()
-    """The logical system or tenant that the login works in: levels and lines count from there."""
+    """The logical system or tenant that the login has entered: levels and lines are relative to it."""
     path: list[str] = field(default_factory=list)
     node: Node = field(init=False)
-    """What `path` leads to."""
+    """The node at `path`."""
     statements: int = 0
-    """How many were read so far."""
+    """The number of statements read so far."""
 
     def __post_init__(self) -> None:
         self.node = self.root
 
     def to_base(self) -> None:
-        """Go to the level that lines count from."""
+        """Go to the level that lines are relative to."""
         self.path = list(self.base)
         self.node = self.root.make(self.base, self.line) if self.base else self.root
 
     def found(self, path: Path) -> list[Path]:
-        """Return where a path from the top stands in the tree, also where words here or there are abbreviated."""
+        """Return the paths in the tree that equal a path from the top, with words abbreviated or not."""
         found: list[Path] = [()]
         for at in range(len(path)):
             found = [
@@ -52,16 +53,16 @@ class Position:
         return found
 
     def remove(self, path: Path) -> None:
-        """Delete what a path from the top leads to, and the words above it that say nothing without it."""
+        """Delete what is at a path from the top, and words above it that have no meaning without it."""
         for held in self.found(path) or [path]:
             self.root.remove(held)
             above = held[:-1]
-            # `neighbor` without a name, `type` without a value; an empty group stays.
+            # Such as `neighbor` without a name, or `type` without a value. An empty group is kept.
             level = len(level_of(above))
             while len(above) > level and (node := self.root.at(above)) is not None and not node:
                 self.root.remove(above)
                 above = above[:-1]
 
     def lost(self, message: str) -> None:
-        """Report that the line has no meaning here."""
+        """Report that the line was not understood."""
         self.report(Kind.NOT_UNDERSTOOD, message, self.line, tuple(self.path))

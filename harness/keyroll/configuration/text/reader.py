@@ -1,6 +1,6 @@
-"""The way of each line: curly text, a set line, or what a terminal adds.
+"""Decides for each line what it is: curly text, a set line, or a line of a terminal session.
 
-Nearly all lines of a real configuration are one statement each and take the short way (`PLAIN`); the others are cut
+Nearly all lines of a real configuration are one statement each, and take a fast path (`PLAIN`); the others are split
 into words one by one.
 """
 
@@ -26,14 +26,14 @@ _WARNING = re.compile(r"#+\s*Warning:\s*(.*)", re.IGNORECASE)
 
 @dataclass(slots=True)
 class TextReader:
-    """Reads one text into `root`. `first` is the line number, counted through, of its first line."""
+    """Reads one text into `root`. `first` is the line number of its first line, counted through all texts."""
 
     root: Node
     report: Note
     source: str
     first: int = 1
     inherited: bool = False
-    """Whether the text says that groups were expanded already (`display inheritance`)."""
+    """Whether the text has its groups expanded (`display inheritance`)."""
     lines: int = 0
     _at: Position = field(init=False)
     _levels: Levels = field(init=False)
@@ -44,9 +44,9 @@ class TextReader:
     _comment_line: int = 0
     _host: str | None = None
     _shows: list[tuple[int, console.Shown]] = field(default_factory=list)
-    """The commands whose output the text holds, and their lines."""
+    """The commands whose output the text contains, and their lines."""
     _shared: dict[str, str] = field(default_factory=dict)
-    """Each word once: a text of 100,000 lines has 500,000 words and some 50,000 different ones."""
+    """Each word once, to save memory: a text of 100,000 lines has 500,000 words and some 50,000 different ones."""
 
     def __post_init__(self) -> None:
         self._at = Position(self.root, self.report)
@@ -55,12 +55,12 @@ class TextReader:
 
     @property
     def statements(self) -> int:
-        """How many were read."""
+        """The number of statements read."""
         return self._at.statements
 
-    # One loop without a call for each line: most lines of 100,000 end here.
+    # One loop without a call for each line, for speed: nearly all of 100,000 lines are read here.
     def read(self, text: str) -> None:  # noqa: C901, PLR0912, PLR0915 - see above
-        """Read all lines; raises ConfigurationError where braces nest deeper than any configuration."""
+        """Read all lines. Raises ConfigurationError if braces nest deeper than `DEPTH_MAX`."""
         plain, plain_set, share = PLAIN.fullmatch, PLAIN_SET.fullmatch, self._shared.setdefault
         at, levels = self._at, self._levels
         root, number = self.root, self.first - 1
@@ -80,7 +80,7 @@ class TextReader:
                             elif (found := plain_set(stripped)) is not None and "/*" not in stripped:
                                 words = split(stripped, found)
                             if words is not None:
-                                # Most lines of a text in set form, so without a call for each.
+                                # Nearly all lines of a text in set form, so without a call for each.
                                 at.statements += 1
                                 node = root
                                 for word in words:
@@ -108,7 +108,7 @@ class TextReader:
                                 levels.words = words
                                 levels.end()
                             else:
-                                # The statement of one line: most lines of curly text.
+                                # One statement on one line: nearly all lines of curly text.
                                 at.statements += 1
                                 node = at.node
                                 for word in words:
@@ -128,7 +128,7 @@ class TextReader:
         self._finish()
 
     def _whole(self) -> bool:
-        """Say whether a set line here begins at the top of the configuration."""
+        """Return whether a set line here is relative to the top of the configuration."""
         return not self._levels.stack and not self._at.system and (not self._at.base or self._at.absolute)
 
     def _finish(self) -> None:
@@ -143,7 +143,7 @@ class TextReader:
         self._report_parts()
 
     def _report_parts(self) -> None:
-        """Report what the commands, by their own words, did not show: a session or a chain may stand there."""
+        """Report the parts that the commands left out: a session or a chain may be there."""
         held = [level for level in DECIDING if self.root.at(level)]
         for line, shown in self._shows:
             hidden = [level for level in held if not shown.leaves_whole(level)]
@@ -153,13 +153,13 @@ class TextReader:
                 self.report(
                     Kind.OMITTED, "this command leaves lines out (a pipe to match, except, find or last)", line, level
                 )
-        # A part without key-chains is no configuration that has none.
+        # If only parts are shown, missing key-chains do not mean that the router has none.
         partly = all(shown.level or not shown.leaves_whole(CHAINS) for _, shown in self._shows)
         if held and CHAINS not in held and self._shows and partly:
             line, _ = self._shows[0]
             self.report(Kind.OMITTED, "the commands show parts of the configuration, and no key-chains", line, CHAINS)
 
-    # The long way: anything a line may be.
+    # The slow path, for any kind of line.
 
     def _any(self, line: str) -> None:
         if "\x1b" in line or "\x08" in line or "\r" in line or "---" in line or "--M" in line:
@@ -183,7 +183,7 @@ class TextReader:
         self._curly(line)
 
     def _begins_anew(self, line: str) -> bool:
-        """Say whether a line at the top cannot go on what stands before it, such as a router's name as a heading."""
+        """Return whether a line begins a new statement, so that open words before it (such as a heading) were cut."""
         levels = self._levels
         if levels.stack or not levels.words or levels.values is not None or levels.words[0] in TAGS:
             return False
@@ -211,18 +211,18 @@ class TextReader:
                 return
 
     def _stray(self, text: str) -> None:
-        """Take a quote without its end: it damages its own line alone."""
+        """Take a quote without an end: only its own line is lost."""
         self._levels.lost("a quote opens here and is not closed on its line", self._at.line)
-        # Not kept as a word: words become names, and this may hold anything, a secret too.
+        # Not kept as a word: words become names, and this may be anything, even a secret.
         self._levels.word(UNCLOSED)
         mark = text.rstrip()[-1:]
         if mark in {";", "{"}:
             self._levels.mark(mark)
 
-    # Prompts and banners: which level, of which router, follows.
+    # Prompts and banners, which show the level, and the router, of the lines after them.
 
     def _session_line(self, line: str) -> bool:
-        """Take a prompt, a banner or an echoed command; say whether it was one."""
+        """Take a prompt, a banner or an echoed command; return whether the line was one."""
         first = line[0]
         if first in "[{":
             found = console.BANNER.fullmatch(line)
@@ -264,7 +264,7 @@ class TextReader:
                 if shown is not None:
                     self._shows.append((at.line, replace(shown, level=(*base, *shown.level))))
                     self._section(container_of((*base, *shown.level)))
-                    # Commands count from the level before; the output of `show` stands below it.
+                    # Commands are relative to the level before them; the output of `show` is below that level.
                     self._set_lines.edits = [base]
                     at.absolute = shown.set_form and not shown.relative
             elif command:
@@ -282,7 +282,7 @@ class TextReader:
             at.system = (word, typed["name"]) if typed["verb"] == "set" and typed["name"] else ()
 
     def _enter(self, shown: str) -> None:
-        """Go to the logical system that a prompt shows, `host:X>`; none is the main router."""
+        """Go to the logical system that a prompt shows, as in `host:X>`; without one, to the main router."""
         if self._at.system[1:] == ((shown,) if shown else ()):
             return
         if not shown:
@@ -296,7 +296,7 @@ class TextReader:
         self._at.system = ("logical-systems", shown)
 
     def _section(self, level: tuple[str, ...]) -> None:
-        """Begin at `level`: what stood open before was cut."""
+        """Begin at `level`: what is still open was cut."""
         self._levels.cut_off()
         self._at.base = level
         self._at.absolute = False

@@ -16,7 +16,7 @@ _EDITS = frozenset(("set", "delete", "deactivate", "activate"))
 _PROTECTIONS = frozenset(("protect", "unprotect"))
 _MOVES = frozenset(("edit", "top", "up", "exit", "quit"))
 _IDLE = frozenset(("show", "run", "commit", "configure", "annotate", "status", "help", "save", "insert"))
-"""They change nothing, or nothing that is judged."""
+"""Commands that change nothing, or nothing that is judged."""
 _MOVING = frozenset(("rename", "copy"))
 _UNKNOWN = frozenset(("load", "rollback", "replace", "wildcard"))
 COMMANDS = _EDITS | _PROTECTIONS | _MOVES | _IDLE | _MOVING | _UNKNOWN
@@ -24,14 +24,14 @@ COMMANDS = _EDITS | _PROTECTIONS | _MOVES | _IDLE | _MOVING | _UNKNOWN
 
 @dataclass(slots=True)
 class SetLines:
-    """Carries out commands upon the tree."""
+    """Applies commands to the tree."""
 
     at: Position
     edits: list[tuple[str, ...]] = field(default_factory=list)
     """The levels that `exit` goes back to, the last one first."""
 
     def command(self, line: str) -> None:
-        """Carry out one line. What cannot be known from it is reported."""
+        """Apply one line. Report effects that cannot be determined from the text."""
         verb, *words = self._words(line)
         self.at.statements += 1
         if verb in _EDITS:
@@ -79,7 +79,7 @@ class SetLines:
         return words
 
     def _full(self, words: Sequence[str]) -> tuple[str, ...]:
-        """Return a line's path from the top: lines are relative to the level, unless they say that they are not."""
+        """Return a line's path from the top: lines are relative to the current level unless they begin at the top."""
         base = self.at.base
         if self.at.absolute and words and words[0] not in SYSTEMS:
             return (*self.at.system, *words)
@@ -96,7 +96,7 @@ class SetLines:
             return
         path = tuple(UNQUOTED.get(word, word) for word in path)
         if verb == "delete":
-            # Of what was not set it says nothing, but a word that Junos has not may be a damaged one.
+            # Deleting what was not set has no effect; but an unknown word may be a damaged one, so that is reported.
             lacking = None if self.at.found(path) else level_without(path)
             if lacking is not None:
                 where = "at the top" if lacking is ROOT else f"of {lacking.name}"
@@ -116,13 +116,13 @@ class SetLines:
         self.at.report(Kind.NOT_UNDERSTOOD, f"'{verb}' names what was not set before", self.at.line, path[:1])
 
     def _protect(self, verb: str, words: list[str]) -> None:
-        for node in self._nodes(self._full(words)):  # it bears on what may be changed, and on no value
+        for node in self._nodes(self._full(words)):  # protection prevents changes; it affects no value
             node.flags = node.flags | PROTECTED if verb == "protect" else node.flags & ~PROTECTED
 
     def _set(self, path: tuple[str, ...]) -> None:
         line = self.at.line
         if "[" in path and "]" not in path:
-            # Any word of the line may have got into the list, a secret too: they are not kept as names.
+            # Any word of the line may be in the list, even a secret: the words are not kept as names.
             path = path[: path.index("[")]
             self.at.report(Kind.NOT_UNDERSTOOD, "a ']' is missing on this line", line, path)
         if "[" in path:
@@ -172,7 +172,7 @@ class SetLines:
         at.to_base()
 
     def _top(self, words: list[str]) -> None:
-        """Go to the top; with a command behind it (`top set …`), for that command alone, unless it is `edit`."""
+        """Go to the top; with a command after it (`top set …`), only for that command, unless it is `edit`."""
         self.edits.append(self.at.base)
         self.at.base = self.at.system
         if words:

@@ -1,4 +1,4 @@
-"""One line of text, cut into words: what is a word, a mark, a string, a comment."""
+"""Splits one line of text into words, marks, strings and comments."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 _ODD = "\x1c-\x1f\x85\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000"
-"""Blanks that no router takes for one; a web page or a word processor puts them in. They stay part of a word."""
+"""Blanks from web pages or word processors, which are not blanks to a router: they are part of a word."""
 _WORDS = rf"[^{{}};\"#\[\]\x1b\x08({_ODD}]+"
 PLAIN = re.compile(rf"{_WORDS}(?:\"(?P<string>[^\"\\{_ODD}]*)\")?[;{{]")
 """One statement or the head of one level, alone on its line: no comment, no list, at most one string, at its end."""
 PLAIN_SET = re.compile(rf"{_WORDS}(?:\"(?P<string>[^\"\\{_ODD}]*)\")?")
-"""The same of a line in set form."""
+"""The same for a line in set form."""
 _TOKEN = re.compile(
     r"""[ \t\f\v\r]*(?:
         (?P<note>\#.*)
@@ -25,22 +25,23 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _MARKS = (*"{};#[](\x1b\x08\x1c\x1d\x1e\x1f", "/*")
-"""What makes a line of ASCII text other than plain words and a string, beside the quote."""
+"""Characters, besides the quote, that make a line of ASCII text more than plain words and a string."""
 _PIECE = 8_000
-"""Characters, some hundred lines: small enough that a list in one line costs only its neighbours the closer look."""
+"""Characters of a piece, about a hundred lines: small, so that one line with a mark makes few others take the slow
+path."""
 _ESCAPED = re.compile(r'\\(["\\])')
 LEFT_OUT = frozenset(("SECRET-DATA", "ACCESS-DENIED", "OMITTED"))
-"""Comments that stand where a value was."""
+"""Comments in place of a value."""
 _QUOTED = {"[": '"["', "]": '"]"'}
-"""A bracket in quotes is a name or a value: it keeps its quotes until the brackets of lists have been looked for."""
+"""A bracket in quotes is a name or a value: it keeps its quotes until lists have been found."""
 UNQUOTED = {quoted: bare for bare, quoted in _QUOTED.items()}
 
 
 def pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield the text in pieces that end where a line ends, and whether a piece has none of the marks but quotes.
+    """Yield the text in pieces of whole lines, and whether a piece has no marks except quotes.
 
-    Such a piece needs no look at each line's marks. In pieces, because the list of all lines of a text takes three
-    times its memory.
+    Lines of such a piece need not be searched for marks. The text is not split at once, because a list of all its lines
+    takes three times its memory.
     """
     begin = 0
     while begin <= len(text):
@@ -52,7 +53,7 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def tokens(line: str) -> Iterator[tuple[str, str]]:
-    """Yield the kind of each token of a line (a name of `_TOKEN`'s groups) and its text, of a string what it means."""
+    """Yield the kind of each token of a line (the name of a group of `_TOKEN`) and its text, unescaped for a string."""
     position = 0
     while found := _TOKEN.match(line, position):
         position = found.end()
@@ -64,7 +65,7 @@ def tokens(line: str) -> Iterator[tuple[str, str]]:
 
 
 def split(line: str, found: re.Match[str]) -> list[str]:
-    """Return the words of a line that `PLAIN` or `PLAIN_SET` matches; of a set line, without `set`."""
+    """Return the words of a line that `PLAIN` or `PLAIN_SET` matches; for a set line without `set`."""
     string = found["string"]
     start = 4 if line[:4] == "set " else 0
     if string is None:
@@ -73,12 +74,12 @@ def split(line: str, found: re.Match[str]) -> list[str]:
 
 
 def kept_apart(string: str) -> str:
-    """Return a string as a word that is not taken for the bracket of a list."""
+    """Return a string as a word that cannot be mistaken for the bracket of a list."""
     return _QUOTED.get(string, string)
 
 
 def spread(path: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return the paths that a line with one list `[ a b ]` stands for."""
+    """Return the paths of a line with one list `[ a b ]`: one for each member."""
     start = path.index("[")
     end = path.index("]")
     words = [UNQUOTED.get(word, word) for word in path]

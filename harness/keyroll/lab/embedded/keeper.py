@@ -169,9 +169,9 @@ class Keeper:
                 return
             if pid == 0:
                 return
-            self._take_leave(pid, status)
+            self._report_end(pid, status)
 
-    def _take_leave(self, pid: int, status: int) -> None:
+    def _report_end(self, pid: int, status: int) -> None:
         """Report a part's death to the owner, and store it: clients of a kept lab may ask later."""
         part = self._parts.pop(pid, None)
         if part is None:
@@ -190,7 +190,7 @@ class Keeper:
         found = channel.ping(channels, float(request.get("seconds", PING_SECONDS)))
         for name in found.ended:  # the kernel closes a dying process's channel shortly before the process can be reaped
             with contextlib.suppress(ChildProcessError):
-                self._take_leave(*os.waitpid(asked[name][0], 0))
+                self._report_end(*os.waitpid(asked[name][0], 0))
         return list(found.silent)
 
     def _deploy(self, plan: Plan) -> None:

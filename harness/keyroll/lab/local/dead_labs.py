@@ -1,7 +1,7 @@
-"""What is left of labs that were killed (`kill -9`): the next command finds it by its free lock, and removes it.
+"""Removal of what is left of killed labs (`kill -9`): the next command finds their folders by the free locks.
 
 The processes of such a lab have ended with their pid namespace (`keyroll.lab.embedded.monitor`), or are containers,
-which `keyroll.lab.containerlab.teardown` removes. Here it is the lab's folder, and its temporary evidence.
+which `keyroll.lab.containerlab.teardown` removes. This module removes the lab's folder and its temporary evidence.
 """
 
 from __future__ import annotations
@@ -29,5 +29,5 @@ def reap(base: Path | None = None, *, containers_too: bool = False) -> list[str]
                     reaped.append(path.name)
             base.rmdir()
     except OSError:
-        return reaped  # it holds other labs, or the last lab removed it
+        return reaped  # the base folder has other labs, or the last lab removed it
     return reaped

@@ -117,7 +117,9 @@ class FoundLab:
             try:
                 self.ask_keeper("stop")
             except LabError as error:
-                refused = error  # ignore it: another command may be destroying the lab at this moment
+                refused = (
+                    error  # raised only if the lab does not end: another command may be destroying it at this moment
+                )
             deadline = time.monotonic() + DOWN_SECONDS
             while self.alive:
                 if time.monotonic() > deadline:

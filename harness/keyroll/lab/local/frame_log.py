@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from keyroll.lab.protocol import SpecialFrame
 
-if TYPE_CHECKING:  # the guard of a lab of containers logs frames, and reads no topology: half of its start
+if TYPE_CHECKING:  # not at run time: the guard of a container lab would need twice as long to start
     from keyroll.lab.topology import Link
 
 

@@ -36,7 +36,7 @@ _ANCILLARY = 256
 """Octets for the time stamp and the auxiliary data of each frame: 84, with a margin."""
 _BATCH_OCTETS = 1 << 20
 """Most frames in one write, so that counters are published and the order to stop is seen in between."""
-# linux/if_packet.h; a VLAN tag, which the kernel hands over beside the frame, stands behind two MAC addresses.
+# From linux/if_packet.h. The kernel reports a VLAN tag outside of the frame; in the frame it follows the MAC addresses.
 _TP_STATUS_VLAN_VALID = 0x10
 _TP_STATUS_VLAN_TPID_VALID = 0x40
 _ETHERTYPE_VLAN = 0x8100
