@@ -44,6 +44,8 @@ def test_every_kind_of_change_is_shown() -> None:
         "A platform",
         "A statement of the emulated router",
         "A show command",
+        "A rule of `keyroll check`",
+        "A capture format",
     ]
 
 
@@ -72,7 +74,11 @@ def applied(text: str, lines: list[str]) -> str:
 
 
 LOOK = """
+import struct
+from datetime import UTC, datetime
 from dataclasses import fields
+from pathlib import Path
+from keyroll.capture.formats.reader import read_packets
 from keyroll.emulator.contract.model import BgpNeighbor
 from keyroll.emulator.junos.configuration.emulated import page
 from keyroll.emulator.junos.configuration.statements import ROOT, without_effect
@@ -81,6 +87,9 @@ from keyroll.emulator.junos.effect.intent import build
 from keyroll.emulator.junos.shell.commands.showing import users
 from keyroll.junos.output import parse
 from keyroll.junos.records import Commits
+from keyroll.keychain.generate import generate
+from keyroll.keychain.lint import Subject, lint
+from keyroll.keychain.rules import RULES
 from keyroll.lab.platforms import PLATFORMS
 from keyroll.names import Invariant
 from keyroll.scenario.judge.invariants import INVARIANTS
@@ -93,6 +102,15 @@ assert "vqfx" in PLATFORMS
 assert Invariant.ONE_CONNECTION in INVARIANTS
 shown = open(SAMPLE).read()
 assert parse("show system commit", shown, router="R1") == Commits(("admin", "admin"))
+short = generate(1, name="c", count=1, first=datetime(2030, 1, 1, tzinfo=UTC), secret_length=11)
+assert "short-secret" in {rule.id for rule in RULES}
+assert "short-secret" in {finding.rule.id for finding in lint(Subject.bare(short, "R1"))}
+frame = bytes(60)
+record = struct.pack(">IIIIII", 64, 60, 84, 0, 1, 2) + frame
+snoop = Path(SAMPLE).with_name("capture.snoop")
+snoop.write_bytes(struct.pack(">8sII", b"snoop", 2, 4) + record * 2)
+one, other = read_packets(snoop, piece=17)
+assert (one.data, one.length, one.link, one.time_ns, other.number) == (frame, 64, 1, 1_000_002_000, 2)
 """
 
 
