@@ -57,6 +57,7 @@ def lab(deploy: Callable[..., object], tmp_path: Path):
         yield pair.lab
 
 
+@pytest.mark.slow
 def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(
     lab, deploy: Callable[..., object], tmp_path: Path
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(
     lab, deploy: Callable[..., object], tmp_path: Path
 ) -> None:
     former = parent(monitor_of(lab))
+    assert parent(former) == os.getpid()
     kill(former)
     with deploy(tmp_path / "next") as other:
         lab.check()

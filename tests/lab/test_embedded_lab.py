@@ -68,6 +68,7 @@ def test_bgp_comes_up_over_tcp_ao_and_routes_go_across(pair: Pair, chain: Keycha
     assert pair.lab.capture_losses() == {"R1": 0, "R2": 0}
 
 
+@pytest.mark.slow
 def test_bgp_comes_up_over_ipv6(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain, family=Family.INET6)
     pair.until("BGP", both(pair, established))
@@ -167,6 +168,7 @@ def test_other_secrets_on_the_two_routers_keep_the_session_down(pair: Pair, chai
     assert not established(ask(pair, "R1", op="status"))
 
 
+@pytest.mark.slow
 def test_a_live_change_elsewhere_touches_no_session(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
@@ -219,6 +221,7 @@ def options(packet: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("victim", ["bgpd", pytest.param("zebra", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_a_part_that_dies_is_noticed_at_once_and_named_with_its_last_words(own_pair: Pair, victim) -> None:
     own_pair.lab.check()
     pid = host_pid(own_pair.lab.name, victim)
@@ -260,6 +263,7 @@ def test_two_labs_side_by_side_do_not_meet(tmp_path: Path, deploy: Callable[...,
         assert one.lab.name != two.lab.name
 
 
+@pytest.mark.slow
 def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_it(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
@@ -270,6 +274,7 @@ def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_it(pai
     pair.until("BGP again", both(pair, established))
 
 
+@pytest.mark.slow
 def test_an_impaired_link_loses_frames_and_the_session_lives(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
@@ -297,6 +302,7 @@ def test_an_injected_frame_arrives_and_is_known_by_its_hash(pair: Pair, chain: K
     assert frame not in frames(pair.lab.captures["R1"])
 
 
+@pytest.mark.slow
 def test_a_rebooted_router_comes_back_with_its_configuration_its_clock_and_its_port(
     pair: Pair, chain: Keychain
 ) -> None:

@@ -74,10 +74,14 @@ def test_a_stopped_link_that_was_given_an_order_does_not_mix_up_its_answers(own_
     ("title", "said"),
     [
         ("keyroll.lab.embedded.monitor", "the monitor has died, and with it the keeper and the whole lab"),
-        ("keyroll.lab.embedded.keeper", "the keeper was killed by SIGKILL and the whole lab"),
-        ("keyroll.lab.embedded.link", "link R1:eth1-R2:eth1 was killed by SIGKILL"),
-        ("keyroll.lab.local.recorder R1:eth1", "R1's capture at eth1 was killed by SIGKILL"),
-        ("keyroll.emulator R2", "router R2 was killed by SIGKILL"),
+        pytest.param(
+            "keyroll.lab.embedded.keeper", "the keeper was killed by SIGKILL and the whole lab", marks=pytest.mark.slow
+        ),
+        pytest.param("keyroll.lab.embedded.link", "link R1:eth1-R2:eth1 was killed by SIGKILL", marks=pytest.mark.slow),
+        pytest.param(
+            "keyroll.lab.local.recorder R1:eth1", "R1's capture at eth1 was killed by SIGKILL", marks=pytest.mark.slow
+        ),
+        pytest.param("keyroll.emulator R2", "router R2 was killed by SIGKILL", marks=pytest.mark.slow),
     ],
 )
 def test_a_part_that_is_killed_is_named(own_pair: Pair, title: str, said: str) -> None:
@@ -96,7 +100,12 @@ def test_a_routers_death_is_named_by_whoever_asks_because_its_session_was_lost(o
 
 
 @pytest.mark.parametrize(
-    ("title", "said"), [(title, name) for title, name in PARTS.items() if "link" in title or "recorder" in title]
+    ("title", "said"),
+    [
+        pytest.param(title, name, marks=() if "link" in title else pytest.mark.slow)
+        for title, name in PARTS.items()
+        if "link" in title or "recorder" in title
+    ],
 )
 def test_the_status_of_a_kept_lab_names_what_died(own_pair: Pair, title: str, said: str) -> None:
     lab = own_pair.lab

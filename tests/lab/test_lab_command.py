@@ -1,4 +1,4 @@
-"""`keyroll lab …` as a person types it: each command a process of its own."""
+"""`keyroll lab …` as a person types it: a process of its own where that matters."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from keyroll.cli.main import keyroll as command
 from keyroll.errors import KeyrollError
@@ -29,6 +30,13 @@ def keyroll(*words: str, code: int = 0, **more: Any) -> str:
     assert result.returncode == code, result.stderr
     found: str = result.stdout + result.stderr
     return found
+
+
+def answer(*words: str) -> str:
+    """Return what `keyroll lab …` says, in this process: for what is no matter of processes."""
+    done = CliRunner().invoke(command, ["lab", *words])
+    assert done.exit_code == 0, done.output
+    return str(done.output)
 
 
 @contextlib.contextmanager
@@ -73,10 +81,10 @@ def await_gone(name: str) -> None:
 
 
 def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name: str) -> None:
-    listed = {one["name"]: one for one in json.loads(keyroll("list", "--json"))["labs"]}
+    listed = {one["name"]: one for one in json.loads(answer("list", "--json"))["labs"]}
     assert listed[name]["alive"]
     assert listed[name]["kept"]
-    status = json.loads(keyroll("status", "--name", name, "--json"))
+    status = json.loads(answer("status", "--name", name, "--json"))
     assert sorted(status["routers"]) == ["R1", "R2"]
     assert tagged(name)
     keyroll("down", "--name", name)
@@ -99,9 +107,9 @@ def test_a_cut_link_has_no_carrier_until_it_is_restored(shared: str) -> None:
         while up() is not state:
             assert time.monotonic() < deadline
 
-    keyroll("link", "cut", "--name", shared)
+    answer("link", "cut", "--name", shared)
     comes(state=False)
-    keyroll("link", "restore", "--name", shared)
+    answer("link", "restore", "--name", shared)
     comes(state=True)
 
 
@@ -111,18 +119,18 @@ def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared: str, tmp_path: Path) 
     capture = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     assert capture.stderr is not None
     assert "capturing" in capture.stderr.readline()
-    keyroll("link", "cut", "--name", shared)
+    answer("link", "cut", "--name", shared)
     capture.send_signal(signal.SIGINT)
     assert capture.wait(10) == 0
     assert "0 lost" in capture.stderr.read()
     capture.stderr.close()
-    keyroll("link", "restore", "--name", shared)
+    answer("link", "restore", "--name", shared)
     assert out.read_bytes()[:4] == b"\x4d\x3c\xb2\xa1"
 
 
 @pytest.mark.slow
 def test_status_names_a_daemon_that_died_with_its_last_log_lines(name: str, tmp_path: Path) -> None:
-    status = json.loads(keyroll("status", "--name", name, "--json"))["routers"]["R2"]
+    status = json.loads(answer("status", "--name", name, "--json"))["routers"]["R2"]
     assert status["deaths"] == []
     os.kill(pid_of(name, status["processes"]["bgpd"]), signal.SIGKILL)
     deadline = time.monotonic() + 5
@@ -173,7 +181,7 @@ def test_mistakes_are_sentences(shared: str) -> None:
     assert "no link 'x'" in mistaken("link", "cut", "--name", shared, "--link", "x")
     assert "use a share from 0 to 1" in mistaken("link", "impair", "--name", shared, "--loss", "7")
     assert "exists already" in mistaken("up", "--name", shared)
-    told = keyroll("down", f"{shared}x")
+    told = answer("down", f"{shared}x")
     assert f"lab {shared}x is down: there is none of that name" in told
     assert shared in told.partition("; there is ")[2], "for who mistyped it"
     assert "two labs are named" in mistaken("down", shared, "--name", "nobody")
@@ -183,11 +191,11 @@ def test_mistakes_are_sentences(shared: str) -> None:
 
 def test_a_labs_name_is_an_argument_or_follows_name(shared: str) -> None:
     asked = [("status", shared), ("status", "--name", shared)]
-    assert {keyroll(*words).splitlines()[0] for words in asked} == {f"lab {shared}"}
+    assert {answer(*words).splitlines()[0] for words in asked} == {f"lab {shared}"}
 
 
 def test_clean_leaves_a_kept_lab_and_names_it(shared: str) -> None:
-    said = keyroll("clean")
+    said = answer("clean")
     assert f"removed {shared}" not in said
     assert shared in said.partition("kept: ")[2]
 
@@ -206,5 +214,5 @@ def test_a_kept_lab_that_was_killed_leaves_nothing(name: str) -> None:
     else:
         pytest.fail("no monitor")
     await_gone(name)
-    keyroll("clean")
+    answer("clean")
     assert not (Path("/run/keyroll") / name).exists()

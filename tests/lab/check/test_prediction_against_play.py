@@ -17,8 +17,8 @@ from keyroll.check.coming_rollovers import PredictedRollover
 from pytest_keyroll.settings import pool_of
 
 pytestmark = pytest.mark.lab
-FIXED = (0, 17, 31, 34, 6, 11)
-"""Played in `make test`: three that drop, three that do not, and every policy on one side or the other."""
+FIXED = (17, 34, 11)
+"""Played in `make test`: two that drop, one that does not, and every policy on one side or the other."""
 SEEDS = 300
 PLAYS_MOST = 3
 """A play that could not send enough data around an edge tells nothing, and is played again; a disagreement never is."""

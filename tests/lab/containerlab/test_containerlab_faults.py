@@ -59,7 +59,7 @@ def test_a_router_without_an_ipv4_address_is_reached_by_ipv6(standin: StandIn, t
 @pytest.mark.parametrize(
     "addresses",
     [
-        pytest.param({"ipv4_address": "N/A", "ipv6_address": "N/A"}, id="not there"),
+        pytest.param({"ipv4_address": "N/A", "ipv6_address": "N/A"}, id="not there", marks=pytest.mark.slow),
         pytest.param({}, id="no keys", marks=pytest.mark.slow),
     ],
 )
@@ -72,6 +72,7 @@ def test_a_router_without_an_address_is_an_error(standin: StandIn, tmp_path: Pat
 
 
 @pytest.mark.usefixtures("ready_at_once")
+@pytest.mark.slow
 def test_a_destroy_that_hangs_is_ended_and_the_containers_are_removed_by_their_label(
     standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

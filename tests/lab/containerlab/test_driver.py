@@ -19,7 +19,8 @@ from tests.lab.containerlab.conftest import StandIn
 from tests.unit.known import known
 
 from keyroll.lab.containerlab import command as program
-from keyroll.lab.containerlab import readiness, teardown
+from keyroll.lab.containerlab import docker, readiness, teardown
+from keyroll.lab.containerlab.docker import Host
 from keyroll.lab.containerlab.lab import ContainerLab
 from keyroll.lab.local import find, folders
 from keyroll.lab.protocol import Impairment, LabError, LabUnfitError
@@ -57,6 +58,10 @@ def test_a_lab_comes_up_and_goes_without_a_trace(standin: StandIn, tmp_path: Pat
         assert "clab123" not in repr(lab.routers["R1"])
         lab.check()
         assert standin.network
+        (made,) = docker.all_made()
+        assert (made.folder, made.host) == (folders.base_directory() / lab.name, Host.present())
+        assert made.host.boot, "its containers say on which machine and boot it was made"
+        assert len(made.containers) == 2
     assert nothing_left(standin, lab)
     assert all(call["orders"] == ["CLAB_VERSION_CHECK"] for call in standin.calls)
     assert (tmp_path / "evidence" / "R1-router.log").read_text() == "the container's last words\n"
@@ -171,6 +176,7 @@ def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
 
 
 @pytest.mark.usefixtures("ssh_banner")
+@pytest.mark.slow
 def test_a_router_that_never_gets_ready_ends_at_its_platforms_deadline(standin: StandIn, tmp_path: Path) -> None:
     def probe(_router: str) -> None:
         raise LabError("no interface yet")
@@ -225,6 +231,7 @@ def owner(tmp_path: Path, name: str, how: str = "own") -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_an_owner_that_is_killed_while_it_destroys_leaves_the_rest_to_the_guard(
     standin: StandIn, tmp_path: Path
 ) -> None:
@@ -282,6 +289,7 @@ def test_a_kept_lab_outlives_its_owner_and_is_taken_down_by_name(standin: StandI
 
 
 @pytest.mark.usefixtures("ssh_banner")
+@pytest.mark.slow
 def test_orphans_of_a_guard_that_was_killed_too_are_reaped_by_the_next_start(standin: StandIn, tmp_path: Path) -> None:
     name = f"orphan-{os.getpid()}"
     with owner(tmp_path, name) as process:

@@ -12,7 +12,7 @@ import pytest
 from tests.lab.containerlab.conftest import StandIn
 
 from keyroll.errors import InputError
-from keyroll.lab.containerlab import docker, teardown
+from keyroll.lab.containerlab import teardown
 from keyroll.lab.containerlab.command import Program
 from keyroll.lab.containerlab.docker import FOLDER_LABEL, HOST_LABEL, Host
 from keyroll.lab.containerlab.lab import ContainerLab
@@ -42,7 +42,7 @@ def keyroll(*words: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("moment", ["dockerd dies first", "dockerd dies"])
+@pytest.mark.parametrize("moment", [pytest.param("dockerd dies first", marks=pytest.mark.slow), "dockerd dies"])
 def test_a_dockerd_that_dies_in_deploy_is_a_broken_lab_and_what_is_left_goes_later(
     standin: StandIn, tmp_path: Path, moment: str
 ) -> None:
@@ -59,6 +59,7 @@ def test_a_dockerd_that_dies_in_deploy_is_a_broken_lab_and_what_is_left_goes_lat
     assert nothing_left(standin, lab)
 
 
+@pytest.mark.slow
 def test_a_dockerd_that_dies_in_a_run_leaves_a_lab_that_can_be_taken_down_by_its_name(
     standin: StandIn, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_a_lab_of_its_own_evidence_keeps_it_until_the_containers_are_gone(standi
     assert nothing_left(standin, lab)
 
 
+@pytest.mark.slow
 def test_a_containerlab_that_a_signal_ended_is_said_with_what_it_said_last(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(deploy="killed")
     lab = make(tmp_path)
@@ -99,6 +101,7 @@ def test_a_containerlab_that_a_signal_ended_is_said_with_what_it_said_last(stand
     assert nothing_left(standin, lab)
 
 
+@pytest.mark.slow
 def test_a_full_management_network_is_said_with_what_helps(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(
         deploy="fail", words="Error response from daemon: no available IPv4 addresses on this network's pools"
@@ -154,15 +157,6 @@ def test_containers_whose_folder_is_not_there_are_removed_only_when_their_machin
     assert standin.containers == ([] if goes else ["clab-lab-1-R1"])
     process.kill()
     process.wait()
-
-
-@pytest.mark.usefixtures("standin")
-def test_the_containers_of_a_lab_say_on_which_machine_and_boot_it_was_made(tmp_path: Path) -> None:
-    with make(tmp_path) as lab:
-        (made,) = docker.all_made()
-        assert (made.folder, made.host) == (folders.base_directory() / lab.name, Host.present())
-        assert made.host.boot
-        assert len(made.containers) == 2
 
 
 def test_podman_in_the_place_of_docker_is_refused_by_its_name(standin: StandIn, tmp_path: Path) -> None:

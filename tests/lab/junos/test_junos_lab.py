@@ -48,6 +48,7 @@ def test_an_import_policy_holds_at_once_and_no_session_notices(pair: Pair, chain
     assert "Number of flaps: 0" in shown(pair, "R2", "show bgp neighbor")
 
 
+@pytest.mark.slow
 def test_a_session_in_use_keeps_its_chain_until_its_connection_ends(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
@@ -86,7 +87,7 @@ def test_labels_have_a_session_in_use_take_another_chain_at_once(
         assert all("Number of flaps: 0" in shown(pair, router, "show bgp neighbor") for router in ("R1", "R2"))
 
 
-@pytest.mark.parametrize("when", ["at-once", "next-connection"])
+@pytest.mark.parametrize("when", ["at-once", pytest.param("next-connection", marks=pytest.mark.slow)])
 def test_a_changed_secret_reaches_the_connection_in_use_as_the_label_says(
     deploy: Callable[..., object], chain: Keychain, tmp_path: Path, when
 ) -> None:

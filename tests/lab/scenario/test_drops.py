@@ -28,6 +28,7 @@ steps:
 @pytest.mark.parametrize(
     ("reason", "red"), [("bad-mac", []), pytest.param("unknown-keyid", ["drops@4"], marks=pytest.mark.slow)]
 )
+@pytest.mark.slow
 def test_the_reason_counts_and_not_only_the_number(
     run_scenario: Callable[..., Result], tmp_path: Path, reason: str, red: list[str]
 ) -> None:

@@ -94,6 +94,7 @@ def test_they_are_played_and_judged(run_scenario, tmp_path: Path) -> None:
     assert {label for label, _ in observed} >= {"holds@5", "answered@6"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("extended")
 def test_they_turn_red_like_any_other(run_scenario, tmp_path: Path) -> None:
     path = tmp_path / "extended.yaml"

@@ -46,6 +46,7 @@ def test_the_wire_is_captured_while_the_lab_is_up(lab, routers, keychains, captu
     assert count_packets(capture["R1"]) > before
 
 
+@pytest.mark.slow
 def test_a_scenario_is_played_from_python(run_scenario, pytestconfig: pytest.Config) -> None:
     path = pytestconfig.rootpath / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
     result = run_scenario(path)

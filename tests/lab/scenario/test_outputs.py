@@ -1,4 +1,4 @@
-"""A run whose output or evidence has nowhere to go, and one whose file comes through a pipe."""
+"""A run whose output or evidence has nowhere to go."""
 
 from __future__ import annotations
 
@@ -11,34 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from keyroll.scenario.file.read import read_cases
-
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).parents[3]
 TWO_KEYS = ROOT / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
 RUN = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "run", "--seed", "7"]
-
-
-def modes_of(folder: Path) -> set[int]:
-    return {path.stat().st_mode & 0o777 for path in (folder, *folder.rglob("*"))}
-
-
-def test_a_file_from_a_pipe_is_played_though_nobody_reads_the_output(tmp_path: Path) -> None:
-    """`cat FILE | keyroll run /dev/stdin | head -1`: the run goes on, and its folder holds what was played."""
-    folder = tmp_path / "run"
-    script = 'cat "$1" | { "$@"; echo "$?" >&2; } | head -1'
-    words = ["sh", "-c", script.replace('"$@"', 'shift; "$@"'), "sh", str(TWO_KEYS), *RUN]
-    done = subprocess.run(
-        [*words, "--run-dir", str(folder), "/dev/stdin"], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.stderr.splitlines()[-1] == "0", done.stderr
-    assert len(done.stdout.splitlines()) == 1
-    result = json.loads((folder / "result.json").read_text())
-    assert result["verdict"] == "passed"
-    (played,), (meant,) = read_cases(folder / "scenario.yaml"), read_cases(TWO_KEYS)
-    assert played.scenario == meant.scenario
-    assert result["again"] == f"keyroll run {folder}/scenario.yaml --seed 7 --t0 2030-01-01T00:00:00Z"
-    assert modes_of(folder) == {0o700, 0o600}
 
 
 @pytest.mark.slow

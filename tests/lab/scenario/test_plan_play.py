@@ -81,7 +81,7 @@ def flow(key: Key) -> str:
     return f"{{id: {key.id}, start: {start}, send: {key.send_id}, recv: {key.recv_id}, algorithm: {key.algorithm}}}"
 
 
-@pytest.mark.parametrize("quarters", [4, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("quarters", [2, *(pytest.param(number, marks=pytest.mark.slow) for number in (4, 20))])
 def test_quarters_of_a_plan_are_hitless_with_the_commits_of_each_date(
     run_scenario: Callable[..., Result], tmp_path: Path, quarters: int
 ) -> None:

@@ -54,6 +54,7 @@ def plain(target: Target) -> dict[str, object]:
     return {name: getattr(target, name) for name in ("name", "host", "port", "user", "password")}
 
 
+@pytest.mark.slow
 def test_without_view_configuration_the_chains_are_not_visible(pair: Pair, tmp_path: Path) -> None:
     production = Production(pair, Case(), tmp_path)
     production.configure()

@@ -48,6 +48,7 @@ def on_wire(outcome):
     return [check for check in outcome.result.checks if check.observed.endswith("(wire)")]
 
 
+@pytest.mark.slow
 def test_a_capture_of_the_whole_session_has_every_segment_verified(production: Callable[[Case], Production]) -> None:
     made = production(Case())
     outcome = made.watched(capture=Source(str(made.pair.lab.captures["R1"])))
