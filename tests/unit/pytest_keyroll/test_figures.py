@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_keyroll.figures import Cost, budgets_in, figures, processor_seconds
+from pytest_keyroll.figures import Cost, Meter, budgets_in, figures, processor_seconds
 
 pytest_plugins = ["pytester"]
 
@@ -51,6 +51,34 @@ def test_a_descendant_counts_while_it_lives_and_once_when_it_has_ended() -> None
     ended = processor_seconds() - before
     assert 0.25 < alive <= ended + 0.02  # a clock tick is 0.01 s
     assert ended < alive + 0.25
+
+
+def test_a_brief_test_is_looked_at_alone_and_what_descends_from_it_counts_for_the_next_that_is_not():
+    used = {"own": 1.0, "lab": 10.0}
+    looks = []
+
+    def everything() -> float:
+        looks.append(used.copy())
+        return used["own"] + used["lab"]
+
+    meter = Meter(lambda: used["own"], everything)
+    used["own"] += 5  # between two tests
+    meter.begin()
+    used["own"] += 0.25
+    used["lab"] += 0.5
+    assert meter.end(brief=True) == 0.25
+    assert len(looks) == 1
+    used["own"] += 5
+    meter.begin()
+    used["own"] += 1
+    used["lab"] += 2
+    assert meter.end(brief=False) == 3.5
+    meter.begin()
+    used["lab"] -= 20  # its routers have ended, and nobody waited for them
+    assert meter.end(brief=False) == 0
+    meter.begin()
+    used["own"] += 0.125
+    assert meter.end(brief=False) == 0.125
 
 
 @pytest.mark.parametrize("workers", [(), pytest.param(("-p", "xdist", "-n", "1"), marks=pytest.mark.slow)])
