@@ -10,7 +10,7 @@ import pytest
 from tests.lab.wire.links import packet_socket
 from tests.lab.wire.namespaces import Namespace
 from tests.lab.wire.traffic import ip_packet, protect, transfer
-from tests.lab.wire.two_routers import ADDRESSES, Rig
+from tests.lab.wire.two_routers import ADDRESSES, Rig, until
 
 from keyroll.tcpao import SYN, with_checksum
 
@@ -46,6 +46,16 @@ class TestOtherFrames:
                 assert tagged(kernels[1])[16:] == payload
         assert rig.bumps[1].dropped() == {}
         assert rig.bumps[0].status().connections[0].phase == "opening"
+
+    def test_a_forged_segment_behind_vlan_tags_is_dropped(self, rig: Rig) -> None:
+        """The router's kernel would take it for the session's, whatever the VLAN: any interface has the address."""
+        protect(rig)
+        first, second = (socket.inet_aton(address) for address in ADDRESSES[4])
+        syn = with_checksum(struct.pack("!HHIIBBHHH", 40000, 179, 1, 0, 0x50, SYN, 512, 0, 0), first, second)
+        ethernet = rig.headers(0)[:12]
+        for tags in (b"", b"\x81\x00\x00\x2a", b"\x88\xa8\x00\x07\x81\x00\x00\x2a"):
+            rig.inject(1, ethernet + tags + b"\x08\x00" + ip_packet(first, second, syn))
+        until(lambda: rig.bumps[1].dropped() == {("in", "no-option"): 3}, "all three dropped")
 
     def test_udp_passes_in_fragments_too(self, rig: Rig) -> None:
         protect(rig)

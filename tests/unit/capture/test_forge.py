@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, TCP, TCPerror
 from scapy.layers.inet6 import ICMPv6DestUnreach, ICMPv6PacketTooBig, IPv6
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import Dot1Q, Ether
 
 from keyroll.capture import ForgeError, SignedFrame, forge_icmp, forge_rst, forge_syn, unknown_key_id
 
@@ -75,6 +75,20 @@ def test_an_unknown_key_id_is_none_of_the_known(known: set[int]) -> None:
 def test_what_is_no_tcp_cannot_be_forged_from() -> None:
     with pytest.raises(ForgeError):
         forge_rst(SignedFrame(bytes(60), 1, 2), key_id=None, rng=random.Random(1))
+
+
+@pytest.mark.parametrize("network", [IP(src="10.0.12.1", dst="10.0.12.2"), IPv6(src="fd00::1", dst="fd00::2")])
+def test_what_is_forged_from_a_vlans_frame_has_its_tag(network: IP | IPv6) -> None:
+    plain = genuine(network).frame
+    tagged = SignedFrame(bytes(Ether(plain[:12] + b"\x81\x00\x00\x64" + plain[12:])), 3, 4)
+    rng = random.Random(1)
+    for forged in (forge_rst(tagged, key_id=3, rng=rng), forge_syn(tagged, rng=rng)):
+        assert dissected(forged)[Dot1Q].vlan == 100
+    error = Ether(forge_icmp(tagged, tagged, too_big=False))
+    assert error[Dot1Q].vlan == 100
+    assert bytes(error[Dot1Q].payload) == bytes(
+        Ether(forge_icmp(genuine(network), genuine(network), too_big=False)).payload
+    )
 
 
 class TestIcmpErrors:
