@@ -360,6 +360,7 @@ _EVERY = {
     "inet": PrefixRange(ip_network("0.0.0.0/0"), 0, 32),
     "inet6": PrefixRange(ip_network("::/0"), 0, 128),
 }
+"""All prefixes of a family."""
 
 
 def _ranges(options: Node, conditions: Node, only: Node | None = None) -> tuple[PrefixRange, ...] | None:

@@ -1,1 +1,1 @@
-"""Ways to the command line: SSH, console, terminal, root shell."""
+"""Access to the command line: SSH, console, terminal, root's shell."""

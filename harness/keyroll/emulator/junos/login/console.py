@@ -1,4 +1,4 @@
-"""A command line that is reached without SSH: octets both ways, as a console or `cli` in a container has."""
+"""A command line over a byte stream without SSH, for the console and for `cli` in a container."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keyroll.emulator.junos.shell.chassis import Chassis
 from keyroll.emulator.junos.shell.cli import command_line
 
 _CHUNK = 65536
-"""Octets read at once: what a Unix socket's buffer holds."""
+"""Maximum number of octets of one read: as many as asyncio buffers for a stream."""
 
 
 async def converse(
@@ -24,9 +24,12 @@ async def converse(
     pty: bool,
     height: int,
 ) -> None:
-    """Serve one conversation: a command line until it is left, or one command and its answer."""
+    """Serve one connection: a command line until `user` leaves it, or the commands of `command`.
+
+    With `pty` there is an echo, and paging at `height` lines.
+    """
     terminal = Terminal(writer.write, pty=pty, height=height)
-    listening = asyncio.create_task(_listen(reader, terminal), name="console")
+    reading = asyncio.create_task(_read(reader, terminal), name="console")
     cli = command_line(chassis, user, terminal)
     try:
         if command is None:
@@ -37,12 +40,12 @@ async def converse(
         pass
     finally:
         cli.close()
-        listening.cancel()
+        reading.cancel()
         with contextlib.suppress(ConnectionError):
             await writer.drain()
 
 
-async def _listen(reader: asyncio.StreamReader, terminal: Terminal) -> None:
+async def _read(reader: asyncio.StreamReader, terminal: Terminal) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(_CHUNK):
             terminal.data(data)

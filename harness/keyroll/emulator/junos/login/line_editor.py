@@ -1,8 +1,8 @@
-"""Keys into lines: echo, cursor, history, completion. Pure: bytes in, bytes to print out, and what happened.
+"""Edits a line from typed keys: echo, cursor, history, completion. Pure: takes octets, returns octets to print.
 
 Keys are those of Junos' CLI (Emacs style): Ctrl-A E B F D H K U W Y L P N, arrows, Home, End, Delete, Tab, space
-(completes keywords when asked to), `?` (help), Ctrl-C (drops the line), Ctrl-R is not offered. Octets that mean
-nothing ring the bell at most.
+(completes keywords if enabled), `?` (help), Ctrl-C (discards the line). Ctrl-R is not supported. Octets without a
+function ring the bell, or are ignored.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ BELL = b"\a"
 _RETURN, _NEWLINE, _ESCAPE, _SPACE, _TILDE, _DELETE = 0x0D, 0x0A, 0x1B, 0x20, 0x7E, 0x7F
 _CTRL_C, _CTRL_D, _TAB = 0x03, 0x04, 0x09
 _ESCAPE_LIMIT = 16
-"""Octets of an escape sequence: a longer one is not a key's."""
+"""Maximum length of an escape sequence in octets: above that of any key, so a longer one is ignored."""
 _FINAL = 0x40
-"""The first octet that can end a control sequence (ECMA-48, 5.4)."""
+"""The first octet that can end a control sequence (ECMA-48, section 5.4)."""
 LINE_LIMIT = 65536
-"""Characters of a line that are kept; one that is longer is refused whole (`junos.shell.cli.LINE_LIMIT`)."""
+"""Maximum length of a line in characters; a longer one is refused as a whole (`junos.shell.cli.LINE_LIMIT`)."""
 HISTORY_LIMIT = 200
-"""Lines that the history keeps."""
+"""Maximum number of lines in the history: limits the memory of a session that is never left."""
 
 
-class Happened(enum.Enum):
-    """What a key led to that the editor itself cannot do."""
+class Request(enum.Enum):
+    """A result of a key that the editor leaves to its user."""
 
     LINE = enum.auto()
     HELP = enum.auto()
@@ -37,14 +37,14 @@ class Happened(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened, and the line at that moment."""
+    """A request, and the line when it was made."""
 
-    what: Happened
+    request: Request
     line: str
 
 
 Completer = Callable[[str, bool], str | None]
-"""(line up to the cursor, whether by Tab) -> what completes its last word; None by Tab: show what it may be."""
+"""(line up to the cursor, whether Tab was typed) -> text that completes the last word; None, for Tab: show help."""
 
 
 def _no_completion(_line: str, _tab: bool) -> str | None:  # noqa: FBT001 - the shape of Completer
@@ -58,32 +58,37 @@ class LineEditor:
         self._complete = complete
         self.prompt = ""
         self.width = 0
-        """Columns of the screen, at whose right edge a line goes on below; 0: the line never does."""
+        """Width of the screen in columns, after which a line continues on the next row; 0: it never does."""
         self.echo = True
-        self.helpful = True
-        """Whether `?`, Tab and space do more than stand for themselves."""
+        self.completing = True
+        """Whether `?`, Tab and the space bar complete words and show help."""
         self.history: list[str] = []
         self._recalled: int | None = None
+        """Index in `history` of the line that is shown; None for the line being typed."""
         self._draft = ""
+        """The line being typed, while one of the history is shown."""
         self._chars: list[str] = []
         self._cursor = 0
         self._killed = ""
+        """The text removed last, which Ctrl-Y inserts."""
         self._escape = b""
+        """The octets of an incomplete escape sequence."""
         self._after_return = False
+        """Whether the last octet was a carriage return: a newline after it belongs to it."""
         self.out = bytearray()
 
     @property
     def line(self) -> str:
-        """The line as it stands."""
+        """The line so far."""
         return "".join(self._chars)
 
     @property
     def at_end(self) -> bool:
-        """Whether the cursor stands behind the last character."""
+        """Whether the cursor is after the last character."""
         return self._cursor == len(self._chars)
 
     def feed(self, octet: int) -> Event | None:
-        """Take one octet; `out` gathers what to print."""
+        """Process one octet; what is to be printed is added to `out`. Return a request, if the octet makes one."""
         if octet == _NEWLINE and self._after_return:
             self._after_return = False
             return None
@@ -103,7 +108,7 @@ class LineEditor:
     def _enter(self) -> Event:
         self._goto(self._cursor, len(self._chars))
         self.out += b"\r\n" if self.echo else b""
-        return Event(Happened.LINE, self._take_line())
+        return Event(Request.LINE, self._take_line())
 
     def _take_line(self) -> str:
         line = self.line
@@ -111,17 +116,17 @@ class LineEditor:
         return line
 
     def remember(self, line: str) -> None:
-        """Add a line to the history, unless it is empty or the one before."""
+        """Add a line to the history, unless it is empty or equal to the latest one."""
         if line.strip() and self.history[-1:] != [line]:
             self.history.append(line)
             del self.history[:-HISTORY_LIMIT]
 
     def _printable(self, char: str) -> Event | None:
-        if self.helpful and char == "?" and not self._in_quotes():
+        if self.completing and char == "?" and not self._in_quotes():
             self._goto(self._cursor, len(self._chars))
             self.out += b"?\r\n"
-            return Event(Happened.HELP, "".join(self._chars[: self._cursor]))
-        if self.helpful and char == " " and self.at_end and not self._in_quotes():
+            return Event(Request.HELP, "".join(self._chars[: self._cursor]))
+        if self.completing and char == " " and self.at_end and not self._in_quotes():
             self.insert(self._complete(self.line, False) or "")  # noqa: FBT003 - the shape of Completer
         self.insert(char)
         return None
@@ -130,27 +135,28 @@ class LineEditor:
         return "".join(self._chars[: self._cursor]).replace('\\"', "").count('"') % 2 == 1
 
     def insert(self, text: str) -> None:
-        """Put text at the cursor."""
-        if len(self._chars) + len(text) > LINE_LIMIT + 1:  # one more, so that a cut line is refused, never run
+        """Insert text at the cursor."""
+        # One character above the limit is kept, so that the command line refuses a line that was cut.
+        if len(self._chars) + len(text) > LINE_LIMIT + 1:
             self.out += BELL
             return
         self._chars[self._cursor : self._cursor] = text
         self._print("".join(self._chars[self._cursor :]))
         self._cursor += len(text)
-        self._settle(len(self._chars))
+        self._wrap(len(self._chars))
         self._goto(len(self._chars), self._cursor)
 
     def _print(self, text: str) -> None:
         if self.echo:
             self.out += text.encode("ascii", "replace")
 
-    def _settle(self, place: int) -> None:
-        """Behind the last character of a row the cursor stays on it: lead it to the next row."""
-        if self.echo and self.width and place and (len(self.prompt) + place) % self.width == 0:
+    def _wrap(self, position: int) -> None:
+        """Move the cursor to the next row, if a row is full at `position`: terminals leave it in the last column."""
+        if self.echo and self.width and position and (len(self.prompt) + position) % self.width == 0:
             self.out += b" \r"
 
     def _goto(self, start: int, to: int) -> None:
-        """Move the cursor between two places of the line, over the rows that it takes on the screen."""
+        """Move the cursor between two positions of the line, which may be on different rows of the screen."""
         if not self.echo or start == to:
             return
         if not self.width:
@@ -169,16 +175,16 @@ class LineEditor:
             self.out += b"\r" + (b"\x1b[%dC" % to_column if to_column else b"")
 
     def _erase(self, start: int, end: int) -> str:
-        """Take characters away and repaint what stood behind them."""
-        gone = "".join(self._chars[start:end])
+        """Remove characters, repaint those after them, and return the removed text."""
+        removed = "".join(self._chars[start:end])
         self._goto(self._cursor, start)
         del self._chars[start:end]
         rest = "".join(self._chars[start:])
-        self._print(rest + " " * len(gone))
-        self._settle(len(self._chars) + len(gone))
-        self._goto(len(self._chars) + len(gone), start)
+        self._print(rest + " " * len(removed))
+        self._wrap(len(self._chars) + len(removed))
+        self._goto(len(self._chars) + len(removed), start)
         self._cursor = start
-        return gone
+        return removed
 
     def _move(self, to: int) -> None:
         to = min(max(to, 0), len(self._chars))
@@ -190,9 +196,9 @@ class LineEditor:
             self._goto(self._cursor, len(self._chars))
             self._take_line()
             self.out += b"^C\r\n" if self.echo else b""
-            return Event(Happened.INTERRUPT, "")
+            return Event(Request.INTERRUPT, "")
         if octet == _CTRL_D and not self._chars:
-            return Event(Happened.END_OF_INPUT, "")
+            return Event(Request.END_OF_INPUT, "")
         if octet == _TAB:
             return self._tab()
         action = self._KEYS.get(octet)
@@ -203,7 +209,7 @@ class LineEditor:
         return None
 
     def _tab(self) -> Event | None:
-        if not self.helpful:
+        if not self.completing:
             self.insert(" ")
             return None
         if not self.at_end:
@@ -211,7 +217,7 @@ class LineEditor:
         found = self._complete(self.line, True)  # noqa: FBT003 - the shape of Completer
         if found is None:
             self.out += b"\r\n"
-            return Event(Happened.HELP, self.line)
+            return Event(Request.HELP, self.line)
         self.insert(found)
         return None
 
@@ -237,6 +243,7 @@ class LineEditor:
             self._killed = self._erase(text.rfind(" ") + 1, self._cursor)
 
     def _recall(self, step: int) -> None:
+        """Show the line of the history `step` lines later (earlier if negative)."""
         at = len(self.history) if self._recalled is None else self._recalled
         to = at + step
         if not 0 <= to <= len(self.history):
@@ -250,10 +257,10 @@ class LineEditor:
         self.insert(self._draft if to == len(self.history) else self.history[to])
 
     def repaint(self) -> None:
-        """Print prompt and line again (after help, after a message)."""
+        """Print the prompt and the line again (after help, after a message)."""
         self.out += self.prompt.encode()
         self._print(self.line)
-        self._settle(len(self._chars))
+        self._wrap(len(self._chars))
         self._goto(len(self._chars), self._cursor)
 
     def _redraw(self) -> None:
@@ -296,7 +303,7 @@ class LineEditor:
         self.insert(self._killed)
 
     def _nothing(self) -> None:
-        """Take a key that must not even ring the bell."""
+        """Ignore a key (NUL, which Ctrl-Space sends) without ringing the bell."""
 
     _KEYS: ClassVar[dict[int, Callable[[LineEditor], None]]] = {
         0x00: _nothing,

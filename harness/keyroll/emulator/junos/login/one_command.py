@@ -1,4 +1,4 @@
-"""Commands that come with a log-in: `ssh router "show a; show b"`, `cli -c "configure; set …; commit and-quit"`."""
+"""Commands given at login: `ssh router "show a; show b"`, `cli -c "configure; set …; commit and-quit"`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from keyroll.emulator.junos.shell.cli import Cli
 
 
 async def run_all(cli: Cli, terminal: Terminal, text: str) -> None:
-    """Run the commands of one line, one after another, until one of them ends the command line."""
+    """Run the commands of `text` one after another, until one of them ends the command line. Raises HangUp."""
     for command in commands(text):
         if cli.ended:
             break
@@ -17,7 +17,7 @@ async def run_all(cli: Cli, terminal: Terminal, text: str) -> None:
 
 
 def commands(text: str) -> list[str]:
-    """Return the commands of a line: semicolons outside of quotes part them, a shell's `cli -c` before them is none."""
+    """Split a line into commands at the semicolons outside quotes; a leading `cli` or `cli -c` is removed."""
     return [part for part in (part.strip() for part in _parts(_without_shell(text.strip()))) if part]
 
 
@@ -25,7 +25,7 @@ def _without_shell(text: str) -> str:
     if text.split()[:2] == ["cli", "-c"]:
         try:
             return " ".join(shlex.split(text)[2:])
-        except ValueError:  # a quote that never closes: the command line says so
+        except ValueError:  # a quote is not closed: the command line reports it
             return text.partition("-c")[2].strip()
     return text.removeprefix("cli ").strip() if text.startswith("cli ") else text
 

@@ -1,4 +1,4 @@
-"""Root's shell prompt, as cRPD's users (and netmiko) meet it: it knows `cli` and `exit`, and nothing else."""
+"""Root's shell, in which a login as `root` begins, as on cRPD (netmiko expects it). It has only `cli` and `exit`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from keyroll.emulator.junos.shell.output import NOTHING, Output
 
 
 class Shell:
-    """The shell of `root`; `start_cli` runs a CLI until it is left."""
+    """The shell of `root`; `start_cli` runs a CLI until the user leaves it."""
 
     page_length: int | None = 0
+    """A shell does not page."""
 
     def __init__(self, host_name: Callable[[], str], start_cli: Callable[[], Awaitable[None]]) -> None:
         self._host_name = host_name
@@ -24,7 +25,7 @@ class Shell:
 
     @property
     def banner(self) -> list[str]:
-        """A shell prints nothing before its prompt."""
+        """Empty: a shell prints nothing before its prompt."""
         return []
 
     async def execute(self, line: str) -> Output:
@@ -46,7 +47,7 @@ class Shell:
         return ""
 
     def help_text(self, line: str) -> list[str]:
-        """Say what is known."""
+        """Return the commands of this shell."""
         del line
         return ["cli", "exit"]
 

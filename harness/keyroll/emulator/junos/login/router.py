@@ -1,4 +1,4 @@
-"""`JunosRouter`: the Junos half of an emulated router, whole."""
+"""`JunosRouter`: the complete Junos half of an emulated router."""
 
 from __future__ import annotations
 
@@ -29,13 +29,12 @@ def _no_log(_line: str) -> None:
 
 
 class JunosRouter:
-    """Configuration, command line and SSH of one router, over a `Backend` that makes commits true.
+    """Configuration, command line and SSH server of one router, on a `Backend` that carries out commits.
 
-    `host_name` is the name until one is configured. `log` takes one line of text for each thing that a Junos engineer
-    would find in the system log (never a secret). `receiving` is the router's receiving policy, as its show output
-    needs to know it. `rules` say what a commit may change of a session in use. `saved` is the file that keeps the
-    configurations (secrets as `$9$`, readable by its owner only) over a reboot; None keeps nothing.
-    `startup_file` is the configuration to begin with where nothing is saved yet.
+    `host_name` is used until one is configured. `log` is called with each line of the system log; no line holds a
+    secret. `receiving` is the router's receiving policy, on which show output depends. `rules` define what a commit may
+    change of a session in use. `saved` is the file that keeps the commits over a reboot (secrets as `$9$`, readable by
+    its owner only); None keeps nothing. `startup_file` is the configuration to load when nothing is saved.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class JunosRouter:
         store.broadcast = self._chassis.broadcast
         self._server = SshServer(self._chassis)
         if isinstance(backend, EventBackend):
-            backend.subscribe(self._happened)
+            backend.subscribe(self._on_event)
 
     async def listen(
         self,
@@ -72,15 +71,16 @@ class JunosRouter:
         *,
         authorized_keys: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """Answer SSH on `sock`, which already listens: users with their passwords, and public keys in OpenSSH's form.
+        """Load the saved configuration, then serve SSH on `sock`, which already listens.
 
-        `root` meets a shell prompt that knows `cli`; everybody else meets the CLI.
+        `accounts` are users with their passwords, `authorized_keys` users with public keys in OpenSSH's form; users of
+        the configuration may log in as well. `root` gets a shell with the command `cli`, all others get the CLI.
         """
         await self._boot()
         await self._server.listen(sock, accounts, {} if authorized_keys is None else authorized_keys)
 
     async def _boot(self) -> None:
-        """Put what was saved before a reboot into force, or the start-up configuration."""
+        """Put the configuration saved before a reboot into force, else load the start-up configuration."""
         if self._saved is None or not self._saved.exists():
             if self._startup is not None:
                 await startup.start_with(self._startup, self._chassis)
@@ -101,7 +101,7 @@ class JunosRouter:
         pty: bool = False,
         height: int = 24,
     ) -> None:
-        """Give whoever is at the other end of a stream root's command line, or the answer to one command."""
+        """Serve root's command line, or `command`, to the client of a byte stream."""
         await console.converse(self._chassis, reader, writer, user=ROOT_USER, command=command, pty=pty, height=height)
 
     async def close(self) -> None:
@@ -127,7 +127,8 @@ class JunosRouter:
             return f"UI_SAVE_FAILED: a reboot would lose this commit: {error.strerror}"
         return None
 
-    def _happened(self, event: RouterEvent | RouterNote) -> None:
+    def _on_event(self, event: RouterEvent | RouterNote) -> None:
+        """Log an event of the machine half; after the end of a session, apply the changes that it deferred."""
         if isinstance(event, RouterNote):
             self._chassis.syslog.write("init", event.text)
             return
@@ -145,4 +146,4 @@ class JunosRouter:
         try:
             await self._chassis.store.session_ended(session)
         except BackendError as error:
-            self._chassis.syslog.write("rpd", f"RPD_TCP_AO_IN_USE: what was held back could not take hold: {error}")
+            self._chassis.syslog.write("rpd", f"RPD_TCP_AO_IN_USE: deferred changes could not be applied: {error}")

@@ -19,15 +19,15 @@ from keyroll.emulator.junos.shell.cli import command_line
 from keyroll.keychain.secret import Secret
 
 LOGIN_SECONDS = 60
-"""From a connection to its log-in: a person who types a password needs some; OpenSSH gives 120."""
+"""Maximum time from connection to login: enough to type a password; OpenSSH's default is 120."""
 TRIES = 6
-"""Wrong passwords on one connection until it is closed, as OpenSSH has it (MaxAuthTries)."""
+"""Wrong passwords after which a connection is closed: OpenSSH's default of MaxAuthTries."""
 WITHOUT_LOGIN = 10
-"""Connections at a time that have not logged in; further ones are closed at once, as by OpenSSH (MaxStartups)."""
+"""Maximum number of connections without a login; further ones are closed at once, as by OpenSSH (MaxStartups)."""
 HANG_UP_SECONDS = 1.0
-"""How long a router that ends waits for its people's clients to take what was said last."""
+"""Maximum time that a stopping router waits for clients to read the last output; one that reads needs far less."""
 _PACKET = 16384
-"""Octets that are said at once: as much as makes a packet, and soon enough for a slow reader to be noticed."""
+"""Number of octets that are sent without waiting for more: enough for a packet, and a slow reader is noticed soon."""
 
 
 INSTEAD_OF_FILES = (
@@ -41,23 +41,26 @@ _INSTEAD = {
     ),
     "sftp": INSTEAD_OF_FILES,
 }
-"""Subsystem to what is said of it."""
+"""For each subsystem, the refusal, which names what to use instead."""
 _RSA_BITS = 2048
-"""The fewest that OpenSSH's clients take under the usual crypto policies; making more takes too long."""
+"""The smallest key that OpenSSH clients accept under the usual crypto policies; a larger one takes long to generate."""
 
 
 @functools.cache
 def host_keys() -> tuple[asyncssh.SSHKey, ...]:
-    """Return the host keys, made once a program: RSA takes 65 ms, so that routers forked from one program share them.
+    """Return the host keys. They are generated once, as RSA takes 65 ms: routers forked from one program share them.
 
-    RSA and ECDSA stand beside ed25519 for older clients.
+    The RSA and ECDSA keys are for older clients.
     """
-    quick = (asyncssh.generate_private_key(kind) for kind in ("ssh-ed25519", "ecdsa-sha2-nistp256"))
-    return (*quick, asyncssh.generate_private_key("ssh-rsa", key_size=_RSA_BITS))
+    small = (asyncssh.generate_private_key(kind) for kind in ("ssh-ed25519", "ecdsa-sha2-nistp256"))
+    return (*small, asyncssh.generate_private_key("ssh-rsa", key_size=_RSA_BITS))
 
 
-class _Account(asyncssh.SSHServer):
-    """Who may log in: the lab's accounts and keys, and the users of the configuration in force."""
+class _Connection(asyncssh.SSHServer):
+    """One connection: authenticates its user against the lab's accounts and keys, and the configuration in force.
+
+    `waiting` are the connections that have not logged in; `report` is called with the ended task of each channel.
+    """
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class _Account(asyncssh.SSHServer):
         accounts: Mapping[str, Secret],
         keys: Mapping[str, Sequence[str]],
         channels: set[_Channel],
-        waiting: set[_Account],
+        waiting: set[_Connection],
         report: Callable[[asyncio.Task[None]], None],
     ) -> None:
         self._chassis = chassis
@@ -98,7 +101,7 @@ class _Account(asyncssh.SSHServer):
     def begin_auth(self, username: str) -> bool:
         self._login = self._chassis.store.logins.get(username)
         if self._connection is not None:
-            # Set again for each name: a client may try another one on the same connection.
+            # Set for each user name: a client may try another one on the same connection.
             self._connection.set_authorized_keys(self._authorized(username))
         return True
 
@@ -132,7 +135,7 @@ class _Account(asyncssh.SSHServer):
 
 
 class _Channel(asyncssh.SSHServerSession[bytes]):
-    """One session channel: an interactive command line, or one command."""
+    """One session channel: an interactive command line, or the commands given at login."""
 
     def __init__(self, chassis: Chassis, channels: set[_Channel], report: Callable[[asyncio.Task[None]], None]) -> None:
         self._chassis = chassis
@@ -144,7 +147,8 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         self._pty = False
         self._height, self._width = 24, 0
         self._command: str | None = None
-        self._unsaid = bytearray()
+        self._pending = bytearray()
+        """Output that has not been sent."""
         self._subsystem: str | None = None
         self._failed = False
 
@@ -183,21 +187,21 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         self._task.add_done_callback(self._report)
 
     def _write(self, octets: bytes) -> None:
-        """Say something: at once when it is much, else together with what is said before the next event.
+        """Send output: at once when it is long, else together with all output before the next event.
 
-        An answer, the empty line behind it and the prompt then make one packet; each packet costs both ends a MAC, a
-        cipher and a call of the kernel.
+        The output of a command, the empty line after it and the prompt then make one packet. Each packet costs both
+        ends a MAC, an encryption and a system call.
         """
-        self._unsaid += octets
-        if len(self._unsaid) >= _PACKET:
-            self._say()
-        elif len(self._unsaid) == len(octets):
-            asyncio.get_running_loop().call_soon(self._say)
+        self._pending += octets
+        if len(self._pending) >= _PACKET:
+            self._send()
+        elif len(self._pending) == len(octets):
+            asyncio.get_running_loop().call_soon(self._send)
 
-    def _say(self) -> None:
-        if self._unsaid and self._channel is not None and not self._channel.is_closing():
-            self._channel.write(bytes(self._unsaid))
-        self._unsaid.clear()
+    def _send(self) -> None:
+        if self._pending and self._channel is not None and not self._channel.is_closing():
+            self._channel.write(bytes(self._pending))
+        self._pending.clear()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if self._terminal is not None and datatype is None:
@@ -227,7 +231,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
             self._terminal.resume()
 
     async def hang_up(self) -> None:
-        """End the channel in order, and wait until the client has taken all that was said and closed its end."""
+        """Close the channel in order, and wait until the client has read all output and closed its end."""
         if self._terminal is not None and self._channel is not None:
             self._terminal.end()
             await self._channel.wait_closed()
@@ -255,7 +259,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         except HangUp:
             pass
         finally:
-            self._say()
+            self._send()
             self._channel.exit(1 if self._failed else 0)
 
     async def _run_cli(self, terminal: Terminal, user: str) -> None:
@@ -272,7 +276,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         return Shell(lambda: self._chassis.store.host_name, start_cli)
 
     async def _run_command(self, terminal: Terminal, user: str, command: str) -> None:
-        """Run the commands that came with the log-in, one after another."""
+        """Run the commands that were given at login; refuse scp and sftp."""
         program = command.split()[:1]
         if program in (["scp"], ["sftp-server"]):
             self._refuse(INSTEAD_OF_FILES)
@@ -283,10 +287,10 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         finally:
             cli.close()
 
-    def _refuse(self, words: str) -> None:
-        """Say on the error output what to use instead."""
+    def _refuse(self, message: str) -> None:
+        """Print a message on the error output; the channel then ends with exit status 1."""
         if self._channel is not None:
-            self._channel.write_stderr(f"{words}\n".encode())
+            self._channel.write_stderr(f"{message}\n".encode())
             self._failed = True
 
 
@@ -297,16 +301,16 @@ class SshServer:
         self._chassis = chassis
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._channels: set[_Channel] = set()
-        self._waiting: set[_Account] = set()
-        """Those that have not logged in yet."""
+        self._waiting: set[_Connection] = set()
+        """The connections that have not logged in."""
 
     async def listen(
         self, sock: socket.socket, accounts: Mapping[str, Secret], authorized_keys: Mapping[str, Sequence[str]]
     ) -> None:
-        """Serve on a socket that already listens. The host keys are only held in memory."""
+        """Serve SSH on a socket that already listens. The host keys are only in memory."""
         self._acceptor = await asyncssh.listen(
             sock=sock,
-            server_factory=lambda: _Account(
+            server_factory=lambda: _Connection(
                 self._chassis, accounts, authorized_keys, self._channels, self._waiting, self._channel_ended
             ),
             server_host_keys=list(host_keys()),
@@ -318,7 +322,7 @@ class SshServer:
         )
 
     def _channel_ended(self, task: asyncio.Task[None]) -> None:
-        """Report a channel that broke: its person is gone, the router and everybody else go on."""
+        """Report an exception that ended a channel; the router and all other channels continue."""
         error = None if task.cancelled() else task.exception()
         if error is not None:
             asyncio.get_running_loop().call_exception_handler(
@@ -330,7 +334,7 @@ class SshServer:
         if self._acceptor is None:
             return
         self._acceptor.close()
-        # Channels first: a client that is asked to disconnect drops what it has not printed yet.
+        # Channels first: a client that is told to disconnect discards output that it has not printed.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HANG_UP_SECONDS):
                 await asyncio.gather(*(channel.hang_up() for channel in list(self._channels)))

@@ -1,4 +1,4 @@
-"""A person (or a program) at one SSH channel: reads keys, runs lines, prints, pages, asks."""
+"""The terminal of one SSH channel or console connection: reads input, runs lines, prints, pages, asks questions."""
 
 from __future__ import annotations
 
@@ -8,49 +8,51 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from keyroll.emulator.junos.configuration.faults import JunosFault
-from keyroll.emulator.junos.login.line_editor import Event, Happened, LineEditor
+from keyroll.emulator.junos.login.line_editor import Event, LineEditor, Request
 from keyroll.emulator.junos.shell.output import Output
 
 MORE = b"---(more)---"
 INPUT_LIMIT = 1 << 22
-"""Octets of input that may wait: a paste beyond that is cut off, so that nobody fills the router's memory."""
+"""Maximum number of octets of unread input: the rest of a paste is dropped, to limit the router's memory."""
 BLOCK_LIMIT = 1 << 22
-"""Octets of one paste: the largest public configuration that we know has about as many."""
+"""Maximum number of octets of one paste: about the size of the largest public configuration that we know."""
 LINES_AT_ONCE = 100
-"""Lines of a paste that are read before others have their turn: some ten milliseconds' work."""
+"""Number of pasted lines that are read before other sessions are served: about 10 ms of work."""
+_LINES_PER_WRITE = 200
+"""Number of lines printed before waiting for a slow client: about 16 kB, for which one packet is sent at once."""
 _INTERRUPT = 0x03
 """Ctrl-C."""
 
 
 class Interpreter(Protocol):
-    """What lines are given to: the CLI, or root's shell."""
+    """Runs the lines of a terminal: the CLI, or root's shell."""
 
     @property
     def prompt(self) -> str:
-        """The prompt with its trailing blank."""
+        """The prompt, with its trailing space."""
         ...
 
     @property
     def banner(self) -> list[str]:
-        """Lines before the prompt."""
+        """The lines before the prompt."""
         ...
 
     @property
     def ended(self) -> bool:
-        """Whether it has been left."""
+        """Whether the user has left it."""
         ...
 
     @property
     def page_length(self) -> int | None:
-        """Lines a page: 0 for no paging, None for the terminal's height."""
+        """Lines of a page: 0 for no paging, None for the terminal's height."""
         ...
 
     async def execute(self, line: str) -> Output:
-        """Run one line."""
+        """Run one line and return its output."""
         ...
 
     def complete(self, line: str, *, tab: bool) -> str | None:
-        """Complete the last word."""
+        """Return the text that completes the last word of `line`; None, for Tab only, to show help."""
         ...
 
     def help_text(self, line: str) -> list[str]:
@@ -58,23 +60,23 @@ class Interpreter(Protocol):
         ...
 
     def history_form(self, line: str) -> str:
-        """Return the form of a line that the history may keep."""
+        """Return the form of a line that the history may keep: without secrets."""
         ...
 
 
 class HangUp(Exception):  # noqa: N818 - an event, not an error
-    """The other side is gone, or has nothing more to say."""
+    """The client has disconnected, or has sent all of its input."""
 
 
 class Terminal:
-    """One channel. `write` sends octets; `pty` says whether there is an echo, a screen and Ctrl-C."""
+    """One channel. `write` sends octets; with `pty` there are an echo, a screen of `height` by `width`, and Ctrl-C."""
 
     def __init__(self, write: Callable[[bytes], None], *, pty: bool, height: int = 24, width: int = 0) -> None:
         self._write = write
         self._pty = pty
         self.height = height
         self._width = width
-        """Columns of the screen; 0 where they are not known."""
+        """Columns of the screen; 0 if they are not known."""
         self._newline = b"\r\n" if pty else b"\n"
         self._input: deque[int] = deque()
         self._arrived = asyncio.Event()
@@ -84,21 +86,22 @@ class Terminal:
         self._running: asyncio.Task[Output] | None = None
         self._asking = False
         self._prompting: LineEditor | None = None
-        """What is being typed at a prompt."""
+        """The editor of the line that is being typed at a prompt; None while a command runs."""
         self._lost = False
-        """Whether input was cut off since a pasted text was last taken."""
+        """Whether input was dropped since the last pasted text was returned."""
         self._block = LineEditor()
-        self._block.helpful = False
+        """The editor of answers to questions, and of pasted lines."""
+        self._block.completing = False
         self._block.echo = pty
         self._block.width = width
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody can press Ctrl-C."""
+        """Whether there is a pseudo-terminal, on which Ctrl-C can be typed."""
         return self._pty
 
     def data(self, octets: bytes) -> None:
-        """Take what arrived. While a command runs, Ctrl-C stops it and drops what was typed before."""
+        """Add received input. While a command runs, Ctrl-C cancels it and discards the input before."""
         if self._running is not None and not self._asking and self._pty and _INTERRUPT in octets:
             octets = octets[octets.rindex(_INTERRUPT) + 1 :]
             self._input.clear()
@@ -106,13 +109,13 @@ class Terminal:
         room = INPUT_LIMIT - len(self._input)
         if len(octets) > room:
             self._lost = True
-            # The Ctrl-D that ends a paste counts on an empty line alone.
+            # The Ctrl-D that ends a paste is kept, on a new line: it ends a paste only there.
             octets = octets[:room] + (b"\n\x04" if octets.endswith(b"\x04") else b"")
         self._input.extend(octets)
         self._arrived.set()
 
     def resize(self, width: int, height: int) -> None:
-        """Take the screen's new size; 0 leaves what it was."""
+        """Set the size of the screen; 0 leaves a dimension unchanged."""
         self.height = height or self.height
         self._width = width or self._width
         for editor in (self._block, self._prompting):
@@ -120,25 +123,25 @@ class Terminal:
                 editor.width = self._width
 
     def end(self) -> None:
-        """Nothing more will arrive."""
+        """Record that no more input will arrive."""
         self._ended = True
         self._arrived.set()
         self._writable.set()
 
     def pause(self) -> None:
-        """The other side reads too slowly: print nothing more for now."""
+        """Stop printing, because the client reads too slowly, until `resume`."""
         self._writable.clear()
 
     def resume(self) -> None:
-        """It reads again."""
+        """Continue printing: the client has read enough."""
         self._writable.set()
 
     async def serve(self, interpreter: Interpreter) -> None:
-        """Read and run lines until the interpreter is left. Raises HangUp."""
+        """Read and run lines until the user leaves the interpreter. Raises HangUp."""
         editor = LineEditor(lambda line, tab: interpreter.complete(line, tab=tab))
-        editor.echo = editor.helpful = self._pty
+        editor.echo = editor.completing = self._pty
         editor.width = self._width
-        outer, self._running = self._running, None  # a shell's command may be a CLI: Ctrl-C is for what runs in that
+        outer, self._running = self._running, None  # root's shell may be running a CLI: Ctrl-C is for its commands
         try:
             await self._serve(interpreter, editor)
         finally:
@@ -159,7 +162,7 @@ class Terminal:
             await self.show(answer, interpreter.page_length)
 
     def interrupt_with(self, lines: Sequence[str]) -> None:
-        """Print lines at once, and what was being typed below them; nothing where there is no screen."""
+        """Print lines at once, and below them the line that is being typed; without a screen, do nothing."""
         if not self._pty:
             return
         self._write(self._newline + self._newline.join(line.encode() for line in lines) + self._newline)
@@ -176,17 +179,17 @@ class Terminal:
     async def _read_line(self, interpreter: Interpreter, editor: LineEditor) -> str | None:
         while True:
             event = await self._event(editor)
-            if event.what is Happened.LINE:
+            if event.request is Request.LINE:
                 return event.line
-            if event.what is Happened.INTERRUPT:
+            if event.request is Request.INTERRUPT:
                 return None
-            if event.what is Happened.HELP:
+            if event.request is Request.HELP:
                 await self.write_now([*interpreter.help_text(event.line), *interpreter.banner[1:]])
                 editor.repaint()
                 self._flush(editor)
 
     async def _event(self, editor: LineEditor) -> Event:
-        """Return the next event. Raises HangUp when nothing more comes."""
+        """Return the next event of the editor. Raises HangUp when the input has ended."""
         while True:
             event = None
             while self._input and event is None:
@@ -194,10 +197,14 @@ class Terminal:
             self._flush(editor)
             if event is not None:
                 return event
-            if self._ended:
-                raise HangUp
-            self._arrived.clear()
-            await self._arrived.wait()
+            await self._more_input()
+
+    async def _more_input(self) -> None:
+        """Wait for input. Raises HangUp when it has ended."""
+        if self._ended:
+            raise HangUp
+        self._arrived.clear()
+        await self._arrived.wait()
 
     def _flush(self, editor: LineEditor) -> None:
         if editor.out:
@@ -205,7 +212,7 @@ class Terminal:
             editor.out.clear()
 
     async def run(self, work: Awaitable[Output]) -> Output:
-        """Run a command; Ctrl-C stops it."""
+        """Run a command and return its output; Ctrl-C cancels it."""
         self._running = asyncio.ensure_future(work)
         try:
             return await self._running
@@ -219,7 +226,7 @@ class Terminal:
             self._running = None
 
     async def show(self, answer: Output, page_length: int | None) -> None:
-        """Print an answer, a page at a time where there is a screen."""
+        """Print the output of a command; on a screen, one page at a time."""
         length = self.height if page_length is None else page_length
         lines = list(answer.lines)
         if not self._pty or not answer.paged or length < 2 or len(lines) < length:  # noqa: PLR2004 - a page needs a line and its mark
@@ -245,22 +252,21 @@ class Terminal:
 
     async def _octet(self) -> str:
         while not self._input:
-            if self._ended:
-                raise HangUp
-            self._arrived.clear()
-            await self._arrived.wait()
+            await self._more_input()
         return chr(self._input.popleft())
 
     async def write_now(self, lines: Sequence[str]) -> None:
-        """Print lines, waiting while the other side is slow."""
-        step = 200
-        for start in range(0, len(lines), step):
+        """Print lines, waiting while the client reads too slowly."""
+        for start in range(0, len(lines), _LINES_PER_WRITE):
             await self._writable.wait()
-            chunk = [line.encode("utf-8", "replace") for line in lines[start : start + step]]
+            chunk = [line.encode("utf-8", "replace") for line in lines[start : start + _LINES_PER_WRITE]]
             self._write(self._newline.join(chunk) + self._newline)
 
     async def ask(self, question: str, *, hidden: bool = False) -> str | None:
-        """Print a question and return the line that answers it; Ctrl-C and Ctrl-D answer "no"."""
+        """Print a question and return the typed line; None when the input has ended.
+
+        Ctrl-C and Ctrl-D answer "no". With `hidden` the line is not echoed.
+        """
         self._asking = True
         try:
             self._block.echo = self._pty and not hidden
@@ -271,7 +277,7 @@ class Terminal:
         except HangUp:
             return None
         else:
-            return event.line if event.what is Happened.LINE else "no"
+            return event.line if event.request is Request.LINE else "no"
         finally:
             if hidden and self._pty:
                 self._write(self._newline)
@@ -280,30 +286,33 @@ class Terminal:
             self._asking = False
 
     async def read_block(self) -> str:
-        """Return the lines that are typed until Ctrl-D (or the end of input); Ctrl-C drops them all."""
+        """Return the lines that are typed until Ctrl-D (or the end of input), joined by newlines; "" after Ctrl-C.
+
+        Raises JunosFault when they are longer than BLOCK_LIMIT, or input was dropped.
+        """
         self._asking = True
         found: list[str] = []
         size = lines = 0
         try:
             while True:
                 event = await self._event(self._block)
-                if event.what is Happened.END_OF_INPUT:
+                if event.request is Request.END_OF_INPUT:
                     return self._whole(found, size)
-                if event.what is Happened.INTERRUPT:
+                if event.request is Request.INTERRUPT:
                     return ""
                 size += len(event.line) + 1
                 if size <= BLOCK_LIMIT:
                     found.append(event.line)
                 lines += 1
                 if lines % LINES_AT_ONCE == 0:
-                    await asyncio.sleep(0)  # what was pasted has all arrived: the router answers others in between
+                    await asyncio.sleep(0)  # reading waits for nothing when the whole paste has arrived
         except HangUp:
             return self._whole(found, size)
         finally:
             self._asking = False
 
     def _whole(self, lines: list[str], size: int) -> str:
-        """Return a pasted text. Raises JunosFault when not all of it was kept."""
+        """Return a pasted text. Raises JunosFault when a part of it was dropped."""
         if size > BLOCK_LIMIT or self._lost:
             self._lost = False
             raise JunosFault(f"more than {BLOCK_LIMIT} characters were pasted: nothing is loaded; load it in parts")

@@ -149,6 +149,7 @@ def _session(neighbor: Neighbor, router_id: IPv4Address | None) -> list[str]:
         lines.append(f"  Keepalive Interval: {state.keepalive:<11}{indexes} SNMP index: {neighbor.peer_index:<6}")
     lines.append(f"  NLRI for this session: {' '.join(neighbor.config.families)}")
     for table, (active, received, accepted) in sorted(state.prefixes.items()):
+        # Bits of groups are numbered 20000, 30000, …: the first one as on most real routers (golden/real).
         lines += [
             f"  Table {table} Bit: {(neighbor.group_index + 2) * 10000}",
             "    RIB State: BGP restart is complete",
