@@ -195,6 +195,15 @@ class Console:
 
         self.runner.run(idle())
 
+    def hang_up(self) -> None:
+        """End this command line as a client does that is gone."""
+
+        async def end() -> None:
+            self.cli.close()
+
+        self.runner.run(end())
+        self.settle()
+
     def close(self) -> None:
         self.runner.run(self.router.close())
         self.runner.close()

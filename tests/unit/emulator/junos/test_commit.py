@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -72,8 +75,10 @@ def test_an_unconfirmed_commit_is_taken_back(console: Console, full: FullBackend
     assert console.cli.prompt == "admin@R2# "
 
 
-def test_a_confirmed_commit_stays(console: Console) -> None:
-    console.type("configure", "set system host-name R2", "commit confirmed", "commit")
+@pytest.mark.parametrize("mode", ["configure", "configure private"])
+@pytest.mark.parametrize("confirming", ["commit", "commit check"])
+def test_a_confirmed_commit_stays(console: Console, mode: str, confirming: str) -> None:
+    console.type(mode, "set system host-name R2", "commit confirmed", confirming)
     assert console.router._chassis.store._deadline is None
     assert not any("confirmed" in line for line in _banner(console))
 
@@ -111,7 +116,7 @@ def test_a_lock_keeps_others_from_changing_anything(console: Console) -> None:
 def test_a_lock_ends_with_its_session_and_needs_an_unchanged_candidate(console: Console) -> None:
     other = console.another("eve")
     console.type("configure exclusive", "set system host-name R2")
-    console.cli.close()
+    console.hang_up()
     assert other.type("configure", "show") == ""
     other.type("set system host-name R3")
     assert console.another("eva").type("configure exclusive") == "error: configuration database modified"
@@ -135,6 +140,28 @@ def test_private_candidates_are_merged_at_commit(console: Console, full: FullBac
     assert "router-id 10.0.0.9" in other.type("show")
     other.type("exit")
     assert console.type("configure", "show | compare") == "", "the shared candidate has them, too"
+
+
+def test_a_private_commit_that_nobody_waits_for_reaches_the_shared_candidate(
+    console: Console, full: FullBackend
+) -> None:
+    full.slow = threading.Event()
+    console.type("configure private", "set system host-name R3")
+
+    async def give_up() -> None:
+        committing = asyncio.ensure_future(console.cli.execute("commit"))
+        await asyncio.to_thread(full.begun.wait)
+        committing.cancel()  # Ctrl-C
+        with contextlib.suppress(asyncio.CancelledError):
+            await committing
+        console.cli.close()
+
+    console.runner.run(give_up())
+    full.slow.set()
+    console.settle()
+    other = console.another("eve")
+    assert other.type("configure", "show | compare") == ""
+    assert "host-name R3" in other.type("show")
 
 
 def test_what_was_changed_on_both_sides_is_not_merged(console: Console, full: FullBackend) -> None:
@@ -169,7 +196,7 @@ def test_an_automatic_rollback_is_told_to_everybody(console: Console) -> None:
     before = store.commits[1].tree
 
     async def expire() -> None:
-        store._cancel_rollback()
+        store.confirm()
         store._start_rollback(before, "admin")
 
     console.runner.run(expire())
@@ -224,6 +251,21 @@ def test_what_cannot_be_committed_is_refused_with_the_reason(
     assert refused in answer
     assert answer.splitlines()[-1].startswith("error: ")
     assert full.intents == []
+
+
+def test_each_neighbor_that_is_refused_says_why(console: Console) -> None:
+    lines = [f"set protocols bgp group e neighbor 10.0.0.{number} peer-as 2" for number in (2, 6)]
+    assert console.type("configure", *lines, "commit check").splitlines() == [
+        "[edit protocols bgp group e]",
+        "  'neighbor 10.0.0.2'",
+        "    Error in neighbor 10.0.0.2 of group e:",
+        "    local AS number must be configured",
+        "[edit protocols bgp group e]",
+        "  'neighbor 10.0.0.6'",
+        "    Error in neighbor 10.0.0.6 of group e:",
+        "    local AS number must be configured",
+        "error: configuration check-out failed",
+    ]
 
 
 def test_configurations_survive_a_reboot(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.unit.known import known
 
 from keyroll.emulator.contract.model import Intent
+from keyroll.emulator.junos.commit.candidate import Gate
 from keyroll.emulator.junos.commit.datastore import LARGE, Datastore
 from keyroll.emulator.junos.commit.load import load_curly, load_set
 from keyroll.emulator.junos.configuration.compare import differences
@@ -405,6 +406,9 @@ def test_others_are_answered_while_a_large_configuration_is_committed(monkeypatc
     assert len(store.in_force.static_routes) == LARGE
 
 
+HANG_UP = ""
+
+
 @pytest.mark.parametrize(
     ("before", "command"),
     [
@@ -416,6 +420,12 @@ def test_others_are_answered_while_a_large_configuration_is_committed(monkeypatc
         ([], "configure private"),
         (["configure private"], "commit"),
         (["configure exclusive"], "exit"),
+        (["configure exclusive"], HANG_UP),
+        (["configure"], "show"),
+        (["configure"], "show | display set"),
+        (["configure private"], "show | display inheritance"),
+        ([], "show configuration"),
+        ([], "show configuration | display set"),
     ],
 )
 def test_a_large_configuration_is_not_walked_where_others_are_answered(
@@ -438,17 +448,56 @@ def test_a_large_configuration_is_not_walked_where_others_are_answered(
         lines = (f"set routing-options static route 10.{n // 256}.{n % 256}.0/24 discard\n" for n in range(50))
         load_set(router._chassis.store, "".join(lines), (), CONTEXT)
         await router._chassis.store.commit("ops")
-        cli = command_line(router._chassis, "admin", Terminal(lambda _octets: None, pty=False))
+        cli, other = (
+            command_line(router._chassis, name, Terminal(lambda _octets: None, pty=False)) for name in ("admin", "eve")
+        )
         for line in before:
             await cli.execute(line)
         with monkeypatch.context() as patch:
             patch.setattr(Node, "same", seen(Node.same))
             patch.setattr(Node, "copy", seen(Node.copy))
-            await cli.execute(command)
+            patch.setattr(Node, "shown", seen(Node.shown))
+            if command == HANG_UP:
+                cli.close()
+                assert "locked" in (await other.execute("configure exclusive")).lines[0]
+            else:
+                await cli.execute(command)
+            await router.close()  # when all that was begun has ended
+        if command == HANG_UP:
+            assert "Entering configuration mode" in (await other.execute("configure exclusive")).lines
 
     asyncio.run(work())
     assert walked
     assert threading.main_thread() not in walked
+
+
+def test_who_looks_at_a_candidate_waits_for_changes_alone() -> None:
+    gate, events = Gate(), []
+
+    async def look(name: str, seen: asyncio.Event) -> None:
+        async with gate.reading():
+            events.append(f"{name} looks")
+            await seen.wait()
+        events.append(f"{name} has looked")
+
+    async def change() -> None:
+        async with gate.writing():
+            events.append("changed")
+
+    async def work() -> None:
+        seen = asyncio.Event()
+        tasks = [asyncio.create_task(look("one", seen)), asyncio.create_task(look("two", seen))]
+        await asyncio.sleep(0)
+        tasks += [asyncio.create_task(change()), asyncio.create_task(look("three", seen))]
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert events == ["one looks", "two looks"]
+        seen.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(work())
+    assert events.index("changed") > max(events.index("one has looked"), events.index("two has looked"))
+    assert events[-2:] == ["three looks", "three has looked"]
 
 
 def test_who_may_log_in_needs_no_more_than_the_part_that_says_so() -> None:

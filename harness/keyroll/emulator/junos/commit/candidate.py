@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 
 from keyroll.emulator.junos.configuration.faults import JunosFault, SyntaxFault
 from keyroll.emulator.junos.configuration.login_values import PLAIN_TEXT
@@ -16,12 +18,46 @@ def empty(root: Statement) -> Node:
     return Node(root)
 
 
+class Gate:
+    """A lock that many readers or one writer of a tree hold.
+
+    A comparison of a large candidate takes seconds, so that a reader must not wait for another reader.
+    """
+
+    def __init__(self) -> None:
+        self._entry = asyncio.Lock()
+        self._readers = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[None]:
+        """Hold the tree for reading: it does not change."""
+        async with self._entry:
+            self._readers += 1
+            self._idle.clear()
+        try:
+            yield
+        finally:
+            self._readers -= 1
+            if not self._readers:
+                self._idle.set()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Hold the tree for a change. Readers that come later wait: readers that overlap would keep a writer out."""
+        async with self._entry:
+            await self._idle.wait()
+            yield
+
+
 class Candidate:
     """A configuration tree that is edited; `root` is the schema of its statements."""
 
     def __init__(self, root: Statement, candidate: Node | None = None) -> None:
         self.root = root
         self.candidate = candidate or empty(root)
+        self.gate = Gate()
 
     def apply_set(self, paths: Iterable[Path]) -> None:
         """Add the statements `paths`. A secret that is already set keeps its stored text.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from keyroll.emulator.contract.model import Backend, BackendError, CheckBackend, Intent
 from keyroll.emulator.junos.commit.candidate import Candidate, empty
@@ -56,8 +56,6 @@ class Datastore(Candidate):
         self._backend = backend
         self._default_host_name = host_name
         self._lock = asyncio.Lock()
-        self.editing = asyncio.Lock()
-        """Held while a text is loaded or the whole candidate is read: other sessions wait with their edits."""
         self.commits: list[Commit] = [Commit(empty(root), backend.now(), "root", "other")]
         self.in_force: Intent = intent.build(empty(root), host_name=host_name)
         self.on_commit: Callable[[Commit], None] | None = None
@@ -72,7 +70,8 @@ class Datastore(Candidate):
         self._deadline: asyncio.TimerHandle | None = None
         self._rolling_back: asyncio.Task[None] | None = None
         """Stored, because the event loop holds tasks only by weak references."""
-        self._committing: set[asyncio.Task[Commit]] = set()
+        self._unfinished: set[asyncio.Task[Any]] = set()
+        """Tasks that are completed even if their user disconnects."""
 
     @property
     def running(self) -> Node:
@@ -81,7 +80,7 @@ class Datastore(Candidate):
 
     async def changed(self) -> bool:
         """Return whether the candidate differs from the running configuration, without blocking the event loop."""
-        async with self.editing:
+        async with self.gate.reading():
             return not await in_thread_if_large(self.candidate, partial(self.candidate.same, self.running))
 
     @property
@@ -104,9 +103,13 @@ class Datastore(Candidate):
         return self._logins
 
     async def checked(self) -> None:
-        """Check the candidate as `commit check` does, without blocking the event loop. Raises CommitFault."""
-        async with self.editing:
+        """Check the candidate as `commit check` does, without blocking the event loop. Raises CommitFault.
+
+        A check that succeeds confirms an unconfirmed commit (assumption J97).
+        """
+        async with self.gate.reading():
             await in_thread_if_large(self.candidate, self.check)
+        self.confirm()
 
     def check(self, tree: Node | None = None) -> Intent:
         """Return the intent of a configuration, by default the candidate. Raises CommitFault with all reasons."""
@@ -128,44 +131,60 @@ class Datastore(Candidate):
         user: str,
         *,
         tree: Node | None = None,
+        edits: tuple[Node, Node] | None = None,
         comment: str | None = None,
         via: str = "cli",
         confirm_minutes: int | None = None,
     ) -> Commit:
         """Put the candidate, or `tree`, into force as a whole. Raises CommitFault; then nothing changes.
 
+        `edits` are the trees before and after the changes of a private candidate: they are merged into the candidate.
         With `confirm_minutes` it is rolled back after that time (on the monotonic clock) unless another commit follows.
         A commit that has begun is completed even if its user presses Ctrl-C or disconnects, hence the shielded task.
         """
-        work = asyncio.get_running_loop().create_task(
-            self._commit(user, tree, comment=comment, via=via, confirm_minutes=confirm_minutes), name="commit"
-        )
-        self._committing.add(work)
-        work.add_done_callback(self._committed)
-        return await asyncio.shield(work)
+        work = self._commit(user, tree, edits=edits, comment=comment, via=via, confirm_minutes=confirm_minutes)
+        return await asyncio.shield(self.to_the_end(work))
 
-    def _committed(self, work: asyncio.Task[Commit]) -> None:
-        self._committing.discard(work)
-        if not work.cancelled():
-            work.exception()  # marks it as retrieved: asyncio would log the exception if the caller is gone
+    def to_the_end(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Start a task that is completed even if its user disconnects; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._unfinished.add(task)
+        task.add_done_callback(self._finished)
+        return task
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._unfinished.discard(task)
+        if not task.cancelled():
+            task.exception()  # marks it as retrieved: asyncio would log the exception if the caller is gone
 
     async def _commit(
-        self, user: str, tree: Node | None, *, comment: str | None, via: str, confirm_minutes: int | None
+        self,
+        user: str,
+        tree: Node | None,
+        *,
+        edits: tuple[Node, Node] | None,
+        comment: str | None,
+        via: str,
+        confirm_minutes: int | None,
     ) -> Commit:
         async with self._lock:
             if tree is None:
-                async with self.editing:  # nothing edits the candidate while it is copied
+                async with self.gate.reading():  # nothing edits the candidate while it is copied
                     tree = await in_thread_if_large(self.candidate, self.candidate.copy)
             else:
                 tree = await in_thread_if_large(tree, tree.copy)
             wanted = await in_thread_if_large(tree, partial(self.check, tree))
             before = self.running
             await self._apply(wanted)
-            self._cancel_rollback()
+            self.confirm()
             made = Commit(tree, self._backend.now(), user, via, comment)
             if not await in_thread_if_large(tree, partial(tree.same, before)):
                 self.commits = [made, *self.commits][:ROLLBACKS]
             self.in_force = wanted
+            if edits is not None:
+                # Under the lock: a commit of the candidate without these changes would undo them.
+                async with self.gate.writing():
+                    await in_thread_if_large(self.candidate, partial(merge, *edits, self.candidate))
             if confirm_minutes is not None:
                 self._expect_confirmation(confirm_minutes, before, user)
             problem = await in_thread_if_large(made.tree, self.keep) if self.keep is not None else None
@@ -193,7 +212,8 @@ class Datastore(Candidate):
         loop = asyncio.get_running_loop()
         self._deadline = loop.call_later(minutes * 60, self._start_rollback, before, user)
 
-    def _cancel_rollback(self) -> None:
+    def confirm(self) -> None:
+        """Cancel the rollback of an unconfirmed commit."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -203,7 +223,7 @@ class Datastore(Candidate):
         self._rolling_back = asyncio.get_running_loop().create_task(self._roll_back(before, user))
 
     async def _roll_back(self, before: Node, user: str) -> None:
-        async with self.editing:
+        async with self.gate.writing():
             self.candidate = await in_thread_if_large(before, before.copy)
         try:
             await self.commit(user, via="other", comment="commit confirmed was not confirmed: rolled back")
@@ -245,9 +265,9 @@ class Datastore(Candidate):
             await self.runtime.apply(self.in_force)
 
     async def close(self) -> None:
-        """Wait for the commits that have begun, then cancel a pending rollback: the router stops."""
-        await asyncio.gather(*self._committing, return_exceptions=True)
-        self._cancel_rollback()
+        """Wait for what has begun, then cancel a pending rollback: the router stops."""
+        await asyncio.gather(*self._unfinished, return_exceptions=True)
+        self.confirm()
 
     def rollback(self, number: int) -> None:
         """Replace the candidate by the configuration of `number` commits ago. Raises JunosFault if there is none."""
@@ -256,7 +276,7 @@ class Datastore(Candidate):
     async def rolled_back(self, number: int) -> None:
         """Do what `rollback` does, without blocking the event loop."""
         tree = self.committed(number).tree
-        async with self.editing:
+        async with self.gate.writing():
             self.candidate = await in_thread_if_large(tree, tree.copy)
 
     def committed(self, number: int) -> Commit:
@@ -281,21 +301,22 @@ class PrivateCandidate(Candidate):
 
     async def changed(self) -> bool:
         """Return whether it differs from its original, the running configuration, without blocking the event loop."""
-        return not await in_thread_if_large(self.candidate, partial(self.candidate.same, self._base))
-
-    def rollback(self, number: int) -> None:
-        """Replace it by the configuration of `number` commits ago. Raises JunosFault if there is none."""
-        self.candidate = self._store.committed(number).tree.copy()
-        if number == 0:
-            self._base = self._store.running
+        async with self.gate.reading():
+            return not await in_thread_if_large(self.candidate, partial(self.candidate.same, self._base))
 
     async def rolled_back(self, number: int) -> None:
-        """Do what `rollback` does, without blocking the event loop."""
-        await in_thread_if_large(self._store.committed(number).tree, partial(self.rollback, number))
+        """Replace it by the configuration of `number` commits ago. Raises JunosFault if there is none."""
+        tree = self._store.committed(number).tree
+        async with self.gate.writing():
+            self.candidate = await in_thread_if_large(tree, tree.copy)
+            if number == 0:
+                self._base = tree
 
     async def checked(self) -> None:
-        """Do what `check` does, without blocking the event loop. Raises CommitFault."""
-        await in_thread_if_large(self.candidate, self.check)
+        """Do what `check` does, without blocking the event loop; confirms an unconfirmed commit. Raises CommitFault."""
+        async with self.gate.reading():
+            await in_thread_if_large(self.candidate, self.check)
+        self._store.confirm()
 
     def check(self) -> None:
         """Check the configuration that a commit would put into force. Raises CommitFault."""
@@ -313,13 +334,18 @@ class PrivateCandidate(Candidate):
 
         Raises CommitFault, also for a statement that another session has changed meanwhile; then nothing changes.
         """
-        before = self._base
-        merged = await in_thread_if_large(self.candidate, self._merged)
-        await self._store.commit(user, tree=merged, comment=comment, confirm_minutes=confirm_minutes)
-        async with self._store.editing:
-            await in_thread_if_large(self.candidate, partial(merge, before, self.candidate, self._store.candidate))
-        self._base = self._store.running
-        self.candidate = await in_thread_if_large(self._base, self._base.copy)
+        work = self._commit(user, comment=comment, confirm_minutes=confirm_minutes)
+        await asyncio.shield(self._store.to_the_end(work))
+
+    async def _commit(self, user: str, *, comment: str | None, confirm_minutes: int | None) -> None:
+        async with self.gate.writing():
+            merged = await in_thread_if_large(self.candidate, self._merged)
+            edits = (self._base, self.candidate)
+            made = await self._store.commit(
+                user, tree=merged, edits=edits, comment=comment, confirm_minutes=confirm_minutes
+            )
+            self._base = made.tree
+            self.candidate = await in_thread_if_large(self._base, self._base.copy)
 
 
 CONFLICT = "private edits conflict with a later commit"

@@ -36,6 +36,9 @@ from keyroll.keychain.model import TOLERANCE_DEFAULT, Key, Keychain
 from keyroll.keychain.starttime import parse_start
 from keyroll.names import Algorithm
 
+Reason = tuple[str, ...]
+"""The lines of one reason to refuse a commit."""
+
 
 def build(root: Node, *, host_name: str) -> Intent:
     """Return the intent of the expanded tree `root`; `host_name` is the router's name if none is configured.
@@ -58,7 +61,8 @@ def build(root: Node, *, host_name: str) -> Intent:
     announce = _announced(root, policies, routes, reasons)
     reasons += _next_hops_of_imports(neighbors, terms)
     if reasons:
-        raise CommitFault(tuple(dict.fromkeys(reasons)))
+        # A policy that several neighbors name is one reason; equal lines of different reasons stand in each.
+        raise CommitFault(tuple(line for reason in dict.fromkeys(reasons) for line in reason))
     system = root.find("system")
     return Intent(
         host_name=(system.value_of("host-name") if system else None) or host_name,
@@ -181,12 +185,12 @@ def _static_route(route: Node) -> tuple[Network, Address | Nowhere]:
     return ip_network(route.key or ""), ip_address(next_hop) if next_hop is not None else nowhere
 
 
-def _static_problems(statics: Iterable[Node]) -> Iterator[str]:
+def _static_problems(statics: Iterable[Node]) -> Iterator[Reason]:
     for route in statics:
         next_hop = route.value_of("next-hop")
         if next_hop is not None and ip_address(next_hop).version != ip_network(route.key or "").version:
             message = f"next hop {next_hop} is not of the route's family"
-            yield from block("[edit routing-options static]", f"route {route.key}", message)
+            yield block("[edit routing-options static]", f"route {route.key}", message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +218,13 @@ class _Levels:
 DYNAMIC_REFUSED = f"{NOT_EMULATED}dynamic neighbors, so no session would come up: name each neighbor"
 
 
-def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[BgpNeighbor]:
+def _neighbors(root: Node, own_as: int | None, reasons: list[Reason]) -> Iterator[BgpNeighbor]:
     bgp = root.find("protocols", "bgp")
     for group in bgp.entries("group") if bgp and bgp.child("disable") is None else []:
         for name in ("dynamic-neighbor", "allow"):
             for dynamic in group.entries(name):
                 where = f"[edit protocols bgp group {group.key}]"
-                reasons += block(where, f"{name} {dynamic.key}", DYNAMIC_REFUSED)
+                reasons.append(block(where, f"{name} {dynamic.key}", DYNAMIC_REFUSED))
         for node in group.entries("neighbor"):
             levels = _Levels((node, group, bgp) if bgp else (node, group))
             external = group.value_of("type") != "internal"
@@ -233,7 +237,7 @@ def _neighbors(root: Node, own_as: int | None, reasons: list[str]) -> Iterator[B
             if problem or peer_as is None:
                 where = f"[edit protocols bgp group {group.key}]"
                 message = f"Error in neighbor {node.key} of group {group.key}:\n{problem}"
-                reasons += block(where, f"neighbor {node.key}", message)
+                reasons.append(block(where, f"neighbor {node.key}", message))
                 continue
             yield _neighbor(node.key or "", group.key or "", levels, peer_as, external=external)
 
@@ -363,37 +367,37 @@ def _protection(levels: _Levels) -> Protection | None:
     return Protection(scheme, chain, levels.has("tcpao-auth-mismatch"))
 
 
-def _terms(root: Node, names: dict[str, None], reasons: list[str]) -> dict[str, tuple[PolicyTerm, ...]]:
+def _terms(root: Node, names: dict[str, None], reasons: list[Reason]) -> dict[str, tuple[PolicyTerm, ...]]:
     found: dict[str, tuple[PolicyTerm, ...]] = {}
     for name in names:
         try:
             found[name] = bgp_terms(root, name)
         except PolicyFault as fault:
-            reasons.append(f"error: {fault}")
+            reasons.append((f"error: {fault}",))
     return found
 
 
 def _announced(
-    root: Node, names: Iterable[str], routes: list[Route], reasons: list[str]
+    root: Node, names: Iterable[str], routes: list[Route], reasons: list[Reason]
 ) -> dict[str, tuple[OwnRoute, ...]]:
     found: dict[str, tuple[OwnRoute, ...]] = {}
     for name in names:
         try:
             found[name] = own_routes(root, name, routes)
         except PolicyFault as fault:
-            reasons.append(f"error: {fault}")
+            reasons.append((f"error: {fault}",))
     return found
 
 
 def _next_hops_of_imports(
     neighbors: Iterable[BgpNeighbor], terms: Mapping[str, tuple[PolicyTerm, ...]]
-) -> Iterator[str]:
+) -> Iterator[Reason]:
     for name in policy_names(text for neighbor in neighbors for text in neighbor.import_):
         if any(term.changes.next_hop is NextHop.SELF for term in terms.get(name, ())):
-            yield f"error: {NOT_EMULATED}policy {name}: 'next-hop self' in an import policy"
+            yield (f"error: {NOT_EMULATED}policy {name}: 'next-hop self' in an import policy",)
 
 
-def _missing_policies(root: Node, names: dict[str, None]) -> list[str]:
+def _missing_policies(root: Node, names: dict[str, None]) -> list[Reason]:
     options = root.find("policy-options")
     missing = [name for name in names if options is None or options.child("policy-statement", name) is None]
-    return [f"error: Policy error: Policy {name} referenced but not defined" for name in missing]
+    return [(f"error: Policy error: Policy {name} referenced but not defined",) for name in missing]

@@ -15,15 +15,15 @@ from keyroll.emulator.junos.shell.commands import MODES
 from keyroll.emulator.junos.shell.commands.mode import refuse_when_locked
 from keyroll.emulator.junos.shell.grammar import Match, ParseContext, Reader, Term, complete, read
 from keyroll.emulator.junos.shell.output import NOTHING, Output
-from keyroll.emulator.junos.shell.pipes import PIPES
+from keyroll.emulator.junos.shell.pipes import PIPES, RESHAPING
 from keyroll.emulator.junos.shell.session import Mode, Session
 from keyroll.errors import KeyrollError
 
 LINE_LIMIT = 65536
 """Maximum length of a line in characters: above any statement (a secret has 126), and parsed without a delay."""
-_WRITES = frozenset(
-    {"activate", "commit", "copy", "deactivate", "delete", "insert", "load", "rename", "rollback", "set"}
-)
+_EDITS = frozenset({"activate", "copy", "deactivate", "delete", "insert", "rename", "set"})
+"""The commands of configuration mode that edit the candidate in one step."""
+_WRITES = _EDITS | {"commit", "load", "rollback"}
 """The commands of configuration mode that are refused while another session has locked the configuration."""
 PERMISSIONS: Mapping[str, tuple[str, ...]] = {
     "clear": ("clear",),
@@ -125,9 +125,10 @@ class Cli:
     async def _do(self, command: Match, pipes: list[Match]) -> Output:
         self._require_permission(command)
         self.session.piping = bool(pipes)
-        if self.session.configuring and command.words[0] != "load":
-            async with self.session.chassis.store.editing:
-                pass  # waits until the text that another session is loading is complete
+        self.session.reshaping = bool(pipes) and pipes[0].words[0] in RESHAPING
+        if self.session.configuring and _EDITS.intersection(command.words[:1]):
+            async with self.session.store.gate.writing():
+                pass  # waits until a text that is being loaded is complete, and a comparison has ended
         if self.session.configuring and _WRITES.intersection(command.words[:1]):
             refuse_when_locked(self.session)
         answer = await command.action(self.session, command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from keyroll.emulator.junos.commit.datastore import in_thread_if_large
@@ -16,7 +16,7 @@ from keyroll.emulator.junos.configuration.tree import Node, Path, narrowed
 from keyroll.emulator.junos.configuration.values import Integer, Text
 from keyroll.emulator.junos.shell import absent
 from keyroll.emulator.junos.shell.grammar import Match, Term
-from keyroll.emulator.junos.shell.output import Output
+from keyroll.emulator.junos.shell.output import ConfigView, Output
 from keyroll.emulator.junos.shell.session import Session
 
 PATTERN_LIMIT = 256
@@ -79,7 +79,7 @@ async def _display_set(session: Session, match: Match) -> Output:
     if view is None:
         raise JunosFault("'display set' is for configurations")
     base = () if match.words[-1] == "set" else view.base
-    lines = set_lines(*narrowed(view.root, view.base))
+    lines = await _beside(session, view, lambda: set_lines(*narrowed(view.root, view.base)))
     if base:
         skipped = sum(len(step.words) for step in base)
         lines = [_relative(line, skipped) for line in lines]
@@ -91,19 +91,32 @@ async def _display_inheritance(session: Session, match: Match) -> Output:
     view = session.piped.config
     if view is None:
         raise JunosFault("'display inheritance' is for configurations")
+    silent = "no-comments" in match.words
+    lines = await _beside(session, view, lambda: _inherited(view, silent=silent))
+    return Output(lines, paged=session.piped.paged)
+
+
+def _inherited(view: ConfigView, *, silent: bool) -> list[str]:
+    """Return the lines of a configuration with its groups inherited and, unless `silent`, named as comments."""
     whole, origin = inherited_from(view.root)
     tree, place = narrowed(whole, view.base)
     node = tree.at(place)
     if node is None:
-        return Output(paged=session.piped.paged)
+        return []
 
     def comments(child: Node) -> list[str]:
         group = origin.get(id(child))
-        if group is None or "no-comments" in match.words:
+        if group is None or silent:
             return []
         return ["", f"'{child.key or child.statement.name}' was inherited from group '{group}'", ""]
 
-    return Output(curly(node, comments=comments), paged=session.piped.paged)
+    return curly(node, comments=comments)
+
+
+async def _beside(session: Session, view: ConfigView, work: Callable[[], list[str]]) -> list[str]:
+    """Run `work` over a configuration without blocking the event loop; a candidate is held for reading meanwhile."""
+    async with session.store.gate.reading() if view.root is session.store.candidate else contextlib.nullcontext():
+        return await in_thread_if_large(view.root, work)
 
 
 def _relative(line: str, skipped: int) -> str:
@@ -116,11 +129,8 @@ async def _compare(session: Session, match: Match) -> Output:
     view = session.piped.config
     if view is None:
         raise JunosFault("'compare' is for configurations")
-    store = session.chassis.store
-    before = store.committed(int(match.args.get("number", 0))).tree
-    # The lock keeps the candidate unchanged while it is compared; a committed configuration never changes.
-    async with store.editing if session.configuring else contextlib.nullcontext():
-        lines = await in_thread_if_large(view.root, lambda: _changes(before, view.root, view.base))
+    before = session.chassis.store.committed(int(match.args.get("number", 0))).tree
+    lines = await _beside(session, view, lambda: _changes(before, view.root, view.base))
     return Output(lines, paged=session.piped.paged)
 
 
@@ -136,6 +146,8 @@ def _filtered(session: Session, lines: Sequence[str]) -> Output:
     return Output(lines, paged=session.piped.paged)
 
 
+RESHAPING = frozenset({"compare", "display"})
+"""The pipes that take a configuration itself instead of its lines."""
 _PATTERN = Text(1, PATTERN_LIMIT)
 
 PIPES = absent.with_absent(

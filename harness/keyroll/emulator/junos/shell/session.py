@@ -39,6 +39,8 @@ class Session:
         """The output that the pipe now running filters."""
         self.piping = False
         """Whether the output of the command now running goes to a pipe."""
+        self.reshaping = False
+        """Whether the first pipe takes the configuration itself: its lines need not be rendered."""
         self.ended = False
         self.private: PrivateCandidate | None = None
         """The candidate of `configure private`."""
@@ -109,9 +111,15 @@ class Session:
         self.chassis.private.discard(self._editor)
         self.private = None
         if self.exclusive:
-            self.chassis.exclusive = None
-            if not clean:
-                self.chassis.store.rollback(0)
+            if clean:
+                self.chassis.exclusive = None
+            else:
+                self.chassis.store.to_the_end(self._throw_away())
+
+    async def _throw_away(self) -> None:
+        """Discard uncommitted changes, then unlock: no other session may edit a candidate that is being replaced."""
+        await self.chassis.store.rolled_back(0)
+        self.chassis.exclusive = None
 
     def close(self) -> None:
         """End this command line. Can be called more than once."""

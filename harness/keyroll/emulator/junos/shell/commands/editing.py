@@ -129,7 +129,8 @@ async def insert(session: Session, match: Match) -> Output:
 
 async def show(session: Session, match: Match) -> Output:
     """`show [path]`: shows the candidate."""
-    return config_output(session.store.candidate, session.base, match.paths)
+    async with session.store.gate.reading():
+        return await config_output(session, session.store.candidate, session.base, match.paths)
 
 
 async def edit(session: Session, match: Match) -> Output:
@@ -196,7 +197,7 @@ async def load(session: Session, match: Match) -> Output:
         loading = loading_curly(
             store, text, base, context, override="override" in match.words, replace="replace" in match.words
         )
-    async with session.chassis.store.editing:
+    async with store.gate.writing():
         with _garbage_collection_paused(text):
             return Output((await _in_pieces(loading)).lines)
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 
 from keyroll import __version__
 from keyroll.emulator.contract.model import Address, BgpState, Intent
+from keyroll.emulator.junos.commit.datastore import in_thread_if_large
 from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.configuration.redact import SHOWN
 from keyroll.emulator.junos.configuration.render import curly, statement_lines
@@ -36,15 +38,16 @@ def without_secrets(node: Node) -> Node:
     )
 
 
-def config_output(root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
+async def config_output(session: Session, root: Node, base: Path, paths: tuple[Path, ...]) -> Output:
     """Return the part of `root` at the first of `paths`, else at `base`: the lines in a body, or a whole leaf."""
     path = paths[0] if paths else base
     view = ConfigView(root, path)
     tree, place = narrowed(root, path)
     node = tree.at(place)
-    if node is None:
+    if node is None or session.reshaping:
         return Output(config=view)
-    return Output(curly(node) if node.statement.has_body or not place else statement_lines(node), view)
+    lines = curly if node.statement.has_body or not place else statement_lines
+    return Output(await in_thread_if_large(node, partial(lines, node)), view)
 
 
 async def configuration(session: Session, match: Match) -> Output:
@@ -53,9 +56,10 @@ async def configuration(session: Session, match: Match) -> Output:
     if not session.may("view-configuration"):
         return Output([f"{name} {{ {DENIED} }}" for name in dict.fromkeys(name for name, _ in commit.tree.children)])
     if session.may("secret"):
-        answer = config_output(commit.tree, (), match.paths)
+        answer = await config_output(session, commit.tree, (), match.paths)
     else:
-        answer = config_output(without_secrets(commit.tree), (), match.paths)
+        hidden = await in_thread_if_large(commit.tree, partial(without_secrets, commit.tree))
+        answer = await config_output(session, hidden, (), match.paths)
         lines = [line.replace(f'"{SHOWN}"', SHOWN) for line in answer.lines]  # a comment is not quoted
         answer = replace(answer, lines=lines)
     if match.paths and match.paths[0]:
