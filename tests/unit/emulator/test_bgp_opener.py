@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface
 from typing import cast
 
 import pytest
+from tests.unit.emulator.virtual_time import VirtualTime
 
 from keyroll.emulator.contract.model import BgpNeighbor, Intent, Unit
 from keyroll.emulator.frr.queries import BgpReader
@@ -17,7 +17,9 @@ PEER = ip_address("10.0.12.2")
 NEIGHBOR = BgpNeighbor(PEER, 65002, "g", external=True)
 UNITS = (Unit("ge-0/0/0.0", (ip_interface("10.0.12.1/29"),)),)
 DEADLINE_SECONDS = 20
-"""What takes milliseconds ends before this on a busy machine too."""
+"""Of the virtual clock: longer than any wait here."""
+POLL_SECONDS = 0.05
+"""How late a wait may end: somewhat more than the time between two looks at the session."""
 INTENT = Intent("R1", units=UNITS, autonomous_system=65001, neighbors=(NEIGHBOR,))
 
 
@@ -62,12 +64,10 @@ def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[BgpOpener, list[ob
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bgp_opener, "YIELD_SECONDS", 0.1)
-    monkeypatch.setattr(bgp_opener, "YIELD_AGAIN_SECONDS", 0.1)
-    monkeypatch.setattr(bgp_opener, "ASIDE_SECONDS", 0.05)
-    monkeypatch.setattr(bgp_opener, "_HANDSHAKE_POLL_SECONDS", 0.02)
-    monkeypatch.setattr(bgp_opener, "SETTLE_SECONDS", 0.02)
+def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
+    made = VirtualTime()
+    monkeypatch.setattr(bgp_opener, "time", made)
+    return made
 
 
 def test_the_lower_address_lets_the_other_open() -> None:
@@ -85,46 +85,47 @@ def test_who_is_told_to_be_passive_or_has_no_known_address_does_not_choose() -> 
     )
 
 
-def test_a_peer_that_has_just_sent_syn_is_not_waited_for() -> None:
-    made, _ = opener(FakeBgp("Active"), knock=time.monotonic())
+def test_a_peer_that_has_just_sent_syn_is_not_waited_for(clock: VirtualTime) -> None:
+    made, _ = opener(FakeBgp("Active"), knock=clock.now)
     assert made.choose(Intent(""), INTENT) == frozenset()
-    made, _ = opener(FakeBgp("Active"), knock=time.monotonic() - 60)
+    made, _ = opener(FakeBgp("Active"), knock=clock.now - 60)
     assert made.choose(Intent(""), INTENT) == {PEER}
 
 
-def waited(bgp: FakeBgp, knock_after: float | None) -> list[object]:
+def waited(clock: VirtualTime, bgp: FakeBgp, knock_after: float | None) -> list[object]:
     async def play() -> list[object]:
-        knock = None if knock_after is None else time.monotonic() + knock_after
+        knock = None if knock_after is None else clock.now + knock_after
         made, insisted = opener(bgp, knock)
         made.applied(INTENT, frozenset({PEER}))
         await asyncio.wait_for(asyncio.gather(*made._tasks.values()), DEADLINE_SECONDS)
         await made.close()
         return insisted
 
-    return asyncio.run(play())
+    return clock.run(play())
 
 
-def test_a_peer_that_does_not_come_is_opened_to() -> None:
-    begun = time.monotonic()
-    assert waited(FakeBgp("Active"), None) == [PEER]
-    assert time.monotonic() - begun >= 0.1
+def test_a_peer_that_does_not_come_is_opened_to(clock: VirtualTime) -> None:
+    begun = clock.now
+    assert waited(clock, FakeBgp("Active"), None) == [PEER]
+    assert clock.now - begun == pytest.approx(bgp_opener.YIELD_SECONDS, abs=POLL_SECONDS)
 
 
-def test_a_peer_that_was_turned_away_is_opened_to_before_its_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bgp_opener, "YIELD_SECONDS", 2 * DEADLINE_SECONDS)
-    assert waited(FakeBgp("Active"), -0.01) == [PEER]
+def test_a_peer_that_was_turned_away_is_opened_to_before_its_time_is_over(clock: VirtualTime) -> None:
+    begun = clock.now
+    assert waited(clock, FakeBgp("Active"), -0.01) == [PEER]
+    assert clock.now - begun == pytest.approx(bgp_opener.SETTLE_SECONDS, abs=POLL_SECONDS)
 
 
-def test_a_peer_that_comes_is_left_to_it() -> None:
-    assert waited(FakeBgp("Active", "OpenSent", "Established"), None) == []
+def test_a_peer_that_comes_is_left_to_it(clock: VirtualTime) -> None:
+    assert waited(clock, FakeBgp("Active", "OpenSent", "Established"), None) == []
 
 
-def test_a_peer_whose_handshake_fails_is_opened_to() -> None:
-    assert waited(FakeBgp("Active", "OpenSent", "OpenConfirm", "Active"), None) == [PEER]
+def test_a_peer_whose_handshake_fails_is_opened_to(clock: VirtualTime) -> None:
+    assert waited(clock, FakeBgp("Active", "OpenSent", "OpenConfirm", "Active"), None) == [PEER]
 
 
 def after_a_reset(
-    bgp: FakeBgp, *, insisted_before: bool, knock: float | None, intent: Intent = INTENT
+    clock: VirtualTime, bgp: FakeBgp, *, insisted_before: bool, knock: float | None, intent: Intent = INTENT
 ) -> tuple[list[object], float]:
     """Return what is done once the session has gone down, and how long that took in seconds."""
 
@@ -136,51 +137,54 @@ def after_a_reset(
         await made.close()
         return done
 
-    begun = time.monotonic()
-    return asyncio.run(play()), time.monotonic() - begun
+    begun = clock.now
+    return clock.run(play()), clock.now - begun
 
 
 @pytest.mark.parametrize("tearing_down", ["Clearing", "Deleted", "Idle"])
-def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(tearing_down: str) -> None:
-    done, _ = after_a_reset(FakeBgp(tearing_down, "Active"), insisted_before=False, knock=None)
+def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(
+    clock: VirtualTime, tearing_down: str
+) -> None:
+    done, _ = after_a_reset(clock, FakeBgp(tearing_down, "Active"), insisted_before=False, knock=None)
     assert done == ["started anew", PEER]
 
 
-def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_peers_whole_seconds() -> None:
-    done, took = after_a_reset(FakeBgp("Active", "Established"), insisted_before=True, knock=time.monotonic() - 60)
+def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_peers_whole_seconds(
+    clock: VirtualTime,
+) -> None:
+    done, took = after_a_reset(clock, FakeBgp("Active", "Established"), insisted_before=True, knock=clock.now - 60)
     assert done == ["gave way"]
-    assert took >= bgp_opener.ASIDE_SECONDS
+    assert took == pytest.approx(bgp_opener.ASIDE_SECONDS, abs=POLL_SECONDS)
 
 
 @pytest.mark.parametrize("told", [False, True])
 def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the_peers_whole_seconds(
-    told: bool,
+    clock: VirtualTime, told: bool
 ) -> None:
     intent = replace(INTENT, neighbors=(replace(NEIGHBOR, passive=told),))
-    done, took = after_a_reset(FakeBgp("Established"), insisted_before=told, knock=time.monotonic() - 60, intent=intent)
+    done, took = after_a_reset(clock, FakeBgp("Established"), insisted_before=told, knock=clock.now - 60, intent=intent)
     assert done == ["started anew"]
-    assert took >= bgp_opener.ASIDE_SECONDS
+    assert took == pytest.approx(bgp_opener.ASIDE_SECONDS, abs=POLL_SECONDS)
 
 
-def test_a_peer_that_comes_before_its_passive_side_starts_anew_is_not_turned_away() -> None:
-    # Later than the reset, however late a busy machine does that.
-    knock = time.monotonic() + DEADLINE_SECONDS
-    done, _ = after_a_reset(FakeBgp("Established"), insisted_before=False, knock=knock)
+def test_a_peer_that_comes_before_its_passive_side_starts_anew_is_not_turned_away(clock: VirtualTime) -> None:
+    knock = clock.now + DEADLINE_SECONDS
+    done, _ = after_a_reset(clock, FakeBgp("Established"), insisted_before=False, knock=knock)
     assert done == []
 
 
-def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for() -> None:
-    done, _ = after_a_reset(FakeBgp("Active"), insisted_before=True, knock=None)
+def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for(clock: VirtualTime) -> None:
+    done, _ = after_a_reset(clock, FakeBgp("Active"), insisted_before=True, knock=None)
     assert done == []
 
 
-def test_after_a_reset_a_peer_that_keeps_knocking_is_left_to_it_until_it_falls_silent() -> None:
-    done, took = after_a_reset(FakeBgp("Active"), insisted_before=False, knock=time.monotonic() + 0.2)
+def test_after_a_reset_a_peer_that_keeps_knocking_is_left_to_it_until_it_falls_silent(clock: VirtualTime) -> None:
+    done, took = after_a_reset(clock, FakeBgp("Active"), insisted_before=False, knock=clock.now + 0.2)
     assert done == [PEER]
-    assert took >= 0.3
+    assert took == pytest.approx(0.2 + bgp_opener.YIELD_AGAIN_SECONDS, abs=POLL_SECONDS)
 
 
-def test_once_routing_has_restarted_every_peer_has_its_chance_again() -> None:
+def test_once_routing_has_restarted_every_peer_has_its_chance_again(clock: VirtualTime) -> None:
     async def play() -> None:
         made, _ = opener(FakeBgp("Established"))
         made.applied(INTENT, frozenset())
@@ -188,10 +192,10 @@ def test_once_routing_has_restarted_every_peer_has_its_chance_again() -> None:
         assert made.choose(INTENT, INTENT) == {PEER}
         await made.close()
 
-    asyncio.run(play())
+    clock.run(play())
 
 
-def test_who_was_insisted_on_stays_so_while_it_is_configured() -> None:
+def test_who_was_insisted_on_stays_so_while_it_is_configured(clock: VirtualTime) -> None:
     made, _ = opener(FakeBgp("Established"))
 
     async def play() -> None:
@@ -201,7 +205,7 @@ def test_who_was_insisted_on_stays_so_while_it_is_configured() -> None:
         assert made.choose(INTENT, INTENT) == frozenset()
         await made.close()
 
-    asyncio.run(play())
+    clock.run(play())
 
 
 def test_an_internal_neighbour_in_a_local_as_is_not_left_to_open_because_bgpd_would_turn_it_away() -> None:
