@@ -202,7 +202,7 @@ def _judged(
 
 
 def _print(reports: Sequence[tuple[str | None, Report]], *, as_json: bool, markdown: bool) -> None:
-    from keyroll.check.document import as_data  # noqa: PLC0415 - see `check`
+    from keyroll.check.as_json import as_data  # noqa: PLC0415 - see `check`
     from keyroll.cli.check_text import WIDTH, markdown_of, text_of  # noqa: PLC0415 - see `check`
 
     if as_json:

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 
 import click
 
+from keyroll.check.as_json import mix_name, summary_of
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
-from keyroll.check.document import mix_name, summary_of
 from keyroll.check.judge import ChainPair, JudgedSession, Report, begins_later
+from keyroll.check.merged_findings import Together, together
 from keyroll.check.rollovers import Takeover
 from keyroll.check.rules import RULES
 from keyroll.check.skew import Mix, Skews
-from keyroll.check.together import Together, together
 from keyroll.configuration import Session
 from keyroll.errors import printable
 from keyroll.keychain.model import Keychain

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from keyroll.check.judge import Question, Report
     from keyroll.configuration import Configuration
     from keyroll.scenario.importing.draft import Draft
+    from keyroll.scenario.importing.link_capture import SeenOnLink
     from keyroll.scenario.importing.pairs import SessionGroup
     from keyroll.scenario.importing.planned import Planned, TurnedOn
-    from keyroll.scenario.importing.seen import SeenOnLink
 
 _SKEW_MAX = timedelta(days=3650)
 """As long as any duration of a scenario file."""
@@ -177,7 +177,7 @@ def _kinds(drafted: Draft) -> str:
 
 def _seen(asked: Asked, chosen: Sequence[SessionGroup], zone: tzinfo) -> SeenOnLink:
     from keyroll.capture.keys.config_book import ConfigSource  # noqa: PLC0415 - as above
-    from keyroll.scenario.importing.seen import seen  # noqa: PLC0415 - as above
+    from keyroll.scenario.importing.link_capture import seen  # noqa: PLC0415 - as above
 
     sources = [ConfigSource(shown(path), read_text(path)) for path in asked.files]
     return seen(asked.captures, sources, chosen, zone=zone)

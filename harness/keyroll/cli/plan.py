@@ -23,9 +23,10 @@ from keyroll.keychain.generate import SECRET_LENGTH_DEFAULT, Ids
 from keyroll.keychain.junostext import Encoding
 from keyroll.keychain.model import SECRET_MAX, Keychain
 from keyroll.names import Algorithm
+from keyroll.plan.as_json import read_history
 from keyroll.plan.build import plan
-from keyroll.plan.data import read_history
 from keyroll.plan.emergency import emergency as plan_emergency
+from keyroll.plan.files import files
 from keyroll.plan.markdown import markdown
 from keyroll.plan.model import (
     COMMIT_DEFAULT,
@@ -40,7 +41,6 @@ from keyroll.plan.model import (
 )
 from keyroll.plan.notes import About, Checked, Note, Remark
 from keyroll.plan.sessions import Judged, judged, keys_of_groups, protected
-from keyroll.plan.texts import files
 from keyroll.scenario.file.durations import format_duration, parse_duration
 
 _FILE_NAME = re.compile(r"\w[\w.-]*")

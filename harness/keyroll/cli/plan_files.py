@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from keyroll.errors import InputError
-from keyroll.plan.data import read_paths
+from keyroll.plan.as_json import read_paths
 
 
 def written_before(folder: Path) -> frozenset[str]:

@@ -15,7 +15,7 @@ from keyroll.cli.live import LiveView, wanted
 from keyroll.cli.printer import Printer, verdict_style
 from keyroll.cli.report import report_line
 from keyroll.errors import ExitCode
-from keyroll.report.beside import REHEARSAL
+from keyroll.report.watch_and_rehearsal import REHEARSAL
 from keyroll.scenario.engine import Options, run
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.labs.make import lab_maker

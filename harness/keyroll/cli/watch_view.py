@@ -18,7 +18,7 @@ from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.observe.sampler import Sample
 from keyroll.scenario.record.report import QUIET
 from keyroll.scenario.record.timeline import Event, Kind
-from keyroll.watch.reading import Turn
+from keyroll.watch.situation import Turn
 from keyroll.watch.state import State
 
 LINES = 8

@@ -31,7 +31,7 @@ If a statement occurs twice, or comes from groups, `View` returns the value that
     console, text            lines of a terminal; curly text and set lines to one tree
     tree, levels             the tree of words; abbreviations and unknown words resolved
     inheritance              the values in force, with configuration groups
-    bearing                  which findings affect which level
+    findings_by_path         which findings affect which level
     placeholders             texts in place of removed secrets
     chains, sessions         the two views
     addresses                addresses, and the networks that they are on

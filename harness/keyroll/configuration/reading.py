@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import PurePath
 
-from keyroll.configuration.bearing import Bearing
 from keyroll.configuration.chains import ROOT as CHAINS_AT
 from keyroll.configuration.documents import Documents, Element, is_json, is_xml, json_element, xml_elements
 from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Note, Path
+from keyroll.configuration.findings_by_path import Bearing
 from keyroll.configuration.foreign import make_of
 from keyroll.configuration.hierarchy import DECIDING, META, ROOT, level_of
 from keyroll.configuration.inheritance import APPLY, Groups, View

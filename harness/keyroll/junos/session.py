@@ -27,7 +27,7 @@ from keyroll.junos.errors import (
 from keyroll.junos.exchange import Deadlines, Exchange, Target
 from keyroll.junos.records import UTC_NAMES, SystemUptime
 from keyroll.junos.redact import secrets_in
-from keyroll.junos.zone import SHOW_ZONE, zone_of
+from keyroll.junos.time_zone import SHOW_ZONE, zone_of
 from keyroll.keychain.secret import Secret
 
 _SILENT = re.compile(r"^\s*(?:set|delete|activate|deactivate|insert|rename|copy|annotate|protect|unprotect)\b")

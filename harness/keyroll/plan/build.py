@@ -19,7 +19,8 @@ from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import in_order
 from keyroll.keychain.secret import Likeness, Secret
 from keyroll.names import Algorithm
-from keyroll.plan.agree import Agreed, agreed
+from keyroll.plan.alternatives import nearest
+from keyroll.plan.chain_agreement import Agreed, agreed
 from keyroll.plan.ids import mode_of, next_ids, next_number
 from keyroll.plan.model import (
     Change,
@@ -32,7 +33,6 @@ from keyroll.plan.model import (
     RouterChange,
     as_option,
 )
-from keyroll.plan.nearest import nearest
 from keyroll.plan.notes import About, Note, Remark
 from keyroll.plan.verify import verify
 

@@ -31,7 +31,7 @@ class PlanRefusedError(InputError):
 
 
 class OptionsRefusedError(PlanRefusedError):
-    """It cannot be done with these options; `nearest.py` tries others, the nearest first."""
+    """It cannot be done with these options; `alternatives.py` tries others, the nearest first."""
 
 
 def as_option(length: timedelta) -> str:

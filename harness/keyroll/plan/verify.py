@@ -11,7 +11,7 @@ from keyroll.check.skew import MIXES, Known, Mix, SkewBounds, covers
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.simulation import ClockParts, Differ, Party, Simulation, Timetable, events_of, from_us, to_us
 from keyroll.names import Receiving
-from keyroll.plan.agree import assumed
+from keyroll.plan.chain_agreement import assumed
 from keyroll.plan.model import Change, OptionsRefusedError, Request, RouterChange
 
 _MICROSECOND = timedelta(microseconds=1)

@@ -11,7 +11,7 @@ from pathlib import Path
 from keyroll.errors import InputError, Where
 from keyroll.report.markdown import run_markdown
 from keyroll.report.page import REPORT, run_page, sheet_page
-from keyroll.report.planned import PLAN, plan_sheet
+from keyroll.report.plan import PLAN, plan_sheet
 from keyroll.report.prediction import prediction_sheet
 from keyroll.report.run import load_run
 from keyroll.report.sheet import Sheet, sheet_markdown

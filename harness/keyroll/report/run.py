@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from keyroll.errors import InputError, Where
-from keyroll.report.beside import rehearsal_of, watch_sections
 from keyroll.report.sheet import Section
 from keyroll.report.values import list_of, mapping_of, number_of, read_object, text_or_none, whole_of
+from keyroll.report.watch_and_rehearsal import rehearsal_of, watch_sections
 
 KILLED = "killed"
 """The verdict of a run that ended without writing one."""

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from keyroll import __version__
-from keyroll.check.document import as_data as check_as_data
+from keyroll.check.as_json import as_data as check_as_data
 from keyroll.configuration import Configuration
 from keyroll.errors import InputError, KeyrollError, RunError, Where, printable
 from keyroll.instants import SYSTEM, Clock
@@ -24,10 +24,10 @@ from keyroll.names import SessionKind
 from keyroll.scenario.record.files import FILE_MODE
 from keyroll.watch.commands import Command, Shape
 from keyroll.watch.inventory import Inventory
-from keyroll.watch.reading import Situation, configuration_of, situation_of
 from keyroll.watch.redacted import Redaction, lines_of
 from keyroll.watch.router import Router
 from keyroll.watch.sampling import Look, look
+from keyroll.watch.situation import Situation, configuration_of, situation_of
 from keyroll.watch.verdict import Seen
 from keyroll.watch.wire import judge_wire
 

@@ -22,13 +22,13 @@ from keyroll.scenario.record.result import Check, Result, Verdict
 from keyroll.scenario.record.run_folder import RunFolder, make_run_folder
 from keyroll.scenario.record.stopwatch import Stopwatch
 from keyroll.scenario.record.timeline import Kind, Timeline
-from keyroll.watch.document import as_data, headline_of
-from keyroll.watch.now import checks_of_now
+from keyroll.watch.as_json import as_data, headline_of
+from keyroll.watch.one_look import checks_of_now
 from keyroll.watch.pace import Stopped
-from keyroll.watch.reading import Awaited, Situation, configuration_of, situation_of
 from keyroll.watch.redacted import Redaction, chains_as_data, lines_of
 from keyroll.watch.router import Router
 from keyroll.watch.sampling import ClockReading, Look, look, read_clock
+from keyroll.watch.situation import Awaited, Situation, configuration_of, situation_of
 from keyroll.watch.state import Options, State
 from keyroll.watch.verdict import LABELS_MAX, Seen, checks_of, completion_of, keys_shown
 from keyroll.watch.wire import Capturing, Wire, judge_wire

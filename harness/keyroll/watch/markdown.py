@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from keyroll.markdown_table import literal, table
 from keyroll.scenario.record.result import Result
-from keyroll.watch.reading import Turn
+from keyroll.watch.situation import Turn
 from keyroll.watch.state import State
 
 

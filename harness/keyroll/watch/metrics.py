@@ -15,7 +15,7 @@ from pathlib import Path
 from keyroll.errors import InputError, Where
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.schedule import in_order, next_key
-from keyroll.watch.now import active_ids, chains_of
+from keyroll.watch.one_look import active_ids, chains_of
 from keyroll.watch.sampling import Look
 from keyroll.watch.state import State
 

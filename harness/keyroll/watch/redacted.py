@@ -15,7 +15,7 @@ from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import SHOWN, Secret
 from keyroll.keychain.starttime import format_start_stored
 from keyroll.scenario.record.run_folder import FolderRedactor
-from keyroll.watch.reading import Situation
+from keyroll.watch.situation import Situation
 
 _CHAINS = "set security authentication-key-chains key-chain"
 

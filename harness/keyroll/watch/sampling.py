@@ -13,8 +13,8 @@ from keyroll.junos.records import BgpSummary, ChainStatus, LdpSessions, Security
 from keyroll.names import SessionKind
 from keyroll.scenario.observe.sampler import Sample, bgp_sample, ldp_sample
 from keyroll.watch.commands import Command, Shape
-from keyroll.watch.reading import Watched
 from keyroll.watch.router import NotVisibleError, Router
+from keyroll.watch.situation import Watched
 
 Address = IPv4Address | IPv6Address
 _SECOND = timedelta(seconds=1)

@@ -12,8 +12,8 @@ from keyroll.junos.exchange import Target
 from keyroll.scenario.record.result import Verdict
 from keyroll.scenario.record.timeline import Observer
 from keyroll.watch.inventory import Inventory
-from keyroll.watch.reading import Awaited, Situation
 from keyroll.watch.sampling import ClockReading, Skew
+from keyroll.watch.situation import Awaited, Situation
 from keyroll.watch.verdict import Seen
 from keyroll.watch.wire import Source
 

@@ -14,8 +14,8 @@ from keyroll.scenario.judge.findings import Finding, checked
 from keyroll.scenario.judge.invariants import Throughout, sample_faults
 from keyroll.scenario.observe.sampler import Sample
 from keyroll.scenario.record.result import Check
-from keyroll.watch.reading import Awaited, Turn, Watched
 from keyroll.watch.sampling import Look
+from keyroll.watch.situation import Awaited, Turn, Watched
 
 NO_AUTH_DROPS = "no-auth-drops"
 CHURN = 10

@@ -25,7 +25,7 @@ from keyroll.names import Invariant, SessionKind
 from keyroll.scenario.judge.findings import Finding, checked
 from keyroll.scenario.judge.invariants import Throughout
 from keyroll.scenario.record.result import Check
-from keyroll.watch.reading import Situation, Watched
+from keyroll.watch.situation import Situation, Watched
 from keyroll.watch.verdict import Seen, keys_in_use
 
 PORTS = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}

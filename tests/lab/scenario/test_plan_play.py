@@ -14,9 +14,9 @@ from keyroll.keychain.model import Key, Keychain
 from keyroll.names import Algorithm, Receiving
 from keyroll.plan.build import plan, start_of
 from keyroll.plan.emergency import emergency
+from keyroll.plan.files import set_text
 from keyroll.plan.model import Change, Request, Router, RouterChange
 from keyroll.plan.notes import Accepted
-from keyroll.plan.texts import set_text
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.record.result import Result, Verdict
 

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from keyroll.check import judge as judging
+from keyroll.check.as_json import as_data
 from keyroll.check.coming_rollovers import DEFAULT_MIXES, predict_rollovers
-from keyroll.check.document import as_data
 from keyroll.check.judge import Question, Verdict, judge
+from keyroll.check.merged_findings import together
 from keyroll.check.rules import RULES
-from keyroll.check.together import together
 from keyroll.configuration import read, zone_of
 from keyroll.keychain.generate import generate
 from keyroll.keychain.rules import RULES as CHAIN_RULES

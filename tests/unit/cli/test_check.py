@@ -271,7 +271,7 @@ def test_every_rule_is_listed_and_documented_with_an_example(keyroll: Callable[.
 
 def test_check_loads_no_client_and_no_lab() -> None:
     look = (
-        "import sys, keyroll.cli.check, keyroll.check.judge, keyroll.check.document, keyroll.cli.check_text;"
+        "import sys, keyroll.cli.check, keyroll.check.judge, keyroll.check.as_json, keyroll.cli.check_text;"
         "print([name for name in ('netmiko', 'paramiko', 'asyncssh', 'scapy', 'textfsm', 'pytest', 'pydantic')"
         " if name in sys.modules])"
     )

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from keyroll.emulator.contract.model import AuthScheme, BackendError, Intent, Ldp, LdpPeer, Protection
-from keyroll.emulator.machine.protection import KeyPolicy, changed_kind, cut_off, has_groups, protected_sessions
+from keyroll.emulator.machine.protected_sessions import KeyPolicy, changed_kind, cut_off, has_groups, protected_sessions
 
 AO = Protection(AuthScheme.AO, "chain")
 PEER, OTHER, STRANGER = (ip_address(text) for text in ("10.0.1.1", "10.0.2.1", "192.0.2.1"))

@@ -19,7 +19,7 @@ from keyroll.emulator.contract.processes import Death, Logs
 from keyroll.emulator.contract.processes import start as really_start
 from keyroll.emulator.machine import kernel, machine, wire_process
 from keyroll.emulator.machine.machine import Machine
-from keyroll.emulator.machine.protection import stranded
+from keyroll.emulator.machine.protected_sessions import stranded
 from keyroll.emulator.machine.wire_process import Replacement, WirePath
 from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.model import ConnectionRecord, Direction, ProtectedSession, WireStatus

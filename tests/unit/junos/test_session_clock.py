@@ -12,7 +12,7 @@ from keyroll.junos.errors import (
     ClockError,
 )
 from keyroll.junos.session import RouterSession
-from keyroll.junos.zone import SHOW_ZONE, zone_of
+from keyroll.junos.time_zone import SHOW_ZONE, zone_of
 
 
 class Clock:

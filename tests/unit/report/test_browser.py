@@ -13,7 +13,7 @@ from tests.unit.report.test_prediction import predicted
 
 from keyroll.report.night import night_page, read_night
 from keyroll.report.page import run_page, sheet_page
-from keyroll.report.planned import plan_sheet
+from keyroll.report.plan import plan_sheet
 from keyroll.report.prediction import prediction_sheet
 from keyroll.report.run import load_run
 

@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.unit.protected_pair import router
 
-from keyroll.check.document import as_data
+from keyroll.check.as_json import as_data
 from keyroll.check.judge import Question, judge
 from keyroll.cli.main import keyroll
 from keyroll.configuration import read
 from keyroll.errors import InputError
 from keyroll.report.page import sheet_page
-from keyroll.report.planned import plan_sheet
+from keyroll.report.plan import plan_sheet
 from keyroll.report.prediction import prediction_sheet
 from keyroll.report.sheet import sheet_markdown
 from keyroll.report.values import moment_of

@@ -25,6 +25,7 @@ SOCKET_PAIRS_MAX = 50_000
 """Socket pairs kept, about 40 MB. Above the limit a quarter of them is dropped at once: those whose last segment is the
 oldest. To drop one for each new socket pair would need a sort each time, and make a port scan quadratic."""
 _DROPPED = SOCKET_PAIRS_MAX // 4
+"""The quarter that is dropped at once."""
 
 # Sequence numbers have 32 bits.
 _MASK = 0xFFFFFFFF

@@ -42,7 +42,7 @@ from keyroll.emulator.boot.supervisor import JunosHalf, Supervisor
 from keyroll.emulator.contract.errors import ProcessError
 from keyroll.emulator.contract.in_use_rules import IN_USE_SETTINGS, IN_USE_VALUES
 from keyroll.emulator.contract.model import Backend
-from keyroll.emulator.machine.protection import KeyPolicy
+from keyroll.emulator.machine.protected_sessions import KeyPolicy
 from keyroll.errors import KeyrollError
 from keyroll.keychain.secret import Secret
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from keyroll import linux
 from keyroll.emulator.boot.supervisor import JunosHalf, Supervisor
 from keyroll.emulator.contract.model import Backend
-from keyroll.emulator.machine.protection import KeyPolicy
+from keyroll.emulator.machine.protected_sessions import KeyPolicy
 from keyroll.keychain import type9
 
 _JUNOS = "keyroll.emulator.junos.login.router"

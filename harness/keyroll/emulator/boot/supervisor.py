@@ -33,7 +33,7 @@ from keyroll.emulator.contract.namespace import PortPair
 from keyroll.emulator.contract.processes import Death, Logs
 from keyroll.emulator.frr import daemons
 from keyroll.emulator.machine.machine import Machine
-from keyroll.emulator.machine.protection import KeyPolicy
+from keyroll.emulator.machine.protected_sessions import KeyPolicy
 from keyroll.emulator.machine.wire_process import WireRestart
 from keyroll.keychain.secret import Secret
 

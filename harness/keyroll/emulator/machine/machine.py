@@ -42,7 +42,7 @@ from keyroll.emulator.machine import kernel
 from keyroll.emulator.machine.bgp_opener import BgpOpener
 from keyroll.emulator.machine.events import EventPublisher
 from keyroll.emulator.machine.link_carrier import CarrierWatch
-from keyroll.emulator.machine.protection import (
+from keyroll.emulator.machine.protected_sessions import (
     KeyPolicy,
     changed_kind,
     cut_off,

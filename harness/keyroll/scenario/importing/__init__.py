@@ -6,7 +6,8 @@ sessions.py   the sessions as the file writes them: families, loopbacks, interna
 left_out.py   what the scenario does not play: what may change the verdict, and counts of the rest
 draft.py      the keys and steps of the scenario, and what `keyroll check` predicts of each rollover
 planned.py    a planned commit: what it changes, and which sessions it resets
-seen.py       what a capture of the real link says of the keys, before anything is played
+link_capture.py
+              what a capture of the real link says of the keys, before anything is played
 anonymizer.py names, addresses and files replaced in what the file says
 text.py       the scenario file as text; no secret is in it, nor anything derived from one
 """

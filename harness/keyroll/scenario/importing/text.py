@@ -11,8 +11,8 @@ from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.anonymizer import Remark
 from keyroll.scenario.importing.draft import Draft, DraftChain, DraftPointing, DraftRollover
 from keyroll.scenario.importing.keys import Differences, DraftKey
+from keyroll.scenario.importing.link_capture import SeenOnLink
 from keyroll.scenario.importing.planned import Planned, TurnedOn
-from keyroll.scenario.importing.seen import SeenOnLink
 from keyroll.scenario.importing.sessions import by_router
 
 _SETTLE = "3s"

@@ -11,7 +11,7 @@ from keyroll.junos.conversation import Recorder
 from keyroll.junos.exchange import Deadlines, Exchange, Target
 from keyroll.junos.pair import Pair
 from keyroll.junos.session import RouterSession
-from keyroll.junos.zone import SHOW_ZONE, zone_of
+from keyroll.junos.time_zone import SHOW_ZONE, zone_of
 from keyroll.keychain.secret import Secret
 from keyroll.lab.protocol import Router
 from keyroll.scenario.file.fields import ROUTERS, RouterName

@@ -14,7 +14,7 @@ from keyroll.emulator.junos.configuration.inherit import inherited_from
 from keyroll.emulator.junos.configuration.render import curly, set_lines
 from keyroll.emulator.junos.configuration.tree import Node, Path, narrowed
 from keyroll.emulator.junos.configuration.values import Integer, Text
-from keyroll.emulator.junos.shell import absent
+from keyroll.emulator.junos.shell import not_emulated
 from keyroll.emulator.junos.shell.grammar import Match, Term
 from keyroll.emulator.junos.shell.output import ConfigView, Output
 from keyroll.emulator.junos.shell.session import Session
@@ -150,7 +150,7 @@ RESHAPING = frozenset({"compare", "display"})
 """The pipes that take a configuration itself instead of its lines."""
 _PATTERN = Text(1, PATTERN_LIMIT)
 
-PIPES = absent.with_absent(
+PIPES = not_emulated.with_absent(
     (
         Term(
             "compare",
@@ -215,5 +215,5 @@ PIPES = absent.with_absent(
             (Term("columns", "Columns", (), _trim, Integer(0, 1000)),),
         ),
     ),
-    absent.PIPES,
+    not_emulated.PIPES,
 )

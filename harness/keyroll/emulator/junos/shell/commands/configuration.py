@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.paths import Purpose
 from keyroll.emulator.junos.configuration.values import Integer, Text
-from keyroll.emulator.junos.shell import absent
+from keyroll.emulator.junos.shell import not_emulated
 from keyroll.emulator.junos.shell.commands import committing, editing, mode
 from keyroll.emulator.junos.shell.commands.operational import OPERATIONAL
 from keyroll.emulator.junos.shell.grammar import Term
@@ -40,7 +40,7 @@ _LOAD_SOURCES = {
     "set": "Execute set of commands on existing configuration",
 }
 
-CONFIGURATION = absent.with_absent(
+CONFIGURATION = not_emulated.with_absent(
     (
         Term("activate", "Remove the inactive tag from a statement", run=editing.activate, purpose=Purpose.NAME),
         _COMMIT,
@@ -95,7 +95,7 @@ CONFIGURATION = absent.with_absent(
             editing.up,
         ),
     ),
-    absent.CONFIGURATION,
+    not_emulated.CONFIGURATION,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keyroll.emulator.junos.configuration.paths import Purpose
 from keyroll.emulator.junos.configuration.values import Choice, Integer, IpAddress, OneOf, Prefix, Text, Word, one_of
-from keyroll.emulator.junos.shell import absent
+from keyroll.emulator.junos.shell import not_emulated
 from keyroll.emulator.junos.shell.commands import clearing, mode, showing, states, system
 from keyroll.emulator.junos.shell.grammar import Term
 
@@ -298,7 +298,7 @@ SET = Term(
     ),
 )
 
-OPERATIONAL = absent.with_absent(
+OPERATIONAL = not_emulated.with_absent(
     (
         CLEAR,
         Term("cli", "Start the command-line interface (already there)", run=mode.cli),
@@ -320,5 +320,5 @@ OPERATIONAL = absent.with_absent(
         SET,
         SHOW,
     ),
-    absent.OPERATIONAL,
+    not_emulated.OPERATIONAL,
 )

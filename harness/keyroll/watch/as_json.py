@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from keyroll.instants import Instant
 from keyroll.scenario.record.result import Result, Verdict
-from keyroll.watch.reading import Awaited
 from keyroll.watch.sampling import Look
+from keyroll.watch.situation import Awaited
 from keyroll.watch.state import State
 
 FORMAT = 1

@@ -7,7 +7,7 @@ import re
 from datetime import datetime
 from functools import singledispatch
 
-from keyroll.check.document import finding_data
+from keyroll.check.as_json import finding_data
 from keyroll.keychain.model import Key
 from keyroll.keychain.schedule import in_order
 from keyroll.plan.model import Change, Plan, Request, Retired, Router, folders

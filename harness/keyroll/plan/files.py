@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from keyroll.keychain.junostext import Encoding, set_lines
 from keyroll.keychain.model import Key, Keychain
-from keyroll.plan.data import as_json
+from keyroll.plan.as_json import as_json
 from keyroll.plan.markdown import markdown
 from keyroll.plan.model import Plan, Request, RouterChange, folders
 
