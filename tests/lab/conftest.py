@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -126,7 +126,7 @@ def own_pair(tmp_path: Path) -> Iterator[Pair]:
 
 
 @pytest.fixture(scope="session")
-def deploy() -> Callable[..., object]:
+def deploy() -> Callable[..., AbstractContextManager[Pair]]:
     return deployed
 
 

@@ -15,9 +15,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import host_firewall
+import host_firewall  # type: ignore[import-not-found]  # beside this program
 
 OWNER = """
 import sys, time
@@ -172,7 +174,7 @@ def settled(addresses: bytes) -> bool:
     return b"inet6 fe80:" in addresses and b"tentative" not in addresses
 
 
-def one_round(order: dict[str, object], number: int, chance: random.Random) -> dict[str, object]:
+def one_round(order: dict[str, Any], number: int, chance: random.Random) -> dict[str, object]:
     """Start a lab, or play a run, that `order` names; kill a part of it at some moment, and see what is left.
 
     The classes of victims take turns, so that each has its share. `a+b` are two that are killed at once.
@@ -194,12 +196,12 @@ def one_round(order: dict[str, object], number: int, chance: random.Random) -> d
     )
     assert owner.stdout is not None
     start = time.monotonic()
-    while (left := start + moment - time.monotonic()) > 0:
-        select.select([], [], [], left)
+    while (seconds := start + moment - time.monotonic()) > 0:
+        select.select([], [], [], seconds)
     early = owner.poll() is not None
     # Who has ended by itself is no longer there to be killed, nor is anything of what it had.
     killed_ones = [] if early else [kill_one(name, owner.pid, one, chance) for one in wanted.split("+")]
-    victims, command = {pid for pid, _ in killed_ones}, " + ".join(words for _, words in killed_ones)
+    victims, killed_words = {pid for pid, _ in killed_ones}, " + ".join(words for _, words in killed_ones)
     killed = time.monotonic()
     said = ""
     unnoticed = False
@@ -217,7 +219,7 @@ def one_round(order: dict[str, object], number: int, chance: random.Random) -> d
     subprocess.run(["rm", "-rf", folder], check=True)
     return {
         "moment": round(moment, 3),
-        "victim": command,
+        "victim": killed_words,
         "owner": owner.pid in victims,
         "wanted": wanted,
         "early": early,
@@ -352,7 +354,7 @@ def _turn(switch: Path) -> None:
     switch.write_text("0" if switch.read_text().strip() == "1" else "1")
 
 
-BREAKS = {
+BREAKS: dict[str, Callable[[], object]] = {
     "link": lambda: _run("ip", "link", "add", "host2", "type", "veth", "peer", "name", "host3"),
     "address": lambda: _run("ip", "address", "add", "192.0.2.2/32", "dev", "lo"),
     "route": lambda: _run("ip", "route", "add", "203.0.113.0/24", "via", "192.0.2.8"),

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.lab.conftest import Pair
@@ -25,16 +26,17 @@ TOLD_SECONDS = 3.0
 """From the kill to the successor's having taken over: a start of Python on a machine that does much else."""
 
 
-def ask(pair, router: str, **request):
+def ask(pair: Pair, router: str, **request: object) -> dict[str, Any]:
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(f"/run/keyroll/{pair.lab.name}/{router}.ctl")
         control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")
         answer = json.loads(control.makefile().readline())
     assert answer["ok"], answer
-    return answer
+    found: dict[str, Any] = answer
+    return found
 
 
-def process(pair, router: str, part: str) -> int:
+def process(pair: Pair, router: str, part: str) -> int:
     """Return the process id of a part of one router, as the host counts."""
     tag = f"KEYROLL_LAB={pair.lab.name}".encode()
     inside = ask(pair, router, op="status")["processes"][part]
@@ -52,13 +54,13 @@ def process(pair, router: str, part: str) -> int:
     raise AssertionError(f"no process {inside} in lab {pair.lab.name}")
 
 
-def kill(pair, router: str, part: str) -> int:
+def kill(pair: Pair, router: str, part: str) -> int:
     pid = process(pair, router, part)
     os.kill(pid, signal.SIGKILL)
     return pid
 
 
-def flaps_and_states(pair) -> list[tuple[str, str, int]]:
+def flaps_and_states(pair: Pair) -> list[tuple[str, str, int]]:
     return [
         (kind, one["state"], one["flaps"])
         for router in ("R1", "R2")
@@ -67,7 +69,7 @@ def flaps_and_states(pair) -> list[tuple[str, str, int]]:
     ]
 
 
-def replaced(pair, router: str, times: int):
+def replaced(pair: Pair, router: str, times: int) -> Callable[[], bool]:
     return lambda: len(ask(pair, router, op="status")["restarts"]) == times
 
 
@@ -111,12 +113,12 @@ def test_a_wire_path_that_is_killed_is_replaced_and_no_session_notices(own_pair:
         assert unsigned(capture) == []
 
 
-def open_connections(pair, router: str) -> list[str]:
+def open_connections(pair: Pair, router: str) -> list[str]:
     known = ask(pair, router, op="status")["wire"]["connections"]
     return [one["remote"] for one in known if one["phase"] == "open"]
 
 
-def both_ways(pair, remotes: list[str]) -> Callable[[], bool]:
+def both_ways(pair: Pair, remotes: list[str]) -> Callable[[], bool]:
     """A condition: on each of these connections the successor has signed and verified a segment."""
 
     def seen() -> bool:
@@ -153,7 +155,7 @@ def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(own_pair: Pai
     ["bgpd", *(pytest.param(daemon, marks=pytest.mark.slow) for daemon in ("ldpd", "zebra", "staticd"))],
 )
 def test_a_daemon_that_dies_is_named_in_the_routers_status_and_by_the_lab(
-    own_pair: Pair, chain: Keychain, daemon
+    own_pair: Pair, chain: Keychain, daemon: str
 ) -> None:
     own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     own_pair.commit("R1", ["set routing-options static route 198.51.100.0/24 next-hop 10.0.12.2"])

@@ -10,19 +10,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from tests.lab.conftest import Pair
+from tests.unit.known import known
 
 from keyroll.lab.embedded import owner
+from keyroll.lab.embedded.lab import EmbeddedLab
 from keyroll.lab.protocol import LabError
 
 pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
 
 
-def monitor_of(lab) -> int:
+def monitor_of(lab: EmbeddedLab) -> int:
     """Return the process id of the lab's monitor, which shows the lab's id in its command line and environment."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -52,14 +56,14 @@ def kill(pid: int) -> None:
 
 
 @pytest.fixture
-def lab(deploy: Callable[..., object], tmp_path: Path):
+def lab(deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path) -> Iterator[EmbeddedLab]:
     with deploy(tmp_path / "first") as pair:
         yield pair.lab
 
 
 @pytest.mark.slow
 def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(
-    lab, deploy: Callable[..., object], tmp_path: Path
+    lab: EmbeddedLab, deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path
 ) -> None:
     with deploy(tmp_path / "second") as other:
         one, two = monitor_of(lab), monitor_of(other.lab)
@@ -70,7 +74,7 @@ def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(
 
 
 def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(
-    lab, deploy: Callable[..., object], tmp_path: Path
+    lab: EmbeddedLab, deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path
 ) -> None:
     former = parent(monitor_of(lab))
     assert parent(former) == os.getpid()
@@ -83,7 +87,7 @@ def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(
 
 
 def test_one_that_cannot_be_started_says_why(
-    monkeypatch: pytest.MonkeyPatch, deploy: Callable[..., object], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path
 ) -> None:
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho 'no such module' >&2; exit 1\n")
@@ -96,7 +100,7 @@ def test_one_that_cannot_be_started_says_why(
 
 
 def test_one_that_says_nothing_is_not_waited_for_for_ever(
-    monkeypatch: pytest.MonkeyPatch, deploy: Callable[..., object], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path
 ) -> None:
     mute = tmp_path / "python"
     mute.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import signal; signal.pause()'\n")
@@ -149,7 +153,7 @@ def test_an_owner_that_is_killed_while_the_program_is_loaded_leaves_nothing(
 def test_a_second_interrupt_while_it_ends_leaves_nothing_to_close_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     servers = owner._ForkServers()
     servers.begin()
-    process = servers._present._process
+    process = known(servers._present)._process
     with monkeypatch.context() as patch:
         patch.setattr(process, "wait", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):

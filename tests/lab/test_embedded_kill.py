@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ WORKER = "eval(sys.stdin.readline())"
 pytestmark = pytest.mark.lab
 
 
-def rounds(count: int, victims: list[str], breaks: tuple[str, ...] = (), plays: str = "lab") -> list[dict[str, object]]:
+def rounds(count: int, victims: list[str], breaks: tuple[str, ...] = (), plays: str = "lab") -> list[dict[str, Any]]:
     seed = secrets.randbits(32)
     order = {
         "seed": seed,
@@ -47,7 +48,7 @@ def rounds(count: int, victims: list[str], breaks: tuple[str, ...] = (), plays: 
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def judge(outcomes: list[dict[str, object]]) -> None:
+def judge(outcomes: list[dict[str, Any]]) -> None:
     for outcome in outcomes:
         assert not outcome["early"], outcome
         assert outcome["left"] == {}, outcome
@@ -76,7 +77,7 @@ def test_four_kills_at_random_moments_leave_nothing() -> None:
     judge(outcomes)
 
 
-def judge_runs(outcomes: list[dict[str, object]]) -> None:
+def judge_runs(outcomes: list[dict[str, Any]]) -> None:
     for outcome in outcomes:
         assert outcome["left"] == {}, outcome
         assert outcome["changed"] == {}, outcome

@@ -9,7 +9,9 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.lab.conftest import Pair
@@ -25,7 +27,7 @@ ETHERNET = 14
 IPV4 = b"\x08\x00"
 
 
-def ask(pair, router: str, **request):
+def ask(pair: Pair, router: str, **request: object) -> dict[str, Any]:
     """Ask a router's control socket."""
     path = Path("/run/keyroll") / pair.lab.name / f"{router}.ctl"
     with socket.socket(socket.AF_UNIX) as control:
@@ -33,28 +35,29 @@ def ask(pair, router: str, **request):
         control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")
         answer = json.loads(control.makefile().readline())
     assert answer["ok"], answer
-    return answer
+    found: dict[str, Any] = answer
+    return found
 
 
-def both(pair, test):
+def both(pair: Pair, test: Callable[[dict[str, Any]], bool]) -> Callable[[], bool]:
     return lambda: all(test(ask(pair, router, op="status")) for router in ("R1", "R2"))
 
 
-def established(status) -> bool:
+def established(status: dict[str, Any]) -> bool:
     return [one["state"] for one in status["bgp"]] == ["Established"]
 
 
-def operational(status) -> bool:
+def operational(status: dict[str, Any]) -> bool:
     return [one["state"] for one in status["ldp"]] == ["Operational"]
 
 
-def connections(pair) -> dict[tuple[str, str], dict]:
+def connections(pair: Pair) -> dict[tuple[str, str], dict[str, Any]]:
     """The protected connections that R1's wire path has in its table, by their two ends."""
     wire = ask(pair, "R1", op="status")["wire"]
     return {(one["local"], one["remote"]): one for one in wire["connections"]}
 
 
-def new_connections(pair, before) -> list[dict]:
+def new_connections(pair: Pair, before: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
     """Those that are not closing and were not there `before`: what others' tests broke off stays until it expires."""
     return [one for ends, one in connections(pair).items() if ends not in before and one["phase"] != "closing"]
 
@@ -87,7 +90,7 @@ def test_over_ipv6_it_comes_up_again_once_routing_has_restarted_on_both_routers(
     pair.until("routes again", pair.shows("show bgp summary", "inet6.0: 1/1/1/0"))
 
 
-def new_ends(pair, before) -> int:
+def new_ends(pair: Pair, before: dict[tuple[str, str], dict[str, Any]]) -> int:
     return len(connections(pair).keys() - before.keys())
 
 
@@ -134,7 +137,7 @@ def test_a_session_group_protects_every_ldp_peer_in_its_prefix(own_pair: Pair, c
     )
 
 
-def ldp_keys(status) -> list[int]:
+def ldp_keys(status: dict[str, Any]) -> list[int]:
     wire = status["wire"]["connections"]
     return [one["out"]["key"] for one in wire if one["port"] == 646 and one["phase"] == "open"]
 
@@ -151,8 +154,9 @@ def test_without_a_chain_no_segment_carries_the_option_and_the_session_is_up(pai
     assert new_connections(pair, before) == []
 
 
-def bad_macs(pair) -> int:
-    return ask(pair, "R1", op="status")["wire"]["drops"].get("in bad-mac", 0)
+def bad_macs(pair: Pair) -> int:
+    found: int = ask(pair, "R1", op="status")["wire"]["drops"].get("in bad-mac", 0)
+    return found
 
 
 @pytest.mark.slow
@@ -222,7 +226,7 @@ def options(packet: bytes) -> bytes:
 
 @pytest.mark.parametrize("victim", ["bgpd", pytest.param("zebra", marks=pytest.mark.slow)])
 @pytest.mark.slow
-def test_a_part_that_dies_is_noticed_at_once_and_named_with_its_last_words(own_pair: Pair, victim) -> None:
+def test_a_part_that_dies_is_noticed_at_once_and_named_with_its_last_words(own_pair: Pair, victim: str) -> None:
     own_pair.lab.check()
     pid = host_pid(own_pair.lab.name, victim)
     killed = time.monotonic()
@@ -254,7 +258,9 @@ def test_the_clocks_of_two_routers_are_their_own(pair: Pair) -> None:
     assert not ask(pair, "R2", op="clock")["now"].startswith("2030")
 
 
-def test_two_labs_side_by_side_do_not_meet(tmp_path: Path, deploy: Callable[..., object], chain: Keychain) -> None:
+def test_two_labs_side_by_side_do_not_meet(
+    tmp_path: Path, deploy: Callable[..., AbstractContextManager[Pair]], chain: Keychain
+) -> None:
     with deploy(tmp_path / "a") as one, deploy(tmp_path / "b") as two:
         one.configure(chain=chain)
         two.configure(chain=chain)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
+from tests.lab.conftest import Pair
 
 from keyroll.keychain.junostext import set_lines
 from keyroll.keychain.model import Keychain
@@ -54,7 +56,9 @@ def lines(me: int, peer: int) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory, deploy: Callable[..., object], chain: Keychain):
+def pair(
+    tmp_path_factory: pytest.TempPathFactory, deploy: Callable[..., AbstractContextManager[Pair]], chain: Keychain
+) -> Iterator[Pair]:
     """A lab with sessions between loopbacks; the tests leave it as they found it."""
     with deploy(tmp_path_factory.mktemp("loopbacks") / "evidence", TWO_LINKS) as pair:
         pair.commit("R1", [*set_lines(chain), *lines(1, 2)])
@@ -62,24 +66,24 @@ def pair(tmp_path_factory: pytest.TempPathFactory, deploy: Callable[..., object]
         yield pair
 
 
-def await_sessions(pair) -> None:
+def await_sessions(pair: Pair) -> None:
     pair.until("LDP", pair.shows("show ldp session", "Operational"), seconds=20)
     pair.until("both BGP sessions", lambda: count(pair, "show bgp summary", "Establ") == [2, 2], seconds=20)
     pair.until("both links", lambda: count(pair, "show ldp neighbor", "ge-0/0/") == [2, 2], seconds=20)
 
 
-def count(pair, command: str, word: str) -> list[int]:
+def count(pair: Pair, command: str, word: str) -> list[int]:
     return [session.show(command).raw.count(word) for session in pair.sessions.values()]
 
 
 @pytest.mark.slow
-def test_ibgp_and_ldp_run_between_loopbacks_over_tcp_ao(pair) -> None:
+def test_ibgp_and_ldp_run_between_loopbacks_over_tcp_ao(pair: Pair) -> None:
     await_sessions(pair)
     assert set(pair.lab.capture_losses().values()) == {0}
     assert len(pair.lab.links.names) == 2
 
 
-def test_a_session_between_loopbacks_does_not_notice_the_link_that_it_does_not_use(pair) -> None:
+def test_a_session_between_loopbacks_does_not_notice_the_link_that_it_does_not_use(pair: Pair) -> None:
     await_sessions(pair)
     pair.lab.links.cut("R1:eth2-R2:eth2")
     pair.until("adjacency", lambda: count(pair, "show ldp neighbor", "ge-0/0/1") == [0, 0], seconds=20)

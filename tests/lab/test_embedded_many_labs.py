@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import pytest
+from tests.lab.conftest import Pair
 
+from keyroll.junos.records import BgpSummary
 from keyroll.keychain.model import Keychain
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -18,7 +20,7 @@ HELD_SECONDS = 60
 
 
 def test_sixteen_labs_at_once_come_up_and_hold_their_sessions_for_a_minute(
-    tmp_path: Path, deploy: Callable[..., object], chain: Keychain
+    tmp_path: Path, deploy: Callable[..., AbstractContextManager[Pair]], chain: Keychain
 ) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(LABS) as pool:
         made = [pool.submit(stack.enter_context, deploy(tmp_path / str(n), wait_scale=4)) for n in range(LABS)]
@@ -33,6 +35,8 @@ def test_sixteen_labs_at_once_come_up_and_hold_their_sessions_for_a_minute(
                 pair.lab.check()
         for pair in pairs:
             for session in pair.sessions.values():
-                (peer,) = session.show("show bgp summary").parsed.peers
+                summary = session.show("show bgp summary").parsed
+                assert isinstance(summary, BgpSummary)
+                (peer,) = summary.peers
                 assert (peer.flaps, peer.state.value) == (0, "Established"), pair.lab.name
             assert set(pair.lab.capture_losses().values()) == {0}

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.model import Keychain
@@ -51,7 +53,7 @@ def test_a_pair_that_works_takes_every_step_and_what_it_prints_is_kept(tmp_path:
         lab.check()
 
 
-def configurations(lab):
+def configurations(lab: EmbeddedLab) -> list[str]:
     found = []
     for router in lab.routers.values():
         with RouterSession(target_of(router)) as session:
@@ -59,7 +61,7 @@ def configurations(lab):
     return found
 
 
-def test_a_link_without_carrier_is_not_taken_for_a_kernel_without_tcp_ao(deployed_pair) -> None:
+def test_a_link_without_carrier_is_not_taken_for_a_kernel_without_tcp_ao(deployed_pair: EmbeddedLab) -> None:
     lab, before = deployed_pair, configurations(deployed_pair)
     lab.links.cut()
     try:
@@ -72,7 +74,7 @@ def test_a_link_without_carrier_is_not_taken_for_a_kernel_without_tcp_ao(deploye
 
 @pytest.mark.slow
 def test_a_session_that_comes_up_without_keys_alone_is_told_as_that(
-    deployed_pair, monkeypatch: pytest.MonkeyPatch
+    deployed_pair: EmbeddedLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = configurations(deployed_pair)
     monkeypatch.setattr(Keychain, "mirrored", lambda chain: chain)  # both send with the id that neither accepts
@@ -82,7 +84,7 @@ def test_a_session_that_comes_up_without_keys_alone_is_told_as_that(
 
 
 @pytest.fixture
-def deployed_pair(tmp_path: Path):
+def deployed_pair(tmp_path: Path) -> Iterator[EmbeddedLab]:
     lab = EmbeddedLab(read_topology(TOPOLOGY), evidence=tmp_path / "lab")
     try:
         lab.deploy()
@@ -101,7 +103,7 @@ def test_where_no_pair_comes_up_the_bundle_says_why(tmp_path: Path) -> None:
     assert done.returncode == 2, done.stderr
     assert "no  a pair comes up and takes TCP-AO: the command `containerlab` is not on this machine" in done.stdout
     with tarfile.open(out) as bundle:
-        report = json.load(bundle.extractfile("keyroll-image/report.json"))
+        report = json.load(known(bundle.extractfile("keyroll-image/report.json")))
     assert (report["image"], report["lab"]) == ("crpd:24.4R1.9", "crpd")
     assert report["steps"][0]["good"] is False
     assert "Python" in [finding["name"] for finding in report["findings"]]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Collection
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import click
 import pytest
@@ -22,6 +24,7 @@ from tests.unit.documents import (
     spans,
     text_of,
 )
+from tests.unit.known import known
 
 from keyroll.cli.main import keyroll
 
@@ -32,7 +35,7 @@ PLACEHOLDER = re.compile(r"[A-Z…<]|runs/…")
 VARIABLE = re.compile(r"\bKEYROLL_[A-Z_]*[A-Z]\b")
 
 
-def words_of(line):
+def words_of(line: str) -> list[list[str]]:
     """Return a line's commands as lists of words: parts of a pipe, and of `a && b`, are commands each."""
     try:
         words = shlex.split(line, comments=True)
@@ -48,7 +51,7 @@ def words_of(line):
 
 
 @cache
-def keyroll_commands(path):
+def keyroll_commands(path: Path) -> list[tuple[int, list[str]]]:
     """Return (line, words) of every `keyroll …` that a document shows."""
     return [
         (number, words[1:])
@@ -59,7 +62,7 @@ def keyroll_commands(path):
     ]
 
 
-def command_of(words):
+def command_of(words: list[str]) -> tuple[click.Command | None, list[str]]:
     """Return the click command that words name, and the words after its name; the command is None where none is."""
     command: click.Command | None = keyroll
     rest = list(words)
@@ -69,30 +72,30 @@ def command_of(words):
     return command, rest
 
 
-def options_of(command):
+def options_of(command: click.Command) -> set[str]:
     return {one for parameter in command.params for one in [*parameter.opts, *parameter.secondary_opts]} | {
         "--help",
         "-h",
     }
 
 
-def every_option(command=keyroll):
+def every_option(command: click.Command = keyroll) -> set[str]:
     found = options_of(command)
     if isinstance(command, click.Group):
         with click.Context(command) as context:
             for name in command.list_commands(context):
-                found |= every_option(command.get_command(context, name))
+                found |= every_option(known(command.get_command(context, name)))
     return found
 
 
 @cache
-def all_options():
+def all_options() -> set[str]:
     return every_option() | FOREIGN
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_command_that_is_named_exists_and_has_the_options(path):
-    wrong = []
+def test_every_command_that_is_named_exists_and_has_the_options(path: Path) -> Collection[object]:
+    wrong: list[object] = []
     for line, words in keyroll_commands(path):
         command, rest = command_of(words)
         if command is None:
@@ -104,13 +107,13 @@ def test_every_command_that_is_named_exists_and_has_the_options(path):
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_option_that_is_named_alone_exists(path, pytestconfig: pytest.Config):
+def test_every_option_that_is_named_alone_exists(path: Path, pytestconfig: pytest.Config) -> Collection[object]:
     named = [(line, found[0]) for line, span in spans(path) if (found := re.match(r"--[a-z][\w-]+", span))]
     known = all_options() if named else set()
     return [(line, one) for line, one in named if one not in known and not of_pytest(one, pytestconfig)]
 
 
-def of_pytest(option, config):
+def of_pytest(option: str, config: pytest.Config) -> bool:
     try:
         config.getoption(option)
     except ValueError:
@@ -119,13 +122,13 @@ def of_pytest(option, config):
 
 
 @nothing_wrong_in(EVERY_DOCUMENT)
-def test_every_option_of_the_plugin_that_is_named_exists(path, pytestconfig: pytest.Config):
+def test_every_option_of_the_plugin_that_is_named_exists(path: Path, pytestconfig: pytest.Config) -> Collection[object]:
     named = set(re.findall(r"--keyroll-[a-z0-9]+(?:-[a-z0-9]+)*", text_of(path)))
     return [one for one in sorted(named) if not of_pytest(one, pytestconfig)]
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_make_target_and_variable_that_is_named_exists(path):
+def test_every_make_target_and_variable_that_is_named_exists(path: Path) -> Collection[object]:
     makefile = text_of(ROOT / "Makefile")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     variables = set(re.findall(r"\$\((?:if \$\()?([A-Z][A-Z_0-9]*)", makefile)) | set(
@@ -147,7 +150,7 @@ def test_every_make_target_and_variable_that_is_named_exists(path):
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_scenario_mutation_and_variant_that_a_command_names_exists(path):
+def test_every_scenario_mutation_and_variant_that_a_command_names_exists(path: Path) -> Collection[object]:
     wrong: list[tuple[object, ...]] = []
     for line, words in keyroll_commands(path):
         if words[:1] != ["run"]:
@@ -170,12 +173,12 @@ def test_every_scenario_mutation_and_variant_that_a_command_names_exists(path):
     return wrong
 
 
-def after(words, option):
+def after(words: list[str], option: str) -> list[str]:
     return [value for word, value in pairwise(words) if word == option and not PLACEHOLDER.match(value)]
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_path_in_a_command_exists(path):
+def test_every_path_in_a_command_exists(path: Path) -> Collection[object]:
     programs = ("keyroll", "make", "bash", "pytest", ".ci/", "-m pytest")
     named = [
         (line, word.partition("::")[0])
@@ -189,12 +192,12 @@ def test_every_path_in_a_command_exists(path):
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_environment_variable_that_is_named_is_read(path):
+def test_every_environment_variable_that_is_named_is_read(path: Path) -> Collection[object]:
     named = {found for _, span in spans(path) for found in VARIABLE.findall(span)}
     return sorted(named - variables_read())
 
 
 @cache
-def variables_read():
+def variables_read() -> set[str]:
     places = [*SOURCES, ROOT / "Makefile", *(ROOT / ".github/workflows").iterdir(), *(ROOT / "image").iterdir()]
     return {one for place in places if place.is_file() for one in VARIABLE.findall(text_of(place))}

@@ -6,7 +6,9 @@ Commands, options and make targets: `test_documented_commands.py`.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
+from pathlib import Path
 
 from tests.unit.documents import (
     ASSUMPTIONS,
@@ -36,7 +38,7 @@ FIELDS = ("Assumed", "Code", "Scenario")
 TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 
 
-def scenario_of(span):
+def scenario_of(span: str) -> str | None:
     """Return the file of a scenario that a span names (`rollover/two-keys`); None where it names none."""
     found = re.fullmatch(r"([a-z]+)/([a-z0-9*-]+?)(?:\.yaml)?", span)
     if found is None or not (LIBRARY / found[1]).is_dir():
@@ -45,7 +47,7 @@ def scenario_of(span):
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_path_that_is_named_exists(path):
+def test_every_path_that_is_named_exists(path: Path) -> Collection[object]:
     named = [
         (line, span)
         for line, span in spans(path)
@@ -55,7 +57,7 @@ def test_every_path_that_is_named_exists(path):
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_link_leads_somewhere(path):
+def test_every_link_leads_somewhere(path: Path) -> Collection[object]:
     targets = re.findall(r"\]\(([^)\s]+)\)", text_of(path))
     broken = []
     for target in targets:
@@ -68,18 +70,18 @@ def test_every_link_leads_somewhere(path):
     return broken
 
 
-def anchors(path):
+def anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.+)$", text_of(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_module_and_symbol_that_is_named_exists(path):
+def test_every_module_and_symbol_that_is_named_exists(path: Path) -> Collection[object]:
     dotted = [(line, span) for line, span in spans(path) if re.fullmatch(r"(?:keyroll|pytest_keyroll)(?:\.\w+)+", span)]
     return [(line, span) for line, span in dotted if span not in LABELS and not resolves(span)]
 
 
-def resolves(dotted):
+def resolves(dotted: str) -> bool:
     parts = dotted.split(".")
     base = ROOT / ("harness" if parts[0] == "keyroll" else "fixtures")
     for length in range(len(parts), 0, -1):
@@ -92,7 +94,7 @@ def resolves(dotted):
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_scenario_that_is_named_exists(path):
+def test_every_scenario_that_is_named_exists(path: Path) -> Collection[object]:
     named = [(line, found) for line, span in spans(path) if (found := scenario_of(span)) is not None]
     return [(line, found) for line, found in named if not any(LIBRARY.glob(found))]
 
@@ -111,7 +113,7 @@ def test_sections_of_the_page_about_junos_exist() -> None:
 # -- assumptions -------------------------------------------------------------------------------------------------------
 
 
-def field(text, name):
+def field(text: str, name: str) -> str | None:
     match = re.search(rf"^- {name}: (.*?)(?=^- |\Z)", text, re.MULTILINE | re.DOTALL)
     return None if match is None else " ".join(match[1].split())
 
@@ -125,7 +127,7 @@ def test_every_list_of_assumptions_is_in_the_overview_with_its_letter() -> None:
 
 
 @nothing_wrong_in(ASSUMPTIONS)
-def test_assumptions_are_numbered_and_say_what_they_have_to(path):
+def test_assumptions_are_numbered_and_say_what_they_have_to(path: Path) -> Collection[object]:
     numbers = [int(key[1:]) for key in entries(path)]
     assert numbers == sorted(set(numbers)), path
     text = text_of(path)
@@ -134,7 +136,7 @@ def test_assumptions_are_numbered_and_say_what_they_have_to(path):
 
 
 @nothing_wrong_in(ASSUMPTIONS)
-def test_the_code_of_an_assumption_is_where_it_says(path):
+def test_the_code_of_an_assumption_is_where_it_says(path: Path) -> Collection[object]:
     wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
         named = re.findall(r"`([^`]+)`(?:\s\(((?:`[^`]+`(?:, | and )?)+)\))?", field(body, "Code") or "")
@@ -150,7 +152,7 @@ def test_the_code_of_an_assumption_is_where_it_says(path):
 
 
 @nothing_wrong_in(ASSUMPTIONS)
-def test_what_depends_on_an_assumption_can_be_found(path):
+def test_what_depends_on_an_assumption_can_be_found(path: Path) -> Collection[object]:
     wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
         text = field(body, "Scenario") or ""
@@ -171,7 +173,7 @@ def test_every_assumption_that_is_named_exists() -> None:
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_id_of_an_assumption_that_is_named_exists(path):
+def test_every_id_of_an_assumption_that_is_named_exists(path: Path) -> Collection[object]:
     # docs/junos.md numbers its sources S1 to S10; elsewhere a capital of the lists with a number is an assumption.
     letters = "".join(sorted({key[0] for key in assumption_ids()} - ({"S"} if path.name == "junos.md" else set())))
     named = re.findall(rf"(?<![\w-])([{letters}]\d+)(?![\w-])", re.sub(r"`[^`]+`", "", prose(path)))
@@ -179,13 +181,13 @@ def test_every_id_of_an_assumption_that_is_named_exists(path):
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_decision_that_is_named_by_its_number_exists(path):
+def test_every_decision_that_is_named_by_its_number_exists(path: Path) -> Collection[object]:
     named = re.findall(r"\bdecisions? (\d{4})", prose(path))
     return [number for number in named if not any((ROOT / "docs/decisions").glob(f"{number}-*.md"))]
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_section_that_is_named_beside_its_page_exists(path):
+def test_every_section_that_is_named_beside_its_page_exists(path: Path) -> Collection[object]:
     named = re.findall(r'\]\(([^)#\s]+\.md)\),? "([^"]+)"', re.sub(r"\s+", " ", prose(path)))
     return [
         (page, title)
@@ -195,7 +197,7 @@ def test_every_section_that_is_named_beside_its_page_exists(path):
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_python_file_and_room_that_is_named_without_its_folder_exists(path):
+def test_every_python_file_and_room_that_is_named_without_its_folder_exists(path: Path) -> Collection[object]:
     named = [
         (line, span)
         for line, span in spans(path)
@@ -206,41 +208,41 @@ def test_every_python_file_and_room_that_is_named_without_its_folder_exists(path
 
 
 @cache
-def rooms():
+def rooms() -> set[str]:
     return {place.name for place in (ROOT / "harness/keyroll").iterdir() if place.is_dir()}
 
 
-def anywhere(text):
+def anywhere(text: str) -> bool:
     wanted = "/" + text.rstrip("/")
     return any(file.endswith(wanted) or (text.endswith("/") and f"{wanted}/" in file) for file in python_files())
 
 
 @cache
-def python_files():
+def python_files() -> list[str]:
     return [f"/{name_of(file)}" for file in [*SOURCES, *(ROOT / "bench").glob("*.py"), *(ROOT / "docs").rglob("*.py")]]
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_member_of_a_class_that_is_named_exists(path):
+def test_every_member_of_a_class_that_is_named_exists(path: Path) -> Collection[object]:
     named = [(line, span) for line, span in spans(path) if re.fullmatch(r"[A-Z]\w*[a-z]\w*\.\w+", span)]
     return [(line, span) for line, span in named if not is_member(span)]
 
 
-def is_member(text):
+def is_member(text: str) -> bool:
     # Only the files that define the class are parsed: parsing all of them takes seconds.
     return any(text in symbols(file) for file in classes().get(text.partition(".")[0], ()))
 
 
 @nothing_wrong_in(DOCUMENTS)
-def test_every_test_that_is_named_exists(path):
+def test_every_test_that_is_named_exists(path: Path) -> Collection[object]:
     named = [(line, span) for line, span in spans(path) if re.fullmatch(r"test_\w+…?", span)]
     return [(line, span) for line, span in named if not is_test(span)]
 
 
-def is_test(text):
+def is_test(text: str) -> bool:
     return any(one.startswith(text[:-1]) for one in known_tests()) if text.endswith("…") else text in known_tests()
 
 
 @cache
-def known_tests():
+def known_tests() -> set[str]:
     return {test for file in SOURCES for test in TEST.findall(text_of(file))}

@@ -17,6 +17,7 @@ from datetime import datetime
 
 from tests.lab.check.pairs import BEGIN, Drawn
 from tests.lab.wire import kernel_sockets as kernel
+from tests.unit.known import known
 
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import acceptable, send_key
@@ -76,7 +77,7 @@ class Router:
             self._add(wanted[number])
         due = send_key(self.chain, now)
         assert due is not None
-        kernel.ask(self.sock, rnext=due.recv_id, current=due.send_id if self.sending is Sending.CLOCK else None)
+        kernel.ask(self.sock, rnext=known(due.recv_id), current=due.send_id if self.sending is Sending.CLOCK else None)
         for number in self.held.keys() - wanted.keys():
             try:
                 kernel.delete_key(self.sock, mirrored(self.held[number]), self.peer)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from tests.lab.check.pairs import BEGIN, Drawn
 from tests.lab.check.traffic import PORT, Traffic, ask
@@ -125,10 +126,11 @@ def _drops(lab: str, router: str) -> dict[str, int]:
     return dict(ask(lab, router, op="drops")["in"])
 
 
-def _connection(lab: str, router: str) -> dict:
+def _connection(lab: str, router: str) -> dict[str, Any]:
     found = ask(lab, router, op="status")["wire"]["connections"]
     (one,) = [one for one in found if one["phase"] == "open" and one["port"] == PORT]
-    return one
+    result: dict[str, Any] = one
+    return result
 
 
 def _note_keys(lab: str, seen: Seen) -> None:

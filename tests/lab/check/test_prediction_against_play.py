@@ -68,11 +68,13 @@ def played(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., tupl
     """Return a function that plays a pair on a lab with its policies, and gives the texts that were committed."""
 
     def run(pair: Drawn, *, skew: timedelta = timedelta()) -> tuple[dict[str, str], Seen]:
+        unfit: object = None
         for _ in range(PLAYS_MOST):
             texts, seen = once(pair, skew)
             if not seen.unfit:
                 return texts, seen
-        pytest.skip(f"the machine was too busy: {seen.unfit}")
+            unfit = seen.unfit
+        pytest.skip(f"the machine was too busy: {unfit}")
 
     def once(pair: Drawn, skew: timedelta) -> tuple[dict[str, str], Seen]:
         pool = pool_of(request.config)
@@ -91,16 +93,24 @@ def played(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., tupl
 
 @pytest.mark.parametrize("seed", FIXED)
 def test_a_pair_of_configurations_does_what_check_says(
-    played: Callable[..., tuple[dict[str, str], Seen]], seed
+    played: Callable[..., tuple[dict[str, str], Seen]], seed: int
 ) -> None:
     pair = drawn(seed)
     texts, seen = played(pair)
     agree(pair, rollovers(pair, texts), seen)
 
 
+def by_mix(seed: int) -> tuple[int, int]:
+    """Sort seeds so that one of each mix of policies comes before the second of any."""
+    return seed % 16, seed
+
+
+OTHERS: list[int] = sorted({*range(SEEDS)} - {*FIXED}, key=by_mix)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", sorted(set(range(SEEDS)) - set(FIXED), key=lambda seed: (seed % 16, seed)))
-def test_three_hundred_pairs_do_what_check_says(played: Callable[..., tuple[dict[str, str], Seen]], seed) -> None:
+@pytest.mark.parametrize("seed", OTHERS)
+def test_three_hundred_pairs_do_what_check_says(played: Callable[..., tuple[dict[str, str], Seen]], seed: int) -> None:
     pair = drawn(seed)
     texts, seen = played(pair)
     agree(pair, rollovers(pair, texts), seen)
@@ -140,7 +150,7 @@ def test_a_skew_two_seconds_beyond_the_bound_drops_what_one_two_seconds_inside_d
     ("end", "by", "hitless"), [*((*one, True) for one in INSIDE), *((*one, False) for one in OUTSIDE)]
 )  # fmt: skip
 def test_a_rollover_is_hitless_inside_of_the_skews_that_check_says_and_not_outside(
-    played: Callable[..., tuple[dict[str, str], Seen]], seed, end, by, hitless
+    played: Callable[..., tuple[dict[str, str], Seen]], seed: int, end: str, by: int, hitless: bool
 ) -> None:
     pair = drawn_for_skew(seed)
     _, seen = played(pair, skew=skewed(pair, end, by))

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from keyroll import linux
 
@@ -27,14 +27,15 @@ _ADDRESS_SECONDS = 20.0
 _LOOK_SECONDS = 0.05
 
 
-def ask(lab: str, router: str, **request: object) -> dict:
+def ask(lab: str, router: str, **request: object) -> dict[str, Any]:
     """Ask a router's control socket."""
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(f"/run/keyroll/{lab}/{router}.ctl")
         control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")
         answer = json.loads(control.makefile().readline())
     assert answer["ok"], answer
-    return answer
+    found: dict[str, Any] = answer
+    return found
 
 
 def namespace(lab: str, router: str) -> int:

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -63,7 +64,7 @@ def test_a_router_without_an_ipv4_address_is_reached_by_ipv6(standin: StandIn, t
         pytest.param({}, id="no keys", marks=pytest.mark.slow),
     ],
 )
-def test_a_router_without_an_address_is_an_error(standin: StandIn, tmp_path: Path, addresses) -> None:
+def test_a_router_without_an_address_is_an_error(standin: StandIn, tmp_path: Path, addresses: dict[str, str]) -> None:
     standin.behave(addresses=addresses)
     lab = make(tmp_path)
     with pytest.raises(LabError, match=r"containerlab reports no address of clab-\S+-R1"):
@@ -104,7 +105,7 @@ def test_each_lab_has_a_folder_in_which_cleaning_up_finds_nobody_elses(standin: 
         pass
     verbs = [call["arguments"][0] for call in standin.calls]
     assert set(verbs) == {"version", "deploy", "inspect", "destroy"}, "`exec` and `save` say 0 whatever happens"
-    asked = {verb: [] for verb in verbs}
+    asked: dict[str, list[Any]] = {verb: [] for verb in verbs}
     for call in standin.calls:
         if "-t" in call["arguments"]:
             asked[call["arguments"][0]].append(Path(call["arguments"][2]).parent)
@@ -143,7 +144,9 @@ def test_a_subnet_that_is_taken_is_said_with_the_variable_that_chooses_one(
     [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.slow) for one in (signal.SIGTERM, signal.SIGHUP))],
     ids=lambda number: number.name,
 )
-def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin: StandIn, tmp_path: Path, number) -> None:
+def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(
+    standin: StandIn, tmp_path: Path, number: signal.Signals
+) -> None:
     name = f"told-{os.getpid()}"
     standin.behave(deploy="hang")
     with owner(tmp_path, name) as process:
@@ -158,7 +161,9 @@ def test_an_owner_that_is_told_to_end_in_deploy_leaves_nothing(standin: StandIn,
 @pytest.mark.parametrize(("scale", "expected"), [(1.0, None), (2.5, "2.5")])
 @pytest.mark.usefixtures("standin", "ready_at_once")
 @pytest.mark.slow
-def test_a_slow_machine_is_given_time_within_the_containers_too(tmp_path: Path, scale, expected) -> None:
+def test_a_slow_machine_is_given_time_within_the_containers_too(
+    tmp_path: Path, scale: float, expected: str | None
+) -> None:
     with make_lab(tmp_path, probe=lambda _router: None, wait_scale=scale) as lab:
         rendered = yaml.safe_load((folders.base_directory() / lab.name / f"{lab.name}.clab.yml").read_text())
     for node in rendered["topology"]["nodes"].values():
@@ -168,7 +173,7 @@ def test_a_slow_machine_is_given_time_within_the_containers_too(tmp_path: Path, 
 @pytest.mark.parametrize("file", ["vjunos.clab.yml", "vjunos-evolved.clab.yml"])
 @pytest.mark.usefixtures("standin")
 def test_vjunos_without_kvm_is_refused_before_anything_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
     real = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: path != "/dev/kvm" and real(path, mode))
@@ -211,7 +216,12 @@ def test_logs_of_one_name_are_kept_of_each_router(standin: StandIn, tmp_path: Pa
 )
 @pytest.mark.usefixtures("ready_at_once")
 def test_crpd_on_a_kernel_without_tcp_ao_is_warned_of(
-    standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, kernel, said
+    standin: StandIn,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kernel: bool,
+    said: int,
 ) -> None:
     monkeypatch.setattr(driver, "kernel_has_tcp_ao", lambda: kernel)
     plan = read_topology(TOPOLOGY.with_name("crpd.clab.yml"))
@@ -245,7 +255,7 @@ def link(standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     ],
 )
 def test_an_impairment_is_at_the_sending_routers_end(
-    standin: StandIn, link: ContainerLink, version, first, second
+    standin: StandIn, link: ContainerLink, version: str, first: list[str], second: list[str]
 ) -> None:
     standin.behave(version=json.dumps({"version": version}))
     impairment = {"delay": 0.02, "jitter": 0.005, "loss": 0.01}

@@ -13,9 +13,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from netmiko import ConnectHandler
+from netmiko.juniper.juniper import JuniperBase
 
 from keyroll.lab.containerlab import docker
 from keyroll.lab.containerlab.lab import ContainerLab
@@ -45,7 +47,7 @@ def _everything_is_there() -> None:
         pytest.skip(f"no image {IMAGE}: `make image` builds it")
 
 
-def make(folder: Path, **options: object) -> ContainerLab:
+def make(folder: Path, **options: Any) -> ContainerLab:
     return ContainerLab(read_topology(TOPOLOGY), evidence=folder, probe=readiness(), **options)
 
 
@@ -194,7 +196,7 @@ def test_the_topology_file_is_good_for_plain_containerlab_and_netmiko(tmp_path: 
         with ConnectHandler(device_type="juniper_junos", host=host, username="root", password="clab123") as router:
             assert "Family: junos" in router.send_command("show version")
             router.send_config_set(["set system host-name saved"], exit_config_mode=False)
-            assert "commit complete" in router.commit(and_quit=True)
+            assert "commit complete" in cast("JuniperBase", router).commit(and_quit=True)
         _clab("save", "-t", str(topology))
         assert "host-name saved;" in (tmp_path / f"clab-{name}" / "R1" / "config" / "juniper.conf").read_text()
     finally:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.lab.conftest import Pair
+from tests.unit.known import known
 
 from keyroll.emulator.frr.vty import Vty
+from keyroll.junos.records import BgpPeer, BgpSummary
 from keyroll.keychain.junostext import set_lines
 from keyroll.keychain.model import Keychain
 
@@ -21,16 +24,18 @@ TOPOLOGY = Path(__file__).parents[3] / "topologies" / "two-router.clab.yml"
 CHAINS = "security authentication-key-chains key-chain"
 
 
-def bgp(pair, router: str):
-    (peer,) = pair.sessions[router].show("show bgp summary").parsed.peers
+def bgp(pair: Pair, router: str) -> BgpPeer:
+    summary = pair.sessions[router].show("show bgp summary").parsed
+    assert isinstance(summary, BgpSummary)
+    (peer,) = summary.peers
     return peer
 
 
-def shown(pair, router: str, command: str) -> str:
+def shown(pair: Pair, router: str, command: str) -> str:
     return str(pair.sessions[router].show(command).raw)
 
 
-def up(pair):
+def up(pair: Pair) -> Callable[[], bool]:
     return lambda: all("Establ" in shown(pair, router, "show bgp summary") for router in ("R1", "R2"))
 
 
@@ -69,7 +74,7 @@ def test_a_session_in_use_keeps_its_chain_until_its_connection_ends(pair: Pair, 
 
 
 def test_labels_have_a_session_in_use_take_another_chain_at_once(
-    deploy: Callable[..., object], chain: Keychain, tmp_path: Path
+    deploy: Callable[..., AbstractContextManager[Pair]], chain: Keychain, tmp_path: Path
 ) -> None:
     other = replace(chain, name="other_chain", keys=tuple(replace(key, send_id=9, recv_id=9) for key in chain.keys[:1]))
     text = TOPOLOGY.read_text().replace("labels:\n", "labels:\n        keyroll.repoint: at-once\n")
@@ -89,7 +94,7 @@ def test_labels_have_a_session_in_use_take_another_chain_at_once(
 
 @pytest.mark.parametrize("when", ["at-once", pytest.param("next-connection", marks=pytest.mark.slow)])
 def test_a_changed_secret_reaches_the_connection_in_use_as_the_label_says(
-    deploy: Callable[..., object], chain: Keychain, tmp_path: Path, when
+    deploy: Callable[..., AbstractContextManager[Pair]], chain: Keychain, tmp_path: Path, when: str
 ) -> None:
     text = TOPOLOGY.read_text().replace("labels:\n", f"labels:\n        keyroll.alteration: {when}\n")
     topology = tmp_path / "altered.clab.yml"
@@ -107,12 +112,16 @@ def test_a_changed_secret_reaches_the_connection_in_use_as_the_label_says(
         else:
             key = chain.keys[0]
             drops = [shown(pair, router, "show system statistics tcp") for router in ("R1", "R2")]
-            pair.until("segments beyond the hold time", lambda: _signed_with(pair, key.send_id, key.recv_id), 40.0)
+            pair.until(
+                "segments beyond the hold time",
+                lambda: _signed_with(pair, known(key.send_id), known(key.recv_id)),
+                40.0,
+            )
             assert [shown(pair, router, "show system statistics tcp") for router in ("R1", "R2")] == drops
             assert up(pair)()
 
 
-def _signed_with(pair, key_id: int, asked: int) -> bool:
+def _signed_with(pair: Pair, key_id: int, asked: int) -> bool:
     """Say whether segments under that KeyID have passed for longer than the hold time, which one side alone cannot."""
     option = bytes([29, 16, key_id, asked])  # kind, length, KeyID, RNextKeyID: RFC 5925, 2.2
     return all(pair.lab.captures[router].read_bytes().count(option) > 12 for router in ("R1", "R2"))
@@ -153,7 +162,7 @@ def test_a_router_comes_back_from_a_reboot_with_its_configuration(pair: Pair, ch
     pair.until("BGP is back", up(pair), 20.0)
 
 
-def bgpd(pair, router: str, command: str) -> dict[str, Any]:
+def bgpd(pair: Pair, router: str, command: str) -> dict[str, Any]:
     """Ask the router's bgpd itself: of all on this machine the one whose supervisor writes to this lab's evidence."""
     folder = f"root/var/tmp/{router}-frr"
     found = [one for one in Path("/proc").glob("[0-9]*") if _is_bgpd_of(one, router, pair)]
@@ -169,7 +178,7 @@ def bgpd(pair, router: str, command: str) -> dict[str, Any]:
     return asyncio.run(ask())
 
 
-def _is_bgpd_of(process: Path, router: str, pair) -> bool:
+def _is_bgpd_of(process: Path, router: str, pair: Pair) -> bool:
     with contextlib.suppress(OSError):  # processes come and go meanwhile
         if (process / "comm").read_text() != "bgpd\n" or router not in (process / "cmdline").read_text():
             return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from tests.lab.conftest import Pair
 
@@ -28,12 +30,16 @@ EXPRESSIONS = [
 ]
 
 
-def received(pair) -> set[str]:
+def received(pair: Pair) -> set[str]:
     shown = pair.sessions["R2"].show("show route protocol bgp").raw
     return {route for route in ROUTES if f"{route} " in shown}
 
 
-def group_of(pair, router: str) -> str:
+def receives(pair: Pair, expected: set[str]) -> bool:
+    return received(pair) == expected
+
+
+def group_of(pair: Pair, router: str) -> str:
     command = "show configuration protocols bgp | display set | match peer-as"
     return str(pair.sessions[router].show(command).raw).split()[4]
 
@@ -47,7 +53,7 @@ def test_expressions_decide_as_their_logic_says(pair: Pair) -> None:
         for expression, expected in EXPRESSIONS:
             there = [f"delete {group} {way}"] if way == "export" or expression is not EXPRESSIONS[0][0] else []
             pair.commit(router, [*there, f"set {group} {way} {expression}"])
-            pair.until(f"{way} {expression}", lambda expected=expected: received(pair) == expected, seconds=20)
+            pair.until(f"{way} {expression}", partial(receives, pair, expected), seconds=20)
         if way == "export":
             pair.commit(router, [f"delete {group} export", f"set {group} export all"])
             pair.until("all routes", lambda: received(pair) == set(ROUTES), seconds=20)

@@ -11,10 +11,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import asyncssh
 import pytest
 from netmiko import ConnectHandler
+from netmiko.juniper.juniper import JuniperBase
 from tests.lab.conftest import Pair
 
 pytestmark = pytest.mark.lab
@@ -92,7 +94,7 @@ def test_netmiko_as_root_configures_and_commits(pair: Pair) -> None:
     ) as device:
         assert "Hostname: R1" in device.send_command("show version")
         device.send_config_set(["set routing-options router-id 10.255.0.1"], exit_config_mode=False)
-        assert "commit complete" in device.commit(and_quit=True)
+        assert "commit complete" in cast("JuniperBase", device).commit(and_quit=True)
         assert "router-id 10.255.0.1;" in device.send_command("show configuration routing-options")
 
 

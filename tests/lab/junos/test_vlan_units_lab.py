@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from tests.lab.conftest import Pair
 
@@ -36,13 +38,13 @@ def base(router: str) -> list[str]:
     ]
 
 
-def established(pair, number: int):
+def established(pair: Pair, number: int) -> Callable[[], bool]:
     return lambda: all(
         session.show("show bgp summary").raw.count("Establ") == number for session in pair.sessions.values()
     )
 
 
-def tags(pair) -> set[int | None]:
+def tags(pair: Pair) -> set[int | None]:
     """Return the VLAN identifiers of the IP packets on the wire so far; None for those without a tag."""
     found = set()
     for packet in read_packets(pair.lab.captures["R1"]):

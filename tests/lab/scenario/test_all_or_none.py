@@ -1,12 +1,14 @@
 """A change that one router refuses is made on neither, and the result says who refused what."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from keyroll.junos.errors import CommitError
 from keyroll.junos.session import RouterSession
-from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab
 
@@ -27,7 +29,7 @@ throughout: []
 """
 
 
-def test_what_one_router_refuses_the_other_does_not_keep(run_scenario, tmp_path: Path) -> None:
+def test_what_one_router_refuses_the_other_does_not_keep(run_scenario: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(ONE_REFUSES)
     result = run_scenario(path)
@@ -52,16 +54,18 @@ throughout: []
 """
 
 
-def test_a_first_configuration_that_one_router_refuses_is_red_and_breaks_nothing(run_scenario, tmp_path: Path) -> None:
+def test_a_first_configuration_that_one_router_refuses_is_red_and_breaks_nothing(
+    run_scenario: Callable[..., Result], tmp_path: Path
+) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(FIRST_APPLY)
     commit = RouterSession.commit
 
-    def refusing(session, comment=None, **options):
+    def refusing(session: RouterSession, comment: str | None = None, **options: Any) -> None:
         if session.name == "R2":
             session.show("show bgp summary")  # R1 has committed by the time that this was answered
             raise CommitError("R2 refused 'commit': no", router="R2", line="commit", words="no")
-        return commit(session, comment, **options)
+        commit(session, comment, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(RouterSession, "commit", refusing)

@@ -8,9 +8,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.report.run import load_run
 
@@ -30,12 +33,15 @@ steps:
 """
 
 
+Begin = Callable[[int], tuple[subprocess.Popen[str], Path]]
+
+
 @pytest.fixture
-def begun(tmp_path: Path):
+def begun(tmp_path: Path) -> Iterator[Begin]:
     """Start a run that waits for so many seconds; return it and its folder once it does."""
     started = []
 
-    def begin(seconds: int):
+    def begin(seconds: int) -> tuple[subprocess.Popen[str], Path]:
         path, folder = tmp_path / "scenario.yaml", tmp_path / "run"
         path.write_text(SCENARIO.replace("SECONDS", str(seconds)))
         words = ("run", path, "--run-dir", folder, "--seed", "7")
@@ -44,7 +50,7 @@ def begun(tmp_path: Path):
         started.append(run)
         deadline = time.monotonic() + 300  # it takes ten seconds on an idle machine
         while not any(event["kind"] == "step" and "wait" in event["text"] for event in timeline(folder)):
-            assert run.poll() is None, run.stdout.read()
+            assert run.poll() is None, known(run.stdout).read()
             assert time.monotonic() < deadline, timeline(folder)
             threading.Event().wait(0.05)
         return run, folder
@@ -56,7 +62,7 @@ def begun(tmp_path: Path):
         run.communicate(timeout=60)
 
 
-def timeline(folder: Path) -> list[dict]:
+def timeline(folder: Path) -> list[dict[str, Any]]:
     path = folder / "timeline.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return [json.loads(line) for line in lines if line.endswith("}")]
@@ -91,7 +97,7 @@ def kill(folder: Path, router: str, part: str) -> None:
     "daemon",
     [pytest.param("bgpd", marks=pytest.mark.slow), pytest.param("ldpd", marks=pytest.mark.slow), "zebra"],
 )
-def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(begun, daemon) -> None:
+def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(begun: Begin, daemon: str) -> None:
     run, folder = begun(600)
     assert_says_that_it_has_not_ended(folder)
     kill(folder, "R2", daemon)
@@ -105,7 +111,7 @@ def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(be
 
 
 @pytest.mark.slow
-def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun) -> None:
+def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun: Begin) -> None:
     run, folder = begun(10)
     kill(folder, "R2", "wire")
     said = run.communicate(timeout=100)[0]
@@ -121,7 +127,7 @@ def test_a_wire_path_that_dies_is_replaced_and_the_run_says_so(begun) -> None:
 
 
 @pytest.mark.slow
-def test_a_run_whose_owner_is_killed_leaves_a_result_that_says_so(begun) -> None:
+def test_a_run_whose_owner_is_killed_leaves_a_result_that_says_so(begun: Begin) -> None:
     run, folder = begun(60)
     run.kill()
     run.communicate(timeout=30)

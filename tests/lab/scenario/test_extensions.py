@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ from keyroll.scenario.file import registry
 from keyroll.scenario.file.fields import ByRouter
 from keyroll.scenario.file.registry import CHECKS, STEPS
 from keyroll.scenario.file.step import Step
-from keyroll.scenario.judge.conditions import Condition, Source
+from keyroll.scenario.judge.conditions import Condition, Source, View
 from keyroll.scenario.judge.findings import Finding
+from keyroll.scenario.plan.deadlines import Waits
 from keyroll.scenario.play.context import play
-from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab
 
@@ -56,13 +58,13 @@ class Holds(Condition):
     written = ByRouter[bool]
     source = Source.SAMPLES
 
-    def deadline(self, waits):
+    def deadline(self, waits: Waits) -> timedelta:
         return waits.shown
 
     def expected(self) -> str:
         return f"holds {self.value}"
 
-    def judge(self, view):
+    def judge(self, view: View) -> Finding:
         return Finding(self.value, f"looked since {view.since}")
 
 
@@ -77,13 +79,14 @@ def extended() -> Iterator[None]:
     registry.check(Holds)
     play.register(Nothing, lambda *_: None)
     yield
-    for known, names in zip((STEPS, CHECKS), before, strict=True):
-        for name in {*known.names()} - names:
-            known.remove(name)
+    for name in {*STEPS.names()} - before[0]:
+        STEPS.remove(name)
+    for name in {*CHECKS.names()} - before[1]:
+        CHECKS.remove(name)
 
 
 @pytest.mark.usefixtures("extended")
-def test_they_are_played_and_judged(run_scenario, tmp_path: Path) -> None:
+def test_they_are_played_and_judged(run_scenario: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "extended.yaml"
     path.write_text(FILE)
     result = run_scenario(path)
@@ -96,7 +99,7 @@ def test_they_are_played_and_judged(run_scenario, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("extended")
-def test_they_turn_red_like_any_other(run_scenario, tmp_path: Path) -> None:
+def test_they_turn_red_like_any_other(run_scenario: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "extended.yaml"
     path.write_text(FILE.replace("holds: true", "holds: {R1: false}").replace("up-for: {R2: 1s}", "up-for: {R2: 0s}"))
     result = run_scenario(path)

@@ -1,36 +1,48 @@
 """The fixtures that tests in Python get, on a real lab."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Interface
 from pathlib import Path
 
 import pytest
 
 from keyroll.capture import count_packets
 from keyroll.junos.base_configuration import Plan, base_configuration
+from keyroll.junos.records import SecurityKeychain
+from keyroll.junos.session import RouterSession
 from keyroll.keychain.junostext import set_lines
+from keyroll.keychain.model import Keychain
+from keyroll.lab.protocol import Lab, Router
 from keyroll.names import SessionKind
-from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab
 
 
-def plan_of(router):
+def plan_of(router: Router) -> Plan:
+    assert isinstance(router.loopback, IPv4Interface)
     port = router.ports[0]
     return Plan(router.name, router.asn, router.loopback, port.interface, port.ipv4)
 
 
-def test_a_router_takes_a_generated_chain_and_reads_it_back(r1, keychains) -> None:
+def test_a_router_takes_a_generated_chain_and_reads_it_back(
+    r1: RouterSession, keychains: Mapping[str, Keychain]
+) -> None:
     r1.configure(set_lines(keychains["R1"]))
     r1.commit()
-    assert r1.show("show security keychain").parsed.chain("new_auth_key").name == "new_auth_key"
+    shown = r1.show("show security keychain").parsed
+    assert isinstance(shown, SecurityKeychain)
+    assert shown.chain("new_auth_key").name == "new_auth_key"
 
 
-def test_the_next_test_finds_nothing_of_the_one_before(r1) -> None:
+def test_the_next_test_finds_nothing_of_the_one_before(r1: RouterSession) -> None:
     assert r1.ask_secret("show configuration security").strip() == ""
 
 
-def test_the_wire_is_captured_while_the_lab_is_up(lab, routers, keychains, capture: Mapping[str, Path]) -> None:
+def test_the_wire_is_captured_while_the_lab_is_up(
+    lab: Lab, routers: Mapping[str, RouterSession], keychains: Mapping[str, Keychain], capture: Mapping[str, Path]
+) -> None:
     plans = {name: plan_of(router) for name, router in lab.routers.items()}
     before = count_packets(capture["R1"])
     for name, session in routers.items():
@@ -47,7 +59,7 @@ def test_the_wire_is_captured_while_the_lab_is_up(lab, routers, keychains, captu
 
 
 @pytest.mark.slow
-def test_a_scenario_is_played_from_python(run_scenario, pytestconfig: pytest.Config) -> None:
+def test_a_scenario_is_played_from_python(run_scenario: Callable[..., Result], pytestconfig: pytest.Config) -> None:
     path = pytestconfig.rootpath / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
     result = run_scenario(path)
     assert result.verdict is Verdict.PASSED, result.red

@@ -65,7 +65,9 @@ def link(secret: str) -> bytes:
         pytest.param(False, 1, "NOT HITLESS, as predicted", id="as saved", marks=pytest.mark.slow),
     ],
 )
-def test_the_rollover_of_two_configurations_is_played_before_the_night(tmp_path: Path, mended, code, verdict) -> None:
+def test_the_rollover_of_two_configurations_is_played_before_the_night(
+    tmp_path: Path, mended: bool, code: int, verdict: str
+) -> None:
     starts = "2026-11-1.00:00:00 +0000", "2027-1-15.00:00:00 +0000"
     # As a router shows it, `$9$…`, and as a person types it.
     mine = [(starts[0], 1, 2, f'"{encode_type9(Secret("first-secret"))}"'), (starts[1], 3, 4, "right")]
@@ -227,7 +229,7 @@ def with_md5(text: str, peer: str) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("md5", [False, True], ids=["to another key-chain", "from MD5 to TCP-AO"])
 def test_a_commit_that_resets_the_session_is_played_in_both_orders_with_the_rollover_after_it(
-    tmp_path: Path, md5
+    tmp_path: Path, md5: bool
 ) -> None:
     ends = (("lion", "10.9.0.1", "10.9.0.2", (1, 2)), ("tiger", "10.9.0.2", "10.9.0.1", (2, 1)))
     words = ["lion.conf", "tiger.conf", "--at", "2026-12-01T00:00Z", "--pause", "2s"]

@@ -46,7 +46,7 @@ def shown_and_said(folder: Path) -> tuple[str, str]:
     ],
     ids=["green", "red", "red-at-once", "unfit", "known-bug"],
 )
-def test_the_page_of_a_played_run_says_its_verdict(meant, words: Sequence[str], tmp_path: Path) -> None:
+def test_the_page_of_a_played_run_says_its_verdict(meant: str, words: Sequence[str], tmp_path: Path) -> None:
     scenario, environment = TWO_KEYS, None
     if meant == "KNOWN-BUG":
         scenario = tmp_path / "known-bug.yaml"
@@ -66,7 +66,9 @@ def test_the_page_of_a_played_run_says_its_verdict(meant, words: Sequence[str], 
 @pytest.mark.parametrize(
     ("how", "meant"), [(signal.SIGKILL, "KILLED"), (signal.SIGINT, "INTERRUPTED")], ids=["killed", "interrupted"]
 )
-def test_the_page_of_a_run_that_was_ended_in_the_middle_says_so(how, meant, tmp_path: Path) -> None:
+def test_the_page_of_a_run_that_was_ended_in_the_middle_says_so(
+    how: signal.Signals, meant: str, tmp_path: Path
+) -> None:
     folder = tmp_path / "run"
     command = keyroll("run", TWO_KEYS, "--run-dir", folder)
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as played:

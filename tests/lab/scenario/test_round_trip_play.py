@@ -5,6 +5,7 @@ Prediction and play are held against each other: `keyroll check` says before wha
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -15,7 +16,6 @@ from tests.unit.library_round_trip import (
     OUTPUT,
     SEED,
     T0,
-    Case,
     cases,
     imported,
     imported_with_its_commit,
@@ -26,8 +26,8 @@ from tests.unit.library_round_trip import (
 )
 
 from keyroll.errors import InputError
-from keyroll.scenario.file.read import read_cases
-from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.file.read import Case, read_cases
+from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab
 
@@ -38,7 +38,9 @@ EXCEPTIONS = dict.fromkeys(
 
 
 @pytest.mark.parametrize("path", sampled("sessions/two-families-two-chains"))
-def test_what_comes_back_is_played_with_the_verdict_of_the_file(run_scenario, tmp_path: Path, path) -> None:
+def test_what_comes_back_is_played_with_the_verdict_of_the_file(
+    run_scenario: Callable[..., Result], tmp_path: Path, path: Path
+) -> None:
     for case in read(path):
         if case.name in EXCEPTIONS:
             assert not same_verdict(run_scenario, case, tmp_path), f"{case.name} is no exception any more"
@@ -52,7 +54,7 @@ def test_what_comes_back_is_played_with_the_verdict_of_the_file(run_scenario, tm
     ["operations/next-secret-replaced", "sessions/next-secret-reaches-both", "sessions/ring-of-fifty-two"],
 )
 def test_a_planned_commit_is_played_with_the_verdict_of_the_file_that_makes_it(
-    run_scenario, tmp_path: Path, name
+    run_scenario: Callable[..., Result], tmp_path: Path, name: str
 ) -> None:
     case = read_cases(LIBRARY / f"{name}.yaml")[0]
     found, text = imported_with_its_commit(case, tmp_path)
@@ -71,7 +73,9 @@ def test_a_planned_commit_is_played_with_the_verdict_of_the_file_that_makes_it(
         ("sessions/two-families-two-chains", ("sends key 0 from ",)),
     ],
 )
-def test_what_a_link_carried_is_judged_before_what_comes_is_played(run_scenario, tmp_path: Path, name, seen) -> None:
+def test_what_a_link_carried_is_judged_before_what_comes_is_played(
+    run_scenario: Callable[..., Result], tmp_path: Path, name: str, seen: tuple[str, ...]
+) -> None:
     """A library file is played: its capture is that of the real link, which the configurations are of.
 
     The routers' clocks were set, the host's was not: the capture is moved to their time. What a rollover jumps over is
@@ -105,7 +109,7 @@ def begun_at(moment: datetime, octets: bytes) -> bytes:
     return bytes(moved)
 
 
-def same_verdict(run_scenario, case: Case, folder) -> bool:
+def same_verdict(run_scenario: Callable[..., Result], case: Case, folder: Path) -> bool:
     """Play what comes back; say whether file, prediction and play agree. Raises where it could not be judged."""
     try:
         _, text = imported(case, folder)

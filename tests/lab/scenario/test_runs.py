@@ -8,8 +8,10 @@ import sys
 from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.plan.chains import build_chains
@@ -24,28 +26,29 @@ PLAYED_SECONDS = 600
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def keyroll(*words):
+def keyroll(*words: object) -> tuple[str, ...]:
     return (sys.executable, "-c", "from keyroll.cli.main import main; main()", *map(str, words))
 
 
-def play(folder, *words):
+def play(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
     command = keyroll("run", TWO_KEYS, "--seed", SEED, "--run-dir", folder, *words)
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PLAYED_SECONDS, check=False)
 
 
-def result_of(folder):
-    return json.loads((folder / "result.json").read_text())
+def result_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    return found
 
 
-def secrets_of(mutation):
+def secrets_of(mutation: str | None) -> set[bytes]:
     (case,) = read_cases(TWO_KEYS)
     broken = case.mutation(mutation) if mutation else None
     chains = [*build_chains(case.scenario, seed=SEED, t0=T0).values()]
     chains += build_chains(case.scenario, seed=SEED, t0=T0, mutation=broken).values()
-    return {key.secret.reveal() for chain in chains for key in chain.keys}
+    return {known(key.secret).reveal() for chain in chains for key in chain.keys}
 
 
-def found_in(folder, mutation):
+def found_in(folder: Path, mutation: str | None) -> list[str]:
     """Name every file under the folder that holds a secret in any spelling; $9$ texts are none of a run's business."""
     words = [word for secret in secrets_of(mutation) for word in (secret, secret.hex().encode(), b64encode(secret))]
     pattern = re.compile(rb"\$9\$|" + b"|".join(re.escape(word) for word in words), re.IGNORECASE)
@@ -90,7 +93,9 @@ def test_the_rollover_is_proven_from_a_pipe_and_its_folder_holds_the_evidence_an
         pytest.param("key-missing", "R2 has no usable key with recv-id 3", marks=pytest.mark.slow),
     ],
 )
-def test_what_is_broken_on_purpose_turns_its_checks_red_for_that_reason(tmp_path: Path, mutation, reason) -> None:
+def test_what_is_broken_on_purpose_turns_its_checks_red_for_that_reason(
+    tmp_path: Path, mutation: str, reason: str
+) -> None:
     folder = tmp_path / "run"
     done = play(folder, "--mutate", mutation)
     assert done.returncode == 1, done.stdout + done.stderr
@@ -108,7 +113,7 @@ def test_ctrl_c_takes_the_lab_down_and_says_so_without_a_traceback(tmp_path: Pat
     command = keyroll("run", TWO_KEYS, "--run-dir", folder, "--no-report")
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         seen = []
-        for line in process.stdout:
+        for line in known(process.stdout):
             seen.append(line)
             if "step 2" in line:
                 process.send_signal(signal.SIGINT)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ class Playing:
     def __init__(self, run: subprocess.Popen[str], folder: Path) -> None:
         self.run, self.folder = run, folder
 
-    def timeline(self) -> list[dict]:
+    def timeline(self) -> list[dict[str, Any]]:
         path = self.folder / "timeline.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("}")]
@@ -78,7 +79,7 @@ class Playing:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
 
-    def end(self) -> tuple[int, dict]:
+    def end(self) -> tuple[int, dict[str, Any]]:
         said = self.run.communicate(timeout=_BEGINS)[0]
         assert "Traceback" not in said
         return self.run.returncode, json.loads((self.folder / "result.json").read_text())
@@ -122,7 +123,7 @@ SLOW = pytest.mark.slow
     ],
 )
 def test_a_machine_that_stands_still_makes_the_run_unfit(
-    begin: Callable[[str, str], Playing], step, event, seconds
+    begin: Callable[[str, str], Playing], step: str, event: str, seconds: int
 ) -> None:
     playing = begin(step, event)
     playing.freeze([playing.run.pid, *playing.processes()], seconds)
@@ -144,7 +145,7 @@ def test_a_machine_that_stands_still_makes_the_run_unfit(
     ],
 )
 def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(
-    begin: Callable[[str, str], Playing], part, seconds
+    begin: Callable[[str, str], Playing], part: str, seconds: int
 ) -> None:
     playing = begin(STAYS, "step 3")
     pids = [pid for pid, command in playing.processes().items() if part in command]
@@ -205,7 +206,7 @@ main()
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("by", "words"), [(20, "set forward by"), (-20, "set back by")])
-def test_a_clock_that_is_set_makes_the_run_unfit(tmp_path: Path, by, words) -> None:
+def test_a_clock_that_is_set_makes_the_run_unfit(tmp_path: Path, by: int, words: str) -> None:
     path, folder = tmp_path / "scenario.yaml", tmp_path / "run"
     path.write_text(SCENARIO.replace("STEP", "wait: {for: 3s}"))
     shim = [sys.executable, "-c", STEPPED, str(folder / "timeline.jsonl"), str(by)]

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.lab.watch.production import Case, Production
+from tests.unit.known import known
 
 from keyroll.names import Algorithm, SessionKind
-from keyroll.scenario.record.result import Verdict
+from keyroll.scenario.record.result import Check, Verdict
+from keyroll.watch.engine import Outcome
 from keyroll.watch.wire import Source
 
 pytestmark = pytest.mark.lab
@@ -38,13 +41,13 @@ def follow(production: Production, router: str = "R1") -> tuple[str, ...]:
     return (sys.executable, "-c", FOLLOW, str(production.pair.lab.captures[router]))
 
 
-def told(outcome):
+def told(outcome: Outcome) -> str:
     return "\n".join(
         [outcome.headline, *(check.sentence() for check in outcome.result.checks), *outcome.state.not_judged]
     )
 
 
-def on_wire(outcome):
+def on_wire(outcome: Outcome) -> list[Check]:
     return [check for check in outcome.result.checks if check.observed.endswith("(wire)")]
 
 
@@ -79,7 +82,7 @@ def test_a_capture_on_standard_input_is_the_same(
 ) -> None:
     made = production(Case(kinds=(SessionKind.BGP, SessionKind.LDP), algorithm=Algorithm.AES_128_CMAC_96))
     with subprocess.Popen(follow(made, "R2"), stdout=subprocess.PIPE) as process:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(process.stdout))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(known(process.stdout)))
         outcome = made.watched(capture=Source("-"))
         process.terminate()
         process.wait(PATIENCE)
@@ -118,9 +121,9 @@ def test_the_routers_own_capture_is_read_when_the_watch_ends(
     judged = "keyroll.watch.engine.judge_wire"
     from keyroll.watch.wire import judge_wire  # noqa: PLC0415 - what is replaced
 
-    def fetched(path, *more, **named):
+    def fetched(*given: Any, **named: Any) -> object:
         as_junos_writes(made.pair.lab.captures["R1"], own)  # as a person copies it from the router, in the end
-        return judge_wire(path, *more, **named)
+        return judge_wire(*given, **named)
 
     monkeypatch.setattr(judged, fetched)
     outcome = made.watched(capture=Source(str(own)))
@@ -137,4 +140,4 @@ def test_a_capture_of_another_link_makes_the_watch_unfit(
     other.write_bytes(made.pair.lab.captures["R1"].read_bytes()[:24])
     outcome = made.watched(capture=Source(str(other)))
     assert outcome.result.verdict is Verdict.UNFIT, told(outcome)
-    assert "the capture shows no segment of bgp from R1" in outcome.result.reason
+    assert "the capture shows no segment of bgp from R1" in known(outcome.result.reason)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
 from tests.lab.wire.two_routers import ADDRESSES, PORT, Sent
+from tests.unit.known import known
 
 from keyroll.emulator.wire.model import ProtectedSession
 from keyroll.keychain.model import Key, Keychain
@@ -71,9 +72,9 @@ def mkts_of(keychain: Keychain) -> list[Mkt]:
         Mkt(
             name=str(entry.id),
             algorithm=MacAlgorithm(entry.effective_algorithm.value),
-            master_key=entry.secret.reveal(),
-            send_id=entry.send_id,
-            recv_id=entry.recv_id,
+            master_key=known(entry.secret).reveal(),
+            send_id=known(entry.send_id),
+            recv_id=known(entry.recv_id),
             include_options=entry.include_options,
         )
         for entry in keychain.keys
@@ -85,9 +86,9 @@ class Judge:
 
     def __init__(self, keychain: Keychain) -> None:
         self._mkts = mkts_of(keychain)
-        self._isns: dict[tuple, tuple[int, int]] = {}
-        self._sne: dict[tuple, SneTracker] = {}
-        self._refused: dict[tuple, int] = {}
+        self._isns: dict[tuple[object, ...], tuple[int, int]] = {}
+        self._sne: dict[tuple[object, ...], SneTracker] = {}
+        self._refused: dict[tuple[object, ...], int] = {}
 
     def key_of(self, sent: Sent) -> int:
         """Return the key number of a segment that verifies; fails the test for any other."""

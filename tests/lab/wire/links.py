@@ -8,6 +8,7 @@ import random
 import selectors
 import socket
 import threading
+from functools import partial
 from pathlib import Path
 
 from tests.lab.wire.namespaces import Namespace
@@ -23,7 +24,7 @@ class Link:
         self.loss = self.repeat = self.swap = 0.0
         self.hold: list[tuple[socket.socket, bytes]] | None = None
         self._stop_reading, self._stop = socket.socketpair()
-        self._ends = [namespace.within(lambda name=name: packet_socket(name)) for name in interfaces]
+        self._ends = [namespace.within(partial(packet_socket, name)) for name in interfaces]
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
@@ -31,21 +32,21 @@ class Link:
         poll = selectors.DefaultSelector()
         poll.register(self._stop_reading, selectors.EVENT_READ)
         for source, target in (self._ends, reversed(self._ends)):
-            poll.register(source, selectors.EVENT_READ, target)
+            poll.register(source, selectors.EVENT_READ, (source, target))
         late: list[tuple[socket.socket, bytes]] = []
         while True:
             for ready, _ in poll.select(0.002 if late else None):
                 if ready.data is None:
                     return
+                source, target = ready.data
                 with contextlib.suppress(BlockingIOError, OSError):
                     while True:
-                        frame = ready.fileobj.recv(65536)
-                        self._take(ready.data, frame, late)
+                        self._take(target, source.recv(65536), late)
             for target, frame in late:
                 target.send(frame)
             late.clear()
 
-    def _take(self, target: socket.socket, frame: bytes, late: list) -> None:
+    def _take(self, target: socket.socket, frame: bytes, late: list[tuple[socket.socket, bytes]]) -> None:
         if self.hold is not None:
             self.hold.append((target, frame))
         elif self._random.random() < self.loss:

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
+
+from tests.unit.known import known
 
 from keyroll import linux
+
+Made = TypeVar("Made")
 
 
 class Namespace:
@@ -32,10 +38,10 @@ class Namespace:
     def script(self, lines: str) -> None:
         self.run("sh", "-ec", lines)
 
-    def popen(self, *argv: str, **options) -> subprocess.Popen:
+    def popen(self, *argv: str, **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["nsenter", f"--net={self.path}", *argv], **options)
 
-    def within(self, make):
+    def within(self, make: Callable[[], Made]) -> Made:
         """Call `make` in the namespace (what sockets it makes stay there)."""
         with Path(self.path).open("rb") as net, linux.inside(net.fileno()):
             return make()
@@ -49,4 +55,4 @@ class Namespace:
     def end(self) -> None:
         self._holder.kill()
         self._holder.wait()
-        self._holder.stdout.close()
+        known(self._holder.stdout).close()

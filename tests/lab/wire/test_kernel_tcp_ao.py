@@ -15,14 +15,18 @@ import struct
 import time
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.lab.wire import judging
 from tests.lab.wire import kernel_sockets as kernel
 from tests.lab.wire.judging import T0, Judge
+from tests.lab.wire.links import Link
 from tests.lab.wire.traffic import echo, read, transfer
 from tests.lab.wire.two_routers import ADDRESSES, PORT, Rig, until
+from tests.unit.known import known
 
+from keyroll.keychain.model import Keychain
 from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, SYN
 
@@ -47,22 +51,31 @@ def kernel_with_tcp_ao() -> None:
 class Pair:
     """R1's wire path with a chain, and R2's kernel with its mirror, on one connection at a time."""
 
-    def __init__(self, rig) -> None:
+    def __init__(self, rig: Rig) -> None:
         self.rig, (self.ours, self.theirs) = rig, rig.bumps
         self.chain = judging.chain(judging.key(0), judging.key(1, HALF_HOUR))
-        self.family, self._isns = 4, {}
+        self.family = 4
 
-    def begin(self, chain=None, *, family=4, isn=None, sending=Sending.CLOCK) -> None:
+    def begin(
+        self,
+        chain: Keychain | None = None,
+        *,
+        family: int = 4,
+        isn: int | None = None,
+        sending: Sending = Sending.CLOCK,
+    ) -> None:
         self.chain, self.family = chain or self.chain, family
         self.ours.clock(T0 + timedelta(minutes=1))
         session = judging.session(0, self.chain, family=family, sending=sending, receiving=Receiving.ANY)
         self.ours.set(replace(session, isn=isn))
         self.rig.capture()
 
-    def given(self, sock, chain=None, *, current=None) -> None:
+    def given(self, sock: socket.socket, chain: Keychain | None = None, *, current: int | None = None) -> None:
         kernel.give(sock, chain or self.chain, ADDRESSES[self.family][0], current=current)
 
-    def joined(self, opener, chain=None, *, isn=None, timeout=10):
+    def joined(
+        self, opener: str, chain: Keychain | None = None, *, isn: int | None = None, timeout: float = 10
+    ) -> tuple[socket.socket, socket.socket]:
         """Return both ends, R1's first. `chain` is the kernel's where it is another, `isn` the kernel's as opener."""
         kind = kernel.family_of(self.family)
         if opener == "kernel":
@@ -110,7 +123,9 @@ def pair(rig: Rig) -> Pair:
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("opener", OPENERS)
 @pytest.mark.parametrize("sending", list(Sending))
-def test_a_rollover_that_both_sides_ask_for(pair: Pair, family, algorithm, opener, sending) -> None:
+def test_a_rollover_that_both_sides_ask_for(
+    pair: Pair, family: int, algorithm: Algorithm, opener: str, sending: Sending
+) -> None:
     chain = judging.chain(judging.key(0, algorithm=algorithm), judging.key(1, HALF_HOUR, algorithm=algorithm))
     pair.begin(chain, family=family, sending=sending)
     near, far = pair.joined(opener)
@@ -132,7 +147,7 @@ def test_a_rollover_that_both_sides_ask_for(pair: Pair, family, algorithm, opene
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_the_kernel_follows_a_rollover_that_the_wire_path_asks_for(pair: Pair, opener) -> None:
+def test_the_kernel_follows_a_rollover_that_the_wire_path_asks_for(pair: Pair, opener: str) -> None:
     pair.begin()
     near, far = pair.joined(opener)
     with near, far:
@@ -146,7 +161,9 @@ def test_the_kernel_follows_a_rollover_that_the_wire_path_asks_for(pair: Pair, o
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_the_wire_path_follows_a_rollover_that_the_kernel_asks_for_where_its_policy_is_to(pair: Pair, opener) -> None:
+def test_the_wire_path_follows_a_rollover_that_the_kernel_asks_for_where_its_policy_is_to(
+    pair: Pair, opener: str
+) -> None:
     # Both keys have started: which of them is sent is the peer's to ask.
     chain = judging.chain(judging.key(0), judging.key(1, timedelta(seconds=1)))
     pair.begin(chain, sending=Sending.RNEXT)
@@ -191,7 +208,9 @@ def test_a_key_that_the_kernel_deletes_and_gets_again_is_a_key_like_any_other(pa
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("opener", OPENERS)
-def test_sequence_numbers_that_wrap_at_both_ends_are_signed_with_the_next_sne(pair: Pair, opener, algorithm) -> None:
+def test_sequence_numbers_that_wrap_at_both_ends_are_signed_with_the_next_sne(
+    pair: Pair, opener: str, algorithm: Algorithm
+) -> None:
     pair.begin(judging.chain(judging.key(0, algorithm=algorithm)), isn=0xFFFFFF00)
     near, far = pair.joined(opener, isn=0xFFFFFE00)
     with near, far:
@@ -224,7 +243,7 @@ def test_a_listener_whose_peers_isn_is_the_last_number_takes_its_data(pair: Pair
 
 
 @pytest.mark.parametrize("opener", OPENERS)
-def test_options_that_are_not_covered_are_left_out_by_both(pair: Pair, opener) -> None:
+def test_options_that_are_not_covered_are_left_out_by_both(pair: Pair, opener: str) -> None:
     pair.begin(judging.chain(judging.key(0, include_options=False)))
     near, far = pair.joined(opener)
     with near, far:
@@ -245,7 +264,7 @@ def test_options_that_are_not_covered_are_left_out_by_both(pair: Pair, opener) -
     ids=["secret", "algorithm", "coverage", "ids"],
 )
 def test_what_differs_keeps_the_connection_from_coming_up_and_is_counted(
-    pair: Pair, opener, other, ours, counter
+    pair: Pair, opener: str, other: dict[str, Any], ours: str, counter: str
 ) -> None:
     pair.begin(judging.chain(judging.key(0)))
     before = pair.counted()[counter]
@@ -258,7 +277,7 @@ def test_what_differs_keeps_the_connection_from_coming_up_and_is_counted(
 
 
 @pytest.mark.parametrize("who", ["wire path", "kernel"])
-def test_an_abort_is_signed_and_believed_by_the_other(pair: Pair, who) -> None:
+def test_an_abort_is_signed_and_believed_by_the_other(pair: Pair, who: str) -> None:
     pair.begin()
     near, far = pair.joined("kernel")
     aborts, hears = (near, far) if who == "wire path" else (far, near)
@@ -293,7 +312,7 @@ def test_the_kernel_says_nothing_to_a_signed_syn_for_a_closed_port(pair: Pair) -
 
 @pytest.mark.parametrize("opener", OPENERS)
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_a_lossy_link_loses_no_data(pair: Pair, opener, algorithm) -> None:
+def test_a_lossy_link_loses_no_data(pair: Pair, opener: str, algorithm: Algorithm) -> None:
     pair.begin(judging.chain(judging.key(0, algorithm=algorithm)))
     pair.rig.link.loss, pair.rig.link.repeat, pair.rig.link.swap = 0.01, 0.01, 0.02
     near, far = pair.joined(opener)
@@ -322,25 +341,28 @@ def test_both_ends_open_at_once(pair: Pair) -> None:
     for sock in ends:
         sock.settimeout(10)
     with ends[0], ends[1]:
-        echo(*ends)
+        echo(ends[0], ends[1])
     sent = pair.rig.sent()
     judge = Judge(pair.chain)
     assert {judge.key_of(one) for one in sent} == {0}
     assert {one.sender for one in sent if one.segment.flags & (SYN | ACK) == SYN} == {0, 1}
 
 
-def held_syns(link) -> int:
+def held_syns(link: Link) -> int:
     """Let ARP through; return from how many routers IP is held."""
-    for target, frame in list(link.hold):
+    held = known(link.hold)
+    for target, frame in list(held):
         if frame[12:14] == b"\x08\x06":
-            link.hold.remove((target, frame))
+            held.remove((target, frame))
             target.send(frame)
-    return len({target for target, frame in link.hold if frame[12:14] == b"\x08\x00"})
+    return len({target for target, frame in held if frame[12:14] == b"\x08\x00"})
 
 
 @pytest.mark.parametrize("length", [1, 15, 16, 17, 64, 80])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
-def test_secrets_of_every_length_that_linux_takes_give_the_same_traffic_keys(pair: Pair, algorithm, length) -> None:
+def test_secrets_of_every_length_that_linux_takes_give_the_same_traffic_keys(
+    pair: Pair, algorithm: Algorithm, length: int
+) -> None:
     pair.begin(judging.chain(judging.key(0, algorithm=algorithm, secret="x" * length)))
     near, far = pair.joined("kernel")
     with near, far:

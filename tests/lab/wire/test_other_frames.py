@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from tests.lab.wire.links import packet_socket
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)
 
 
-def tagged(sock) -> bytes:
+def tagged(sock: socket.socket) -> bytes:
     """Receive the next frame with VLAN tag 42, and return it with its tag in its place."""
     sock.setsockopt(263, 8, 1)  # PACKET_AUXDATA
     sock.settimeout(5)
@@ -60,9 +61,7 @@ class TestOtherFrames:
     def test_udp_passes_in_fragments_too(self, rig: Rig) -> None:
         protect(rig)
         for family, kind in ((4, socket.AF_INET), (6, socket.AF_INET6)):
-            near, far = (
-                bump.inner.within(lambda kind=kind: socket.socket(kind, socket.SOCK_DGRAM)) for bump in rig.bumps
-            )
+            near, far = (bump.inner.within(partial(socket.socket, kind, socket.SOCK_DGRAM)) for bump in rig.bumps)
             with near, far:
                 far.bind((ADDRESSES[family][1], 646))
                 far.settimeout(5)
@@ -90,8 +89,8 @@ class TestOtherFrames:
             neighbour.run("ip", "addr", "add", f"{ADDRESSES[4][1]}/30", "dev", "e0")
             bump.start()
             for protocol in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                near = bump.inner.within(lambda kind=protocol: socket.socket(socket.AF_INET, kind))
-                far = neighbour.within(lambda kind=protocol: socket.socket(socket.AF_INET, kind))
+                near = bump.inner.within(partial(socket.socket, socket.AF_INET, protocol))
+                far = neighbour.within(partial(socket.socket, socket.AF_INET, protocol))
                 with near, far:
                     near.settimeout(10)
                     near.bind((ADDRESSES[4][0], 2222))

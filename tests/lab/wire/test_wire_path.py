@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import struct
 import time
 from datetime import timedelta
@@ -15,7 +16,7 @@ from tests.lab.wire.two_routers import ADDRESSES, Rig, until
 
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm, Receiving, Sending
-from keyroll.tcpao import ACK, RST, SYN, with_checksum
+from keyroll.tcpao import ACK, RST, SYN, Segment, with_checksum
 
 pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)
@@ -29,7 +30,9 @@ SLOW = pytest.mark.slow
         *(pytest.param(algorithm, family, marks=SLOW) for algorithm, family in zip(Algorithm, (6, 4), strict=True)),
     ],
 )
-def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig: Rig, family, algorithm) -> None:
+def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(
+    rig: Rig, family: int, algorithm: Algorithm
+) -> None:
     chain = judging.chain(judging.key(0, algorithm=algorithm), judging.key(1, HALF_HOUR, algorithm=algorithm))
     rig.capture()
     for router, bump in enumerate(rig.bumps):
@@ -58,7 +61,7 @@ def test_a_session_rolls_from_key_0_to_key_1_and_every_segment_verifies(rig: Rig
 
 
 @pytest.mark.parametrize("algorithm", [Algorithm.HMAC_SHA_1_96, pytest.param(Algorithm.AES_128_CMAC_96, marks=SLOW)])
-def test_a_lossy_link_loses_no_data_and_no_segment_goes_unsigned(rig: Rig, algorithm) -> None:
+def test_a_lossy_link_loses_no_data_and_no_segment_goes_unsigned(rig: Rig, algorithm: Algorithm) -> None:
     chain = judging.chain(judging.key(0, algorithm=algorithm))
     protect(rig, chain)
     rig.capture()
@@ -130,7 +133,7 @@ def test_both_ends_open_at_once(rig: Rig) -> None:
         assert sock.connect_ex((ADDRESSES[4][1 - router], 179)) == errno.EINPROGRESS
         ends.append(sock)
     # ARP has to come through first; then both SYNs are held, and let go together.
-    held_syns = set()
+    held_syns: set[socket.socket] = set()
     deadline = time.monotonic() + 10
     while len(held_syns) < 2:
         assert time.monotonic() < deadline
@@ -144,14 +147,14 @@ def test_both_ends_open_at_once(rig: Rig) -> None:
     for sock in ends:
         sock.settimeout(10)
     with ends[0], ends[1]:
-        echo(*ends)
+        echo(ends[0], ends[1])
     judge = Judge(judging.chain(judging.key(0)))
     sent = rig.sent()
     assert {judge.key_of(one) for one in sent} == {0}
     assert [one.sender for one in sent if one.segment.flags & (SYN | ACK) == SYN][:2] in ([0, 1], [1, 0])
 
 
-def forged(rig, like, flags, *, options=b"", payload=b"") -> bytes:
+def forged(rig: Rig, like: Segment, flags: int, *, options: bytes = b"", payload: bytes = b"") -> bytes:
     """A frame of R1 to R2 with the exact sequence numbers that `like`, R1's last segment, leads up to."""
     head = struct.pack(
         "!HHIIBBHHH",
@@ -182,7 +185,9 @@ AO = b"\x1d\x10"
     ],
 )
 @pytest.mark.parametrize("flags", [pytest.param(RST, marks=SLOW), RST | ACK])
-def test_a_forged_rst_with_the_right_sequence_number_is_dropped(rig: Rig, flags, options, reason) -> None:
+def test_a_forged_rst_with_the_right_sequence_number_is_dropped(
+    rig: Rig, flags: int, options: bytes, reason: str
+) -> None:
     protect(rig)
     rig.capture()
     near, far = rig.joined()

@@ -4,23 +4,33 @@ import struct
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Self
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.capture import Packet, Speaker, SpeakerBook
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 from keyroll.tcpao import Algorithm as AoAlgorithm
-from keyroll.tcpao import Mkt, parse_segment, sign_segment
+from keyroll.tcpao import Mkt, Segment, parse_segment, sign_segment
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 SYN, ACK, RST, FIN, PSH = 2, 16, 4, 1, 8
 TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(8)
 
 
-def make_key(number, *, secret=None, send=None, recv=None, algorithm=Algorithm.HMAC_SHA_1_96, start=START, **more):
+def make_key(
+    number: int,
+    *,
+    secret: str | bytes | None = None,
+    send: int | None = None,
+    recv: int | None = None,
+    algorithm: Algorithm = Algorithm.HMAC_SHA_1_96,
+    start: datetime = START,
+    **more: bool,
+) -> Key:
     return Key(
         id=number,
         secret=Secret(secret or f"secret of key {number}"),
@@ -47,7 +57,7 @@ class End:
     sent: bool = False
 
     @property
-    def packed(self):
+    def packed(self) -> bytes:
         return ip_address(self.address).packed
 
 
@@ -60,13 +70,25 @@ class Talk:
     packets: list[Any] = field(default_factory=list)
     time_ns: int = 1_900_000_000_000_000_000
 
-    def other(self, end):
+    def other(self, end: End) -> End:
         return self.far if end is self.near else self.near
 
-    def isns(self, end, flags):
+    def isns(self, end: End, flags: int) -> tuple[int, int]:
         return end.isn, (0 if flags & (SYN | ACK) == SYN else self.other(end).isn)
 
-    def octets(self, end, flags=ACK, data=b"", *, key=0, seq=None, ack=None, options=b"", rnext=None, isns=None):
+    def octets(
+        self,
+        end: End,
+        flags: int = ACK,
+        data: bytes = b"",
+        *,
+        key: int | None = 0,
+        seq: int | None = None,
+        ack: int | None = None,
+        options: bytes = b"",
+        rnext: int | None = None,
+        isns: tuple[int, int] | None = None,
+    ) -> bytes:
         """One IP packet, signed with `end`'s key of that number; `key=None` leaves it unsigned."""
         peer = self.other(end)
         seq = end.seq if seq is None else seq
@@ -85,8 +107,9 @@ class Talk:
         )
         tcp = head + options + data
         if key is not None:
-            held = end.chain.key(key)
-            mkt = Mkt("made", AoAlgorithm(held.effective_algorithm.value), held.secret.reveal(), held.send_id, 0)
+            held = known(end.chain.key(key))
+            send_id, recv_id = known(held.send_id), known(held.recv_id)
+            mkt = Mkt("made", AoAlgorithm(held.effective_algorithm.value), known(held.secret).reveal(), send_id, 0)
             sisn, disn = isns or self.isns(end, flags)
             tcp = sign_segment(
                 tcp,
@@ -94,15 +117,15 @@ class Talk:
                 dst=peer.packed,
                 key=mkt.traffic_key(end.packed, peer.packed, end.port, peer.port, sisn, disn),
                 sne=seq >> 32 & 0xFFFFFFFF,
-                key_id=held.send_id,
-                rnext_key_id=held.recv_id if rnext is None else rnext,
+                key_id=send_id,
+                rnext_key_id=recv_id if rnext is None else rnext,
                 include_options=held.include_options,
             )
         if len(end.packed) == 4:
             return struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0, 1, 6, 0, end.packed, peer.packed) + tcp
         return struct.pack("!IHBB16s16s", 6 << 28, len(tcp), 6, 1, end.packed, peer.packed) + tcp
 
-    def put(self, octets):
+    def put(self, octets: bytes) -> Packet:
         kind = b"\x08\x00" if octets[0] >> 4 == 4 else b"\x86\xdd"
         frame = bytes(12) + kind + octets
         self.time_ns += 1_000_000
@@ -110,13 +133,13 @@ class Talk:
         self.packets.append(packet)
         return packet
 
-    def send(self, end, flags=ACK, data=b"", **more):
+    def send(self, end: End, flags: int = ACK, data: bytes = b"", **more: Any) -> Packet:
         packet = self.put(self.octets(end, flags, data, **more))
         if more.get("seq") is None:
             end.seq += len(data) + bool(flags & SYN) + bool(flags & FIN)
         return packet
 
-    def open(self, *, key=0, far_key=None):
+    def open(self, *, key: int = 0, far_key: int | None = None) -> Self:
         """The three segments of a handshake."""
         self.near.seq, self.far.seq = self.near.isn, self.far.isn
         self.send(self.near, SYN, key=key)
@@ -124,7 +147,7 @@ class Talk:
         self.send(self.near, ACK, key=key)
         return self
 
-    def exchange(self, *, key=0, far_key=None, data=b"x" * 60):
+    def exchange(self, *, key: int = 0, far_key: int | None = None, data: bytes = b"x" * 60) -> Self:
         """Data each way, each acknowledged by the other."""
         far_key = key if far_key is None else far_key
         self.send(self.near, ACK | PSH, data, key=key)
@@ -132,7 +155,7 @@ class Talk:
         self.send(self.near, ACK, key=key)
         return self
 
-    def book(self, *, near=None, far=None, **more):
+    def book(self, *, near: Keychain | None = None, far: Keychain | None = None, **more: Any) -> SpeakerBook:
         return SpeakerBook(
             [
                 Speaker("R1", frozenset({ip_address(self.near.address)}), near or self.near.chain, **more),
@@ -140,15 +163,21 @@ class Talk:
             ]
         )
 
-    def segment(self, number):
-        return parse_segment(self.packets[number - 1].data, 14)
+    def segment(self, number: int) -> Segment:
+        return known(parse_segment(self.packets[number - 1].data, 14))
 
 
-def chain_of(*keys, **more):
+def chain_of(*keys: Key, **more: Any) -> Keychain:
     return Keychain("chain", keys or (make_key(0), make_key(1)), **more)
 
 
-def make_talk(*, chain=None, far_chain=None, v6=False, isns=(1000, 2000)):
+def make_talk(
+    *,
+    chain: Keychain | None = None,
+    far_chain: Keychain | None = None,
+    v6: bool = False,
+    isns: tuple[int, int] = (1000, 2000),
+) -> Talk:
     chain = chain or chain_of()
     near, far = ("fd00::1", "fd00::2") if v6 else ("10.0.0.1", "10.0.0.2")
     return Talk(
@@ -157,11 +186,11 @@ def make_talk(*, chain=None, far_chain=None, v6=False, isns=(1000, 2000)):
     )
 
 
-def pcap_octets(packets, *, order="<", nanoseconds=False, link=1):
+def pcap_octets(packets: list[Packet], *, order: str = "<", nanoseconds: bool = False, link: int = 1) -> bytes:
     magic = 0xA1B23C4D if nanoseconds else 0xA1B2C3D4
     parts = [struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 262144, link)]
     for packet in packets:
-        seconds, rest = divmod(packet.time_ns, 1_000_000_000)
+        seconds, rest = divmod(known(packet.time_ns), 1_000_000_000)
         fraction = rest if nanoseconds else rest // 1000
         parts.append(struct.pack(f"{order}IIII", seconds, fraction, len(packet.data), packet.length) + packet.data)
     return b"".join(parts)
@@ -180,5 +209,5 @@ class Maker:
 
 
 @pytest.fixture(scope="session")
-def make():
+def make() -> type[Maker]:
     return Maker

@@ -6,11 +6,17 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
+from tests.unit.capture.conftest import End, Maker, Talk
+from tests.unit.known import known
 
 from keyroll.capture import Packet, Referee, Verdict, read_packets
-from keyroll.capture.keys.keys_file import read_keys
+from keyroll.capture.keys.book import SpeakerBook
+from keyroll.capture.keys.keys_file import KeysBook, read_keys
 from keyroll.capture.referee.account import Account
 from keyroll.capture.referee.fast_path import FastPath
+from keyroll.capture.referee.handshake_path import Followed
+from keyroll.capture.referee.judgement import Judgement
 from keyroll.capture.verify.files import files_in_order
 from keyroll.capture.verify.report import TextReport, direction_data
 from keyroll.names import Algorithm
@@ -20,7 +26,9 @@ from keyroll.tcpao import Mkt, mac_input, with_checksum
 DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 
 
-def both(packets, book):
+def both(
+    packets: list[Packet], book: KeysBook | SpeakerBook
+) -> tuple[list[Judgement | None], list[Judgement | None], Account, int]:
     """Judge both ways.
 
     Returns:
@@ -32,7 +40,7 @@ def both(packets, book):
     by_template = 0
     handshakes = fast._handshakes.judge
 
-    def counted(packet):
+    def counted(packet: Packet) -> Followed | Judgement | bool:
         nonlocal by_template
         by_template -= 1
         return handshakes(packet)
@@ -42,11 +50,11 @@ def both(packets, book):
     return [whole.judge(packet) for packet in packets], quick, account, by_template + len(packets)
 
 
-def rows(account):
+def rows(account: Account) -> list[dict[str, int | str | dict[str, int] | list[dict[str, int | str | None]] | None]]:
     return [direction_data(direction) for direction in account.directions]
 
 
-def check(packets, book):
+def check(packets: list[Packet], book: KeysBook | SpeakerBook) -> int:
     """Assert that both ways agree; returns how many segments were verified by a template."""
     slow, quick, account, taken = both(packets, book)
     for one, other in zip(slow, quick, strict=True):
@@ -66,14 +74,14 @@ def check(packets, book):
 
 
 @pytest.mark.parametrize("name", ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"])
-def test_on_kernel_captures(name):
+def test_on_kernel_captures(name: str) -> None:
     packets = list(read_packets(DATA / f"{name}.pcap"))
     assert check(packets, read_keys(DATA / f"{name}.keys.yaml")) > len(packets) / 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_on_any_conversation_tampered_with_anywhere(make, data):
+def test_on_any_conversation_tampered_with_anywhere(make: type[Maker], data: DataObject) -> None:
     algorithm = data.draw(st.sampled_from(list(Algorithm)))
     chain = make.chain(make.key(0), make.key(1, algorithm=algorithm, include_options=data.draw(st.booleans())))
     isns = data.draw(st.tuples(st.integers(0, 2**32 - 1), st.sampled_from([0, 0xFFFFFFFF, 0xFFFFFF00])))
@@ -101,7 +109,7 @@ def test_on_any_conversation_tampered_with_anywhere(make, data):
     check(talk.packets, talk.book())
 
 
-def test_what_follows_a_reset_shows_the_connection_alive(make):
+def test_what_follows_a_reset_shows_the_connection_alive(make: type[Maker]) -> None:
     talk = make.talk().open()
     talk.send(talk.far, make.RST | make.ACK)
     talk.send(talk.far)
@@ -109,7 +117,7 @@ def test_what_follows_a_reset_shows_the_connection_alive(make):
 
 
 @pytest.mark.parametrize("link", [1, 113, 276, 101, 0, 189])
-def test_on_every_link(make, link):
+def test_on_every_link(make: type[Maker], link: int) -> None:
     talk = make.talk().open().exchange().exchange().exchange()
     head = {1: bytes(12) + b"\x08\x00", 113: bytes(14) + b"\x08\x00", 276: b"\x08\x00" + bytes(18), 0: b"\x02\0\0\0"}
     packets = [packet._replace(link=link, data=head.get(link, b"") + packet.data[14:]) for packet in talk.packets]
@@ -120,7 +128,7 @@ def test_on_every_link(make, link):
 @pytest.mark.parametrize("v6", [False, True])
 @pytest.mark.parametrize("covered", [True, False])
 @pytest.mark.parametrize("link", [1, 113, 276, 101])
-def test_each_bit_of_a_usual_frame_flipped_in_turn(make, v6, covered, link):
+def test_each_bit_of_a_usual_frame_flipped_in_turn(make: type[Maker], v6: bool, covered: bool, link: int) -> None:
     """Above all those that no MAC covers: only the mask over the headers stands between them and "verified"."""
     chain = make.chain(make.key(0, include_options=covered))
     talk = make.talk(chain=chain, v6=v6).open()
@@ -138,11 +146,12 @@ def test_each_bit_of_a_usual_frame_flipped_in_turn(make, v6, covered, link):
     assert 50 < taken < len(flipped) / 2
 
 
-def signed_by_hand(talk, end, *, reserved=0, behind=b"", data=b""):
+def signed_by_hand(talk: Talk, end: End, *, reserved: int = 0, behind: bytes = b"", data: bytes = b"") -> bytes:
     """Return the octets of a packet whose options follow TCP-AO, and whose bits beside the data offset are set."""
     octets = talk.octets(end, data=data)
-    tcp, held = bytearray(octets[20:40]), end.chain.key(0)
-    header = tcp + bytes((29, 16, held.send_id, held.recv_id)) + bytes(12) + behind
+    tcp, held = bytearray(octets[20:40]), known(end.chain.key(0))
+    send_id, recv_id = known(held.send_id), known(held.recv_id)
+    header = tcp + bytes((29, 16, send_id, recv_id)) + bytes(12) + behind
     header[12] = len(header) // 4 << 4 | reserved
     header[16:18] = b"\0\0"
     ends = end.packed, talk.other(end).packed
@@ -155,7 +164,13 @@ def signed_by_hand(talk, end, *, reserved=0, behind=b"", data=b""):
         ao_offset=0,
         include_options=held.include_options,
     )
-    mkt = Mkt("made", MacAlgorithm(held.effective_algorithm.value), held.secret.reveal(), held.send_id, 0)
+    mkt = Mkt(
+        "made",
+        MacAlgorithm(held.effective_algorithm.value),
+        known(held.secret).reveal(),
+        send_id,
+        0,
+    )
     key = mkt.traffic_key(*ends, end.port, talk.other(end).port, *talk.isns(end, 0))
     header[24:36] = key.mac(covered)
     segment = with_checksum(bytes(header) + data, *ends)
@@ -165,7 +180,7 @@ def signed_by_hand(talk, end, *, reserved=0, behind=b"", data=b""):
 
 @pytest.mark.parametrize("reserved", [0x1, 0x2, 0x4, 0x8, 0xF])
 @pytest.mark.parametrize("covered", [True, False])
-def test_bits_beside_the_data_offset_are_none_of_it(make, reserved, covered):
+def test_bits_beside_the_data_offset_are_none_of_it(make: type[Maker], reserved: int, covered: bool) -> None:
     talk = make.talk(chain=make.chain(make.key(0, include_options=covered))).open()
     four = b"\x01\x01\x01\x01"
     for bits in (reserved, 0, reserved, reserved, 0):
@@ -176,14 +191,14 @@ def test_bits_beside_the_data_offset_are_none_of_it(make, reserved, covered):
 
 @pytest.mark.parametrize("first", [b"", b"\x01\x01\x01\x01"])
 @pytest.mark.parametrize("covered", [True, False])
-def test_options_that_follow_the_usual_ones_are_no_data(make, covered, first):
+def test_options_that_follow_the_usual_ones_are_no_data(make: type[Maker], covered: bool, first: bytes) -> None:
     talk = make.talk(chain=make.chain(make.key(0, include_options=covered))).open()
     for behind in (first, b"\x01\x01\x01\x01" * 2, first, b"\x01\x01\x01\x01" * 5):
         talk.put(signed_by_hand(talk, talk.near, behind=behind))
     assert check(talk.packets, talk.book()) < 4
 
 
-def test_the_same_addresses_on_two_links_in_one_capture(make):
+def test_the_same_addresses_on_two_links_in_one_capture(make: type[Maker]) -> None:
     talk = make.talk().open().exchange().exchange()
     raw = [packet._replace(link=101, data=packet.data[14:]) for packet in talk.packets]
     mixed = [packet for pair in zip(talk.packets, raw, strict=True) for packet in pair]
@@ -194,7 +209,7 @@ def test_the_same_addresses_on_two_links_in_one_capture(make):
     "options",
     [b"", b"\x01\x01\x01\x01", b"\x05\x0a" + bytes(8) + b"\x01\x01", b"\x1e\x04\x00\x00", b"\x00\x1d\x10\x00"],
 )
-def test_options_that_come_and_go(make, options):
+def test_options_that_come_and_go(make: type[Maker], options: bytes) -> None:
     talk = make.talk().open()
     for _ in range(3):
         talk.send(talk.near, make.ACK, b"data", options=make.TIMESTAMPS)
@@ -203,7 +218,7 @@ def test_options_that_come_and_go(make, options):
     check(talk.packets, talk.book())
 
 
-def forged_syn(make, talk, *, port, isn, key=0, options=b""):
+def forged_syn(make: type[Maker], talk: Talk, *, port: int, isn: int, key: int = 0, options: bytes = b"") -> Packet:
     near = talk.near
     own, near.port = near.port, port
     octets = talk.octets(near, make.SYN, seq=isn, isns=(isn ^ 1, 0), key=key, options=options)
@@ -213,7 +228,7 @@ def forged_syn(make, talk, *, port, isn, key=0, options=b""):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_on_a_scan_of_forged_syns_with_connections_among_them(make, data):
+def test_on_a_scan_of_forged_syns_with_connections_among_them(make: type[Maker], data: DataObject) -> None:
     talk = make.talk(v6=data.draw(st.booleans()))
     for step in data.draw(st.lists(st.sampled_from("ffffffrotxsk"), min_size=5, max_size=60)):
         talk.near.port = data.draw(st.sampled_from([40000, 40001, 40002]))
@@ -238,7 +253,7 @@ def test_on_a_scan_of_forged_syns_with_connections_among_them(make, data):
     check(talk.packets, talk.book())
 
 
-def test_forged_syns_whose_judgement_nobody_wants_are_counted_alike(make):
+def test_forged_syns_whose_judgement_nobody_wants_are_counted_alike(make: type[Maker]) -> None:
     talk = make.talk()
     for number in range(40):
         forged_syn(make, talk, port=2000 + number % 30, isn=number, key=number % 2, options=make.TIMESTAMPS)
@@ -257,7 +272,7 @@ def test_forged_syns_whose_judgement_nobody_wants_are_counted_alike(make):
     assert untold.standings() == told.standings()
 
 
-def test_the_table_shows_three_forged_syns_and_counts_the_rest(make, tmp_path):
+def test_the_table_shows_three_forged_syns_and_counts_the_rest(make: type[Maker], tmp_path: Path) -> None:
     talk = make.talk()
     for number in range(60):
         forged_syn(make, talk, port=2000 + number, isn=number)
@@ -277,7 +292,9 @@ def test_the_table_shows_three_forged_syns_and_counts_the_rest(make, tmp_path):
     assert lines[-1].endswith(f"{len(talk.packets) - 60} good, 60 bad, 0 could not be judged.")
 
 
-def test_a_long_scan_makes_no_socket_pairs_and_hides_no_connection(make, monkeypatch):
+def test_a_long_scan_makes_no_socket_pairs_and_hides_no_connection(
+    make: type[Maker], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("keyroll.capture.referee.connection.SOCKET_PAIRS_MAX", 100)
     talk = make.talk()
     for number in range(1500):
@@ -285,7 +302,7 @@ def test_a_long_scan_makes_no_socket_pairs_and_hides_no_connection(make, monkeyp
     forged_syn(make, talk, port=40000, isn=5)
     talk.open().exchange()
     _, quick, account, _ = both(talk.packets, talk.book())
-    assert {judgement.verdict for judgement in quick[:1501]} == {Verdict.BAD_MAC}
+    assert {known(judgement).verdict for judgement in quick[:1501]} == {Verdict.BAD_MAC}
     found = {judgement.verdict if judgement else Verdict.VERIFIED for judgement in quick[1501:]}
     assert found == {Verdict.VERIFIED}, "the connection on the port of a forged SYN is verified"
     fast = FastPath(Referee(talk.book()), account)

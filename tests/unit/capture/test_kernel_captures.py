@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from tests.unit.known import known
 
 from keyroll.capture import Account, KeyChanges, Referee, ScapyCheck, Speaker, SpeakerBook, Verdict, read_packets
+from keyroll.capture.formats.packet import Packet
+from keyroll.capture.referee.judgement import Judgement
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
@@ -17,7 +20,7 @@ PORTS = {179: "bgp", 1791: "sockets"}
 NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]
 
 
-def speakers(name, *, wrong=None, wrong_there=None):
+def speakers(name: str, *, wrong: int | None = None, wrong_there: int | None = None) -> list[Speaker]:
     """Two speakers as the keys file has them; `wrong`: a key changed on both, `wrong_there`: on the second."""
     entries = yaml.safe_load((DATA / f"{name}.keys.yaml").read_text())["keys"]
     ends = list(entries[0]["send_id"])
@@ -45,13 +48,13 @@ def speakers(name, *, wrong=None, wrong_there=None):
     return made
 
 
-def judged(name, **changes):
+def judged(name: str, **changes: int | None) -> list[tuple[Packet, Judgement]]:
     referee = Referee(SpeakerBook(speakers(name, **changes), ports=PORTS))
-    return [(packet, referee.judge(packet)) for packet in read_packets(DATA / f"{name}.pcap")]
+    return [(packet, known(referee.judge(packet))) for packet in read_packets(DATA / f"{name}.pcap")]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_segment_verifies(name) -> None:
+def test_every_segment_verifies(name: str) -> None:
     judgements = [judgement for _, judgement in judged(name)]
     assert judgements
     assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
@@ -60,7 +63,7 @@ def test_every_segment_verifies(name) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrong", [1, 2])
-def test_one_wrong_secret_reports_exactly_that_keys_segments(name, wrong) -> None:
+def test_one_wrong_secret_reports_exactly_that_keys_segments(name: str, wrong: int) -> None:
     right = {judgement.number: judgement.key for _, judgement in judged(name)}
     assert wrong in right.values()
     for _, judgement in judged(name, wrong=wrong):
@@ -70,15 +73,15 @@ def test_one_wrong_secret_reports_exactly_that_keys_segments(name, wrong) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_wrong_secret_at_the_receiver_is_two_verdicts(name) -> None:
+def test_a_wrong_secret_at_the_receiver_is_two_verdicts(name: str) -> None:
     for _, judgement in judged(name, wrong_there=2):
-        expected = {("R1", 1): Verdict.VERIFIED, ("R2", 1): Verdict.VERIFIED}
+        expected: dict[tuple[str, int | None], Verdict] = {("R1", 1): Verdict.VERIFIED, ("R2", 1): Verdict.VERIFIED}
         expected |= {("R1", 2): Verdict.REFUSED, ("R2", 2): Verdict.BAD_MAC}
         assert judgement.verdict is expected[judgement.sender, judgement.key]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name) -> None:
+def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name: str) -> None:
     account, key_changes = Account(), KeyChanges()
     proofs = [
         proof for _, judgement in judged(name) if (proof := key_changes.observe(judgement, account.observe(judgement)))
@@ -96,7 +99,7 @@ def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name) 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrong", [None, 2])
-def test_scapy_agrees(name, wrong) -> None:
+def test_scapy_agrees(name: str, wrong: int | None) -> None:
     second = ScapyCheck(seed=1, sample=30)
     book = SpeakerBook(speakers(name, wrong=wrong), ports=PORTS)
     for packet, judgement in judged(name, wrong=wrong):
@@ -115,7 +118,7 @@ def test_scapy_disagrees_with_a_referee_that_is_wrong() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_scapy_knows_a_handshake_whose_answer_was_judged_by_the_keys_before(name) -> None:
+def test_scapy_knows_a_handshake_whose_answer_was_judged_by_the_keys_before(name: str) -> None:
     """A commit that ends while a connection opens: the referee still has the old keys for its SYN-ACK."""
     second = ScapyCheck(seed=1, sample=30)
     book = SpeakerBook(speakers(name), ports=PORTS)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.unit.known import known
 
-from keyroll.capture.keys.keys_file import read_keys
+from keyroll.capture.keys.keys_file import KeysBook, read_keys
 from keyroll.document import DocumentError
 
 GOOD = """\
@@ -27,26 +27,26 @@ keys:
 """
 
 
-def packed(text):
+def packed(text: str) -> bytes:
     return ip_address(text).packed
 
 
-def read(text):
+def read(text: str) -> KeysBook:
     return read_keys(Path("keys.yaml"), text)
 
 
 def test_keys_are_found_by_addresses_and_ports() -> None:
     book = read(GOOD)
-    between = book.keys_for(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
+    between = known(book.keys_for(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000))
     assert {key_id: keys[0].name for key_id, keys in between.sent.items()} == {84: "key 0", 85: "key 2"}
     assert (between.sender, between.receiver) == ("10.0.0.2", "10.0.0.1")
     assert between.sent[84][0].include_options is False
     assert between.sent[84][0].secret == between.sent[85][0].secret
-    other = book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 22)
+    other = known(book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 40000, 22))
     assert list(other.sent) == [62]
     assert book.keys_for(packed("fd00::1"), packed("fd00::2"), 179, 40000) is None
-    assert list(book.keys_for(packed("fd00::1"), packed("fd00::2"), 40000, 646).sent) == [255]
-    assert list(book.keys_for(packed("fd00::1"), packed("fd00::2"), None, None).sent) == [255]
+    assert list(known(book.keys_for(packed("fd00::1"), packed("fd00::2"), 40000, 646)).sent) == [255]
+    assert list(known(book.keys_for(packed("fd00::1"), packed("fd00::2"), None, None)).sent) == [255]
     assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.3"), 179, 1) is None
 
 
@@ -97,7 +97,7 @@ def test_keys_are_found_by_addresses_and_ports() -> None:
         ("keys:\n", "keys:\nkeys:\n", 2, "keys"),
     ],
 )
-def test_each_field_wrong_in_turn_is_named_with_its_line(old, new, line, word) -> None:
+def test_each_field_wrong_in_turn_is_named_with_its_line(old: str, new: str, line: int, word: str) -> None:
     text = GOOD.replace(old, new, 1)
     if old == "    name: key 0":
         text = GOOD.replace("name: key 0", "name: 7", 1)
@@ -106,7 +106,7 @@ def test_each_field_wrong_in_turn_is_named_with_its_line(old, new, line, word) -
         read(text)
     said = str(refused.value)
     assert any(part in said for part in word.split("|")), said
-    assert abs(known(refused.value.where).line - line) <= 1, said
+    assert abs(known(known(refused.value.where).line) - line) <= 1, said
     assert "quite" not in said
     assert "7175697" not in said
 
@@ -122,7 +122,7 @@ def test_each_field_wrong_in_turn_is_named_with_its_line(old, new, line, word) -
         ('"10.0.0.1": 61', "[quite-secret]: 61", "5:15"),
     ],
 )
-def test_a_secret_in_the_place_of_a_name_is_not_shown(old, new, place) -> None:
+def test_a_secret_in_the_place_of_a_name_is_not_shown(old: str, new: str, place: str) -> None:
     with pytest.raises(DocumentError) as refused:
         read(GOOD.replace(old, new, 1))
     where = known(refused.value.where)
@@ -131,7 +131,7 @@ def test_a_secret_in_the_place_of_a_name_is_not_shown(old, new, place) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "keys", "[1, 2]", "keys: 7", "keys: [7]", "{", "\t", "keys: [{}]", "keys: null"])
-def test_what_is_no_keys_file_is_said(text) -> None:
+def test_what_is_no_keys_file_is_said(text: str) -> None:
     with pytest.raises(DocumentError):
         read(text)
 
@@ -139,8 +139,8 @@ def test_what_is_no_keys_file_is_said(text) -> None:
 def test_the_same_keyid_on_different_ports_is_two_keys() -> None:
     text = GOOD.replace('"10.0.0.1": 62, "10.0.0.2": 85}', '"10.0.0.1": 61, "10.0.0.2": 84}\n    port: 646')
     book = read(text)
-    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 1, 646).sent[61][0].name == "key 2"
-    assert book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 1, 179).sent[61][0].name == "key 0"
+    assert known(book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 1, 646)).sent[61][0].name == "key 2"
+    assert known(book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 1, 179)).sent[61][0].name == "key 0"
 
 
 def test_secrets_do_not_show_in_what_was_read() -> None:
@@ -151,7 +151,9 @@ def test_secrets_do_not_show_in_what_was_read() -> None:
 
 def test_two_escapes_of_a_surrogate_pair_are_one_character() -> None:
     """As JSON writes it, which is YAML too."""
-    keys = read(GOOD.replace("secret: quite-secret", r'secret: "\ud83d\ude00"')).keys_for(
-        packed("10.0.0.1"), packed("10.0.0.2"), 1, 179
+    keys = known(
+        read(GOOD.replace("secret: quite-secret", r'secret: "\ud83d\ude00"')).keys_for(
+            packed("10.0.0.1"), packed("10.0.0.2"), 1, 179
+        )
     )
     assert keys.sent[61][0].secret.reveal_text() == "\U0001f600"

@@ -192,7 +192,7 @@ def judged(placement: Placement, change: Change = list, *, both: bool = False) -
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS.values(), ids=PLACEMENTS)
-def test_a_pair_that_matches_is_ok_wherever_the_session_stands(placement) -> None:
+def test_a_pair_that_matches_is_ok_wherever_the_session_stands(placement: Placement) -> None:
     report = judged(placement)
     assert [session.verdict for session in report.sessions] == [Verdict.OK]
     assert report.findings == ()
@@ -209,7 +209,9 @@ def cases() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("placement", "change", "rule"), list(cases()))
-def test_what_is_broken_at_one_end_is_named_wherever_the_session_stands(placement, change, rule) -> None:
+def test_what_is_broken_at_one_end_is_named_wherever_the_session_stands(
+    placement: Placement, change: Callable[[list[str]], list[str]], rule: str
+) -> None:
     report = judged(placement, change)
     if placement.kind == "ldp" and rule == "ends-do-not-match":
         rule = "chain-on-one-end"  # R2 makes the session all the same: LDP discovers its peer
@@ -252,7 +254,9 @@ OF_BGP: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("placement", BGP.values(), ids=BGP)
 @pytest.mark.parametrize(("change", "rule"), OF_BGP.values(), ids=OF_BGP)
-def test_what_is_broken_of_bgp_is_named_wherever_the_session_stands(placement, change, rule) -> None:
+def test_what_is_broken_of_bgp_is_named_wherever_the_session_stands(
+    placement: Placement, change: Callable[[list[str]], list[str]], rule: str
+) -> None:
     report = judged(placement, change)
     assert rule in errors_of(report)
     assert errors_of(report) <= {rule, "as-numbers-differ"}
@@ -260,7 +264,7 @@ def test_what_is_broken_of_bgp_is_named_wherever_the_session_stands(placement, c
 
 
 @pytest.mark.parametrize("placement", BGP.values(), ids=BGP)
-def test_two_ends_that_wait_have_no_session(placement) -> None:
+def test_two_ends_that_wait_have_no_session(placement: Placement) -> None:
     def passive(lines: list[str]) -> list[str]:
         return [*lines, *(f"{line.partition(' type ')[0]} passive" for line in lines if " type " in line)]
 
@@ -269,7 +273,7 @@ def test_two_ends_that_wait_have_no_session(placement) -> None:
 
 
 @pytest.mark.parametrize("other", ["another secret", "start-times apart", "no key 1", "send-id left out"])
-def test_of_two_mistakes_neither_hides_the_other(other) -> None:
+def test_of_two_mistakes_neither_hides_the_other(other: str) -> None:
     change, rule = ANYWHERE[other]
     report = judged(PLACEMENTS["group"], lambda lines: beside("authentication-key abc")(change(lines)))
     assert {"md5-beside-chain", rule} <= errors_of(report)

@@ -1,9 +1,13 @@
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from unittest.mock import Mock
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.unit.check.conftest import Router
+from tests.unit.known import known
 
 from keyroll.check import judge as judging
 from keyroll.check.as_json import as_data
@@ -13,6 +17,7 @@ from keyroll.check.merged_findings import together
 from keyroll.check.rules import RULES
 from keyroll.configuration import read, zone_of
 from keyroll.keychain.generate import generate
+from keyroll.keychain.model import Keychain
 from keyroll.keychain.rules import RULES as CHAIN_RULES
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
@@ -20,15 +25,18 @@ AT = T0 + timedelta(minutes=5)
 NEIGHBOR = "set protocols bgp group g neighbor 10.0.0.1"
 
 
-def judged(*routers, **values):
+def judged(
+    *routers: Router,
+    **values: Any,
+) -> judging.Report:
     return judge([router.read() for router in routers], Question(AT, **values))
 
 
-def rules_of(report):
+def rules_of(report: judging.Report) -> set[str]:
     return {finding.rule.id for finding in report.findings}
 
 
-def test_two_matching_configurations_are_ok_and_nothing_is_found(pair):
+def test_two_matching_configurations_are_ok_and_nothing_is_found(pair: Callable[..., tuple[Router, Router]]) -> None:
     report = judged(*pair())
     assert [session.verdict for session in report.sessions] == [Verdict.OK]
     assert report.findings == ()
@@ -55,7 +63,9 @@ def test_two_matching_configurations_are_ok_and_nothing_is_found(pair):
          "session-down"),
     ],
 )  # fmt: skip
-def test_a_mistake_at_one_end_is_an_error_of_its_rule_with_its_line(pair, change, rule):
+def test_a_mistake_at_one_end_is_an_error_of_its_rule_with_its_line(
+    pair: Callable[..., tuple[Router, Router]], change: Callable[[Router], Router], rule: str
+) -> None:
     one, other = pair()
     report = judged(one, change(other))
     assert report.count(Verdict.BAD) >= 1
@@ -65,7 +75,9 @@ def test_a_mistake_at_one_end_is_an_error_of_its_rule_with_its_line(pair, change
     assert finding.where.line is not None
 
 
-def test_a_rollover_that_is_not_hitless_is_an_error_and_so_is_a_skew_that_it_does_not_bear(pair, late):
+def test_a_rollover_that_is_not_hitless_is_an_error_and_so_is_a_skew_that_it_does_not_bear(
+    pair: Callable[..., tuple[Router, Router]], late: Keychain
+) -> None:
     assert "rollover-not-hitless" in rules_of(judged(*pair(peer=late)))
     routers = pair()
     assert judged(*routers, skew=timedelta(seconds=600)).findings == ()
@@ -74,14 +86,14 @@ def test_a_rollover_that_is_not_hitless_is_an_error_and_so_is_a_skew_that_it_doe
     assert report.count(Verdict.BAD) == 1
 
 
-def test_only_the_mixes_that_are_asked_for_decide(pair):
+def test_only_the_mixes_that_are_asked_for_decide(pair: Callable[..., tuple[Router, Router]]) -> None:
     strict = generate(1, name="KC", count=2, first=T0, tolerance=0)
     nothing = timedelta()
     assert "rollover-not-hitless" in rules_of(judged(*pair(strict), skew=nothing))
     assert "rollover-not-hitless" not in rules_of(judged(*pair(strict), skew=nothing, mixes=DEFAULT_MIXES))
 
 
-def test_unknown_secrets_are_assumed_right_and_said(pair):
+def test_unknown_secrets_are_assumed_right_and_said(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     other.lines = [
         f"{line.partition(' secret ')[0]} secret <REMOVED>" if " secret " in line else line for line in other.lines
@@ -94,7 +106,9 @@ def test_unknown_secrets_are_assumed_right_and_said(pair):
     assert judged(one, other, without_secrets=True).count(Verdict.OK) == 1
 
 
-def test_secrets_that_are_known_and_differ_are_an_error_that_outweighs_what_is_unknown(pair):
+def test_secrets_that_are_known_and_differ_are_an_error_that_outweighs_what_is_unknown(
+    pair: Callable[..., tuple[Router, Router]],
+) -> None:
     one, other = pair()
     other.lines = [
         line if " secret " not in line else f"{line.partition(' secret ')[0]} secret {secret}"
@@ -109,21 +123,21 @@ def test_secrets_that_are_known_and_differ_are_an_error_that_outweighs_what_is_u
     assert {"error", "unknown"} <= severities
 
 
-def test_a_session_whose_other_end_is_not_given_is_unknown(pair):
+def test_a_session_whose_other_end_is_not_given_is_unknown(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, _ = pair()
     report = judged(one)
     assert rules_of(report) == {"other-end-not-given"}
     assert report.count(Verdict.UNKNOWN) == 1
 
 
-def test_a_line_that_is_not_understood_leaves_the_session_unknown(pair):
+def test_a_line_that_is_not_understood_leaves_the_session_unknown(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     report = judged(one, other.add(f"{NEIGHBOR} authenticaton-algorithm ao"))
     assert "not-understood" in rules_of(report)
     assert report.count(Verdict.UNKNOWN) == 1
 
 
-def test_what_is_wrong_with_a_retired_key_is_advice(pair):
+def test_what_is_wrong_with_a_retired_key_is_advice(pair: Callable[..., tuple[Router, Router]]) -> None:
     chain = generate(1, name="KC", count=3, first=T0 - timedelta(days=1), tolerance=600)
     one, other = pair(chain)
     report = judged(one, other.without("key 0 "))
@@ -143,14 +157,16 @@ def test_what_is_wrong_with_a_retired_key_is_advice(pair):
         ("set protocols bgp group g ipsec-sa TO-R1", "ipsec-sa-not-judged"),
     ],
 )
-def test_statements_that_could_decide_are_noted_and_leave_the_verdict(pair, line, rule):
+def test_statements_that_could_decide_are_noted_and_leave_the_verdict(
+    pair: Callable[..., tuple[Router, Router]], line: str, rule: str
+) -> None:
     one, other = pair()
     report = judged(one, other.add(line))
     assert rules_of(report) == {rule}
     assert report.count(Verdict.OK) == 1
 
 
-def test_a_filter_of_the_loopback_that_names_the_port_is_noted(pair):
+def test_a_filter_of_the_loopback_that_names_the_port_is_noted(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     applied = "set interfaces lo0 unit 0 family inet filter input PROTECT"
     other.add(applied, "set firewall family inet filter PROTECT term bgp from port bgp")
@@ -161,7 +177,7 @@ def test_a_filter_of_the_loopback_that_names_the_port_is_noted(pair):
     assert rules_of(judged(one, other)) == set()
 
 
-def test_statements_of_a_logical_system_are_noted_for_its_sessions(pair):
+def test_statements_of_a_logical_system_are_noted_for_its_sessions(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     inside = [line.replace("set ", "set logical-systems LS ", 1) for line in other.lines if "host-name" not in line]
     other.lines = ["set system host-name R2", *inside]
@@ -173,7 +189,9 @@ def test_statements_of_a_logical_system_are_noted_for_its_sessions(pair):
     assert rules_of(report) == {"graceful-restart-not-judged", "loopback-filter-not-judged"}
 
 
-def test_a_router_that_is_given_twice_is_said_and_leaves_its_sessions_unknown(pair):
+def test_a_router_that_is_given_twice_is_said_and_leaves_its_sessions_unknown(
+    pair: Callable[..., tuple[Router, Router]],
+) -> None:
     one, other = pair()
     report = judged(one, one, other)
     assert rules_of(report) == {"router-given-twice"}
@@ -183,7 +201,7 @@ def test_a_router_that_is_given_twice_is_said_and_leaves_its_sessions_unknown(pa
     assert "R1 is given 2 times" in finding.message
 
 
-def test_an_error_that_a_line_not_understood_may_explain_is_unknown(pair):
+def test_an_error_that_a_line_not_understood_may_explain_is_unknown(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     assert judged(one, other.without("key 1 ao-attribute send-id")).count(Verdict.BAD) == 1
     other.add("set security authentication-key-chains key-chain KC key 1 ao-attribute send-idd 4")
@@ -193,7 +211,7 @@ def test_an_error_that_a_line_not_understood_may_explain_is_unknown(pair):
     assert predicted.severity.value == "unknown"
 
 
-def test_until_the_change_what_begins_after_it_is_no_error(pair):
+def test_until_the_change_what_begins_after_it_is_no_error(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     short = other.without("key 1 ")
     assert judged(one, short).count(Verdict.BAD) == 1
@@ -206,7 +224,7 @@ def test_until_the_change_what_begins_after_it_is_no_error(pair):
     assert judged(one, short, change_by=AT + timedelta(minutes=24), skew=timedelta(minutes=2)).count(Verdict.BAD) == 1
 
 
-def test_policies_of_the_house_warn(pair):
+def test_policies_of_the_house_warn(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     day = timedelta(days=1)
     assert "no-next-key" not in rules_of(judged(one, other, within=day))
@@ -217,19 +235,21 @@ def test_policies_of_the_house_warn(pair):
     assert report.count(Verdict.OK) == 1
 
 
-def test_a_chain_that_protects_nothing_is_told(pair):
+def test_a_chain_that_protects_nothing_is_told(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     extra = [line.replace("key-chain KC", "key-chain OLD") for line in one.lines if "key-chains" in line]
     assert rules_of(judged(one.add(*extra), other)) == {"chain-not-used"}
 
 
-def test_sessions_without_tcp_ao_are_counted_and_not_judged(pair):
+def test_sessions_without_tcp_ao_are_counted_and_not_judged(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     report = judged(one.without("authentication-"), other.without("authentication-"))
     assert (report.sessions, report.unprotected) == ((), 1)
 
 
-def test_equal_pairs_of_chains_are_judged_once(pair, monkeypatch):
+def test_equal_pairs_of_chains_are_judged_once(
+    pair: Callable[..., tuple[Router, Router]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = Mock(wraps=predict_rollovers)
     monkeypatch.setattr(judging, "predict_rollovers", asked)
     routers = []
@@ -244,7 +264,9 @@ def test_equal_pairs_of_chains_are_judged_once(pair, monkeypatch):
     assert {session.pair for session in report.sessions} == {0}
 
 
-def test_the_document_has_a_version_and_a_verdict_for_each_session(pair, late):
+def test_the_document_has_a_version_and_a_verdict_for_each_session(
+    pair: Callable[..., tuple[Router, Router]], late: Keychain
+) -> None:
     data = json.loads(json.dumps(as_data(judged(*pair(peer=late)))))
     assert data["version"] == 1
     assert [session["verdict"] for session in data["sessions"]] == ["bad"]
@@ -259,21 +281,23 @@ def test_the_document_has_a_version_and_a_verdict_for_each_session(pair, late):
     assert first["falls"]["earliest"] == "2030-01-01T00:31:00+00:00"
 
 
-def test_no_secret_is_in_what_is_said(pair):
+def test_no_secret_is_in_what_is_said(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
-    secrets = [key.secret.reveal_text() for chain in one.read().main.chains for key in chain.keychain.keys]
+    secrets = [known(key.secret).reveal_text() for chain in one.read().main.chains for key in chain.keychain.keys]
     said = json.dumps(as_data(judged(one, other.swap("secret ", "secret x"))))
     assert not any(secret in said for secret in secrets)
 
 
-def test_each_routers_zone_is_the_one_that_it_is_configured_for(pair):
+def test_each_routers_zone_is_the_one_that_it_is_configured_for(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, _ = pair()
     assert zone_of(one.read()) is None
     assert zone_of(one.add("set system time-zone Europe/Berlin").read()) == ZoneInfo("Europe/Berlin")
     assert zone_of(one.swap("Europe/Berlin", "GMT+2").read()) is None
 
 
-def test_start_times_in_a_zone_that_is_not_known_leave_their_sessions_unknown(pair):
+def test_start_times_in_a_zone_that_is_not_known_leave_their_sessions_unknown(
+    pair: Callable[..., tuple[Router, Router]],
+) -> None:
     one, other = pair()
     other.add("set system time-zone Mars/Olympus")
     assert judged(one, other).sessions[0].verdict is Verdict.OK  # each start-time names its own zone
@@ -284,7 +308,7 @@ def test_start_times_in_a_zone_that_is_not_known_leave_their_sessions_unknown(pa
     assert finding.where.line == len(other.lines)
 
 
-def test_a_hold_time_of_zero_never_ends_a_session(pair):
+def test_a_hold_time_of_zero_never_ends_a_session(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     report = judged(one.add("set protocols bgp hold-time 0"), other.without("key 1 "))
     (chains,) = report.pairs
@@ -292,14 +316,16 @@ def test_a_hold_time_of_zero_never_ends_a_session(pair):
     assert all(outcome.fall is None for outcome in chains.coming.rollovers[0].outcomes.values())
 
 
-def test_every_rule_has_an_id_of_its_own():
+def test_every_rule_has_an_id_of_its_own() -> None:
     ids = [rule.id for rule in RULES]
     assert len(set(ids)) == len(ids)
     # Whether chains are robust is told for each rollover.
     assert {rule.id for rule in CHAIN_RULES} - set(ids) == {"not-robust"}
 
 
-def test_a_missing_other_end_is_no_error_where_the_other_text_is_damaged(pair):
+def test_a_missing_other_end_is_no_error_where_the_other_text_is_damaged(
+    pair: Callable[..., tuple[Router, Router]],
+) -> None:
     one, other = pair()
     other.without("neighbor 10.0.0.1").add("set protocols bgp grup g neighbor 10.0.0.1 peer-as 65001")
     (session,) = judged(one, other).sessions
@@ -307,7 +333,9 @@ def test_a_missing_other_end_is_no_error_where_the_other_text_is_damaged(pair):
     assert {finding.rule.id for finding in session.findings} == {"not-understood"}
 
 
-def test_a_router_without_host_name_is_called_by_its_file_or_by_what_its_routing_engines_have(pair):
+def test_a_router_without_host_name_is_called_by_its_file_or_by_what_its_routing_engines_have(
+    pair: Callable[..., tuple[Router, Router]],
+) -> None:
     one, other = pair()
     texts = [router.without("host-name").text for router in (one, other)]
     named = [read(text, name) for text, name in zip(texts, ("a/east.conf", "b/west.conf"), strict=True)]
@@ -320,7 +348,7 @@ def test_a_router_without_host_name_is_called_by_its_file_or_by_what_its_routing
     assert read(texts[0] + engines, "a/east.conf").main.name == "core0"
 
 
-def test_a_statement_of_a_group_is_told_once_for_all_its_neighbors(pair):
+def test_a_statement_of_a_group_is_told_once_for_all_its_neighbors(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, _ = pair()
     one.add("set protocols bgp group g tcp-mss 1400")
     for number in (6, 10):
@@ -332,7 +360,7 @@ def test_a_statement_of_a_group_is_told_once_for_all_its_neighbors(pair):
     assert found["other-end-not-given"].place == f"R1.conf:{', '.join(map(str, lines))}"
 
 
-def test_a_license_that_is_missing_hides_nothing():
+def test_a_license_that_is_missing_hides_nothing() -> None:
     text = "protocols {{\n{}    bgp {{ group g {{ neighbor 10.0.0.1; }} }}\n}}\n"
     warned = read(text.format("    ##\n    ## Warning: requires 'bgp' license\n    ##\n"), "R1.conf")
     report = judge([warned], Question(AT))

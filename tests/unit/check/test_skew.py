@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.unit.known import known
 
 from keyroll.check.rollovers import rollovers
-from keyroll.check.skew import ALL, MIXES, Interval, SkewBounds, covers, intersection, intervals_of
+from keyroll.check.skew import ALL, MIXES, Interval, Mix, SkewBounds, covers, intersection, intervals_of
 from keyroll.keychain.generate import generate
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.prediction import Clock, Side, predict
@@ -21,7 +21,9 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 AES = Algorithm.AES_128_CMAC_96
 
 
-def pair(count=2, *, tolerance=600, other=None, late=0, interval=1800):
+def pair(
+    count: int = 2, *, tolerance: int = 600, other: int | None = None, late: int = 0, interval: int = 1800
+) -> tuple[Keychain, Keychain]:
     chain = generate(
         1, name="c", count=count, first=T0, tolerance=tolerance, interval=timedelta(seconds=interval)
     )  # fmt: skip
@@ -30,12 +32,16 @@ def pair(count=2, *, tolerance=600, other=None, late=0, interval=1800):
     return chain, replace(peer, keys=(peer.keys[0], second, *peer.keys[2:]))
 
 
-def skews(chain, peer, mixes=MIXES):
+def skews(
+    chain: Keychain,
+    peer: Keychain,
+    mixes: tuple[tuple[tuple[Sending, Receiving], tuple[Sending, Receiving]], ...] = MIXES,
+) -> dict[tuple[tuple[Sending, Receiving], tuple[Sending, Receiving]], tuple[Interval, ...]]:
     first, *_ = rollovers(chain, peer)
     return SkewBounds(chain, peer).of(first, mixes)
 
 
-def closed(low, high):
+def closed(low: int, high: int) -> tuple[Interval]:
     return (Interval(low * SECOND, high * SECOND, low_closed=True, high_closed=True),)
 
 
@@ -113,7 +119,7 @@ POLICY = st.tuples(st.sampled_from(Sending), st.sampled_from(Receiving))
     mix=st.tuples(POLICY, POLICY),
 )  # fmt: skip
 def test_a_skew_is_in_the_set_when_the_prediction_with_such_clocks_is_hitless(
-    count, tolerance, other, late, skew, mix
+    count: int, tolerance: int, other: int, late: int, skew: int, mix: Mix
 ) -> None:  # fmt: skip
     chain, peer = pair(count, tolerance=tolerance, other=other, late=late)
     sides = [
@@ -133,7 +139,7 @@ def test_a_skew_is_in_the_set_when_the_prediction_with_such_clocks_is_hitless(
 
 
 @st.composite
-def chains(draw: st.DrawFn):
+def chains(draw: st.DrawFn) -> tuple[Keychain, Keychain]:
     """Return two chains of a session, sound or not: uneven, late on one side, an id used twice, a secret mistyped."""
     count = draw(st.integers(2, 4))
     start, keys = T0 + timedelta(seconds=draw(st.integers(0, 2))), []
@@ -163,15 +169,17 @@ SOME_MIXES = MIXES[::5]
 
 @settings(max_examples=max(8, known(settings.default).max_examples // 5))
 @given(st.lists(chains(), min_size=1, max_size=2))
-def test_what_was_computed_of_other_chains_and_dates_gives_the_skews_that_are_computed_anew(pairs) -> None:
-    known: dict[Any, Any] = {}
+def test_what_was_computed_of_other_chains_and_dates_gives_the_skews_that_are_computed_anew(
+    pairs: list[tuple[Keychain, Keychain]],
+) -> None:
+    earlier: dict[Any, Any] = {}
     for one, other in pairs:
         # A year later the pattern is the same, and what is known of it is taken.
         for years in (timedelta(), timedelta(days=365)):
             mine, theirs = (
-                replace(chain, keys=tuple(replace(key, start=key.start + years) for key in chain.keys))
+                replace(chain, keys=tuple(replace(key, start=known(key.start) + years) for key in chain.keys))
                 for chain in (one, other)
             )
-            cached = SkewBounds(mine, theirs, known)
+            cached = SkewBounds(mine, theirs, earlier)
             for rollover in rollovers(mine, theirs):
                 assert cached.of(rollover, SOME_MIXES) == SkewBounds(mine, theirs).of(rollover, SOME_MIXES)

@@ -103,7 +103,7 @@ def grid(hand: Hand) -> list[int]:
 
 
 @pytest.mark.parametrize("hand", CHAINS, ids=str)
-def test_the_set_of_hitless_skews_is_what_brute_force_finds(hand) -> None:
+def test_the_set_of_hitless_skews_is_what_brute_force_finds(hand: Hand) -> None:
     one, other = chains_of(hand)
     (rollover,) = rollovers(one, other)
     found = SkewBounds(one, other).of(rollover)
@@ -117,7 +117,9 @@ def test_the_set_of_hitless_skews_is_what_brute_force_finds(hand) -> None:
     starts=st.tuples(st.integers(10, 40), st.integers(10, 40)),
     tolerances=st.tuples(st.integers(0, 15), st.integers(0, 15)),
 )
-def test_the_set_of_any_two_chains_is_what_brute_force_finds(starts, tolerances) -> None:
+def test_the_set_of_any_two_chains_is_what_brute_force_finds(
+    starts: tuple[int, int], tolerances: tuple[int, int]
+) -> None:
     hand = Hand((starts[0] * 1000, starts[1] * 1000), (tolerances[0] * 1000, tolerances[1] * 1000))
     test_the_set_of_hitless_skews_is_what_brute_force_finds(hand)
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -150,7 +151,9 @@ def test_markdown_is_a_table_without_colours(
     assert "\x1b" not in out
 
 
-def planned(keyroll, paths: tuple[Path, Path], change: Path, *words: str):
+def planned(
+    keyroll: Callable[..., tuple[int, str, str]], paths: tuple[Path, Path], change: Path, *words: str
+) -> tuple[int, list[dict[str, Any]]]:
     code, out, _ = keyroll(*paths, *AT, "--planned", f"R1={change}", "--planned", f"R2={change}", "--json", *words)
     return code, json.loads(out)["states"]
 

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Iterator
 
 import pytest
 from rich.console import Console
@@ -95,7 +96,7 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal():
+def terminal() -> Iterator[Terminal]:
     made = Terminal()
     yield made
     if made.child.poll() is None:
@@ -104,7 +105,9 @@ def terminal():
 
 
 @pytest.mark.parametrize(("typed", "left"), [(b"\n", "plain: RED: no-flap"), (b"\x03", "INTERRUPTED")])
-def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(terminal, typed: str, left: str) -> None:
+def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(
+    terminal: Terminal, typed: bytes, left: str
+) -> None:
     terminal.until("drawn")
     shown = "\n".join(terminal.screen.display)
     assert "0000" in shown
@@ -154,7 +157,10 @@ def test_the_lanes_begin_with_the_first_step_and_not_while_the_lab_comes_up() ->
 def test_a_deadline_goes_with_its_step_and_when_it_has_passed() -> None:
     now = [2_000_000_000]
     view = LiveView(now=lambda: now[0])
-    shown = lambda: "".join(part.text for row in Console(width=80).render_lines(view, pad=False) for part in row)  # noqa: E731
+
+    def shown() -> str:
+        return "".join(part.text for row in Console(width=80).render_lines(view, pad=False) for part in row)
+
     view(Event(0, Kind.STEP, "step 4: expect bgp: Established"))
     view(Event(1_000_000_000, Kind.WAIT, "all of it must hold, at most 9.0 s", data={"seconds": 9.0}))
     assert "2 of at most 10 s  step 4" in shown()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -97,13 +98,13 @@ def test_force_removes_nothing_outside_of_the_folder(configs: list[str], tmp_pat
 class Interrupted(dict[str, str]):
     """Files of which the second cannot be read: Ctrl-C comes."""
 
-    def items(self):
+    def items(self) -> Iterator[tuple[str, str]]:  # type: ignore[override]
         yield from list(super().items())[:1]
         raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_ctrl_c_in_the_middle_leaves_what_was_there(tmp_path: Path, there) -> None:
+def test_ctrl_c_in_the_middle_leaves_what_was_there(tmp_path: Path, there: bool) -> None:
     folder = tmp_path / "out"
     if there:
         write_together(folder, {"day/a.set": "old"}, force=False)

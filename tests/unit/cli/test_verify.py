@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]
 
 
 @pytest.fixture
-def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run `keyroll verify …`; gives exit code, stdout, stderr."""
 
-    def run(*arguments):
+    def run(*arguments: Path | str | int) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["keyroll", "verify", *map(str, arguments)])
         with pytest.raises(SystemExit) as caught:
             cli.main()
@@ -32,16 +33,16 @@ def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
-def capture(name):
+def capture(name: str) -> Path:
     return DATA / f"{name}.pcap"
 
 
-def keys(name):
+def keys(name: str) -> Path:
     return DATA / f"{name}.keys.yaml"
 
 
 @pytest.fixture
-def wrong_keys(tmp_path: Path):
+def wrong_keys(tmp_path: Path) -> Path:
     """The keys of v4-sha1 with the second key's secret changed."""
     path = tmp_path / "wrong.yaml"
     text = keys("v4-sha1").read_text()
@@ -51,7 +52,7 @@ def wrong_keys(tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_kernel_captures_are_right(keyroll, name) -> None:
+def test_kernel_captures_are_right(keyroll: Callable[..., tuple[int, str, str]], name: str) -> None:
     code, out, err = keyroll(capture(name), "--keys", keys(name))
     assert (code, err) == (0, "")
     segments = len(list(read_packets(capture(name))))
@@ -60,7 +61,9 @@ def test_kernel_captures_are_right(keyroll, name) -> None:
     assert "(key 2) from" in out
 
 
-def test_a_changed_secret_is_shown_packet_by_packet(keyroll, wrong_keys) -> None:
+def test_a_changed_secret_is_shown_packet_by_packet(
+    keyroll: Callable[..., tuple[int, str, str]], wrong_keys: Path
+) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), "--keys", wrong_keys)
     assert code == 1
     assert out.count("bad-mac. Its KeyID is key 2's") == 24
@@ -72,7 +75,7 @@ def test_a_changed_secret_is_shown_packet_by_packet(keyroll, wrong_keys) -> None
     assert every.count("bad-mac. Its") == 24
 
 
-def test_json_has_all_of_it(keyroll, wrong_keys) -> None:
+def test_json_has_all_of_it(keyroll: Callable[..., tuple[int, str, str]], wrong_keys: Path) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), "--keys", wrong_keys, "--json")
     found = json.loads(out)
     (only,) = found["captures"]
@@ -95,7 +98,9 @@ def test_json_has_all_of_it(keyroll, wrong_keys) -> None:
     assert (near["keys"][0]["first_packet"], near["keys"][0]["last_packet"]) == (1, 28)
 
 
-def test_several_captures_are_judged_side_by_side(keyroll, wrong_keys) -> None:
+def test_several_captures_are_judged_side_by_side(
+    keyroll: Callable[..., tuple[int, str, str]], wrong_keys: Path
+) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), capture("v6-cmac"), "--keys", wrong_keys, "--json")
     found = json.loads(out)
     assert code == 1
@@ -103,7 +108,7 @@ def test_several_captures_are_judged_side_by_side(keyroll, wrong_keys) -> None:
     assert found["captures"][1]["totals"]["segments"] == 0
 
 
-def test_a_capture_in_several_files_is_one(keyroll, tmp_path: Path) -> None:
+def test_a_capture_in_several_files_is_one(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     octets = capture("v4-sha1").read_bytes()
     packets = list(read_packets(capture("v4-sha1")))
     cut = 24 + sum(16 + len(packet.data) for packet in packets[:20])
@@ -121,7 +126,9 @@ def test_a_capture_in_several_files_is_one(keyroll, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_cut_capture_shows_what_is_whole_and_ends_with_2(keyroll, tmp_path: Path, zipped) -> None:
+def test_a_cut_capture_shows_what_is_whole_and_ends_with_2(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, zipped: bool
+) -> None:
     octets = capture("v4-sha1").read_bytes()
     path = tmp_path / "cut.pcap"
     path.write_bytes(gzip.compress(octets)[:-900] if zipped else octets[:-5])
@@ -132,7 +139,9 @@ def test_a_cut_capture_shows_what_is_whole_and_ends_with_2(keyroll, tmp_path: Pa
 
 
 @pytest.mark.parametrize("octets", [b"", b"\0" * 100, bytes(range(256)) * 9])
-def test_what_is_no_capture_ends_with_2_and_a_sentence(keyroll, tmp_path: Path, octets) -> None:
+def test_what_is_no_capture_ends_with_2_and_a_sentence(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, octets: bytes
+) -> None:
     path = tmp_path / "no.pcap"
     path.write_bytes(octets)
     code, out, err = keyroll(path, "--keys", keys("v4-sha1"))
@@ -141,13 +150,13 @@ def test_what_is_no_capture_ends_with_2_and_a_sentence(keyroll, tmp_path: Path, 
     assert "Traceback" not in out + err
 
 
-def test_nothing_to_protect_ends_with_2(keyroll) -> None:
+def test_nothing_to_protect_ends_with_2(keyroll: Callable[..., tuple[int, str, str]]) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), "--keys", keys("v6-cmac"))
     assert code == 2
     assert "No segment of 49 packets must be protected" in out
 
 
-def test_an_unknown_link_type_is_named(keyroll, tmp_path: Path) -> None:
+def test_an_unknown_link_type_is_named(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     path = tmp_path / "usb.pcap"
     octets = bytearray(capture("v4-sha1").read_bytes())
     octets[20:24] = struct.pack("<I", 189)
@@ -178,7 +187,11 @@ def test_an_unknown_link_type_is_named(keyroll, tmp_path: Path) -> None:
     ],
 )
 def test_wrong_use_ends_with_2_and_says_what_to_do(
-    keyroll, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments, word
+    keyroll: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: tuple[str, ...],
+    word: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     code, _, err = keyroll(*arguments)
@@ -186,7 +199,9 @@ def test_wrong_use_ends_with_2_and_says_what_to_do(
     assert word in err
 
 
-def test_an_annotated_copy_says_each_verdict(keyroll, tmp_path: Path, wrong_keys) -> None:
+def test_an_annotated_copy_says_each_verdict(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, wrong_keys: Path
+) -> None:
     copy = tmp_path / "out.pcapng"
     code, _, _ = keyroll(capture("v4-sha1"), "--keys", wrong_keys, "--annotate", copy)
     assert code == 1
@@ -205,15 +220,15 @@ def test_an_annotated_copy_says_each_verdict(keyroll, tmp_path: Path, wrong_keys
     assert wrong_keys.read_text() == text
 
 
-def test_a_full_disk_is_said_in_a_sentence(keyroll) -> None:
+def test_a_full_disk_is_said_in_a_sentence(keyroll: Callable[..., tuple[int, str, str]]) -> None:
     code, _, err = keyroll(capture("v4-sha1"), "--keys", keys("v4-sha1"), "--annotate", "/dev/full")
     assert (code, err) == (2, "keyroll: /dev/full: cannot be written: No space left on device\n")
 
 
 @pytest.mark.parametrize("more", [[], ["--json"]])
-def test_output_that_cannot_be_written_is_no_verdict(more) -> None:
+def test_output_that_cannot_be_written_is_no_verdict(more: list[str]) -> None:
     """Exit code 1 would say that a segment is bad."""
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).with_name("keyroll"),
         "verify",
         capture("v4-sha1"),
@@ -226,7 +241,7 @@ def test_output_that_cannot_be_written_is_no_verdict(more) -> None:
     assert (done.returncode, done.stderr) == (2, "keyroll: the output: No space left on device\n")
 
 
-def test_several_pipes_are_each_read_once(keyroll, tmp_path: Path) -> None:
+def test_several_pipes_are_each_read_once(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     pipes = [tmp_path / "one", tmp_path / "two"]
     for pipe in pipes:
         os.mkfifo(pipe)
@@ -258,9 +273,11 @@ SECOND = bytes.fromhex("6b65726e656c2d616f206b65792074776f2c207468697274792d7477
 
 
 @pytest.fixture
-def configs(tmp_path: Path):
-    def write(*, second=SECOND, second_there=SECOND, start="2026-11-23.23:30:00 +0000"):
-        paths = []
+def configs(tmp_path: Path) -> Callable[..., list[str | Path]]:
+    def write(
+        *, second: str = SECOND, second_there: str = SECOND, start: str = "2026-11-23.23:30:00 +0000"
+    ) -> list[str | Path]:
+        paths: list[str | Path] = []
         for name, near, far, secret in (("R1", 1, 2, second), ("R2", 2, 1, second_there)):
             path = tmp_path / f"{name}.conf"
             path.write_text(CONFIG.format(name=name, near=near, far=far, second=secret, start=start))
@@ -270,21 +287,27 @@ def configs(tmp_path: Path):
     return write
 
 
-def test_two_configurations_serve_as_keys(keyroll, configs) -> None:
+def test_two_configurations_serve_as_keys(
+    keyroll: Callable[..., tuple[int, str, str]], configs: Callable[..., list[str | Path]]
+) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), *configs())
     assert code == 0
     assert "(R1 to R2)" in out
     assert "key 1" in out
 
 
-def test_a_receiver_with_another_secret_would_drop_the_segments(keyroll, configs) -> None:
+def test_a_receiver_with_another_secret_would_drop_the_segments(
+    keyroll: Callable[..., tuple[int, str, str]], configs: Callable[..., list[str | Path]]
+) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), *configs(second_there="something else"))
     assert code == 1
     assert out.count("refused. R1's key 1 signed it; under R2's key 1 the MAC is another: the secrets differ") == 11
     assert "something else" not in out
 
 
-def test_windows_count_unless_times_are_left_out(keyroll, configs) -> None:
+def test_windows_count_unless_times_are_left_out(
+    keyroll: Callable[..., tuple[int, str, str]], configs: Callable[..., list[str | Path]]
+) -> None:
     arguments = configs(start="2026-11-24.12:00:00 +0000")
     code, out, _ = keyroll(capture("v4-sha1"), *arguments)
     assert code == 1
@@ -297,7 +320,12 @@ def test_windows_count_unless_times_are_left_out(keyroll, configs) -> None:
 
 @pytest.mark.parametrize("how", [["--json"], ["--show", "0"], ["--annotate", "copy.pcapng"]])
 def test_no_output_holds_a_secret(
-    keyroll, configs, wrong_keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how
+    keyroll: Callable[..., tuple[int, str, str]],
+    configs: Callable[..., list[str | Path]],
+    wrong_keys: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    how: list[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     secrets = [SECOND, SECOND.encode().hex(), "kernel-ao-key-one", b"kernel-ao-key-one".hex(), "6b65726e656c"]
@@ -345,7 +373,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert peaks[1] < peaks[0] + 3000  # KiB
 
 
-def test_a_capture_that_a_router_wrote_itself(keyroll, tmp_path: Path) -> None:
+def test_a_capture_that_a_router_wrote_itself(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     path = tmp_path / "router.pcap"
     frames = [b"MGC\x83\x00\x00\x02\0\0\0" + packet.data[14:] for packet in read_packets(capture("v4-sha1"))]
     records = (struct.pack("<IIII", number, 0, len(frame), len(frame)) + frame for number, frame in enumerate(frames))
@@ -356,18 +384,21 @@ def test_a_capture_that_a_router_wrote_itself(keyroll, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("piped", ["capture", "keys"])
-def test_a_dash_is_standard_input(piped) -> None:
+def test_a_dash_is_standard_input(piped: str) -> None:
+    arguments: list[str | Path]
     arguments = [capture("v4-sha1"), "--keys", "-"] if piped == "keys" else ["-", "--keys", keys("v4-sha1")]
     octets = keys("v4-sha1").read_bytes() if piped == "keys" else capture("v4-sha1").read_bytes()
-    command = [Path(sys.executable).with_name("keyroll"), "verify", *arguments]
+    command: list[str | Path] = [Path(sys.executable).with_name("keyroll"), "verify", *arguments]
     done = subprocess.run(command, input=octets, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"49 good, 0 bad" in done.stdout
 
 
-def test_what_no_capture_can_show_is_said_and_not_green(keyroll, configs) -> None:
+def test_what_no_capture_can_show_is_said_and_not_green(
+    keyroll: Callable[..., tuple[int, str, str]], configs: Callable[..., list[str | Path]]
+) -> None:
     arguments = configs()
-    with arguments[1].open("a") as file:
+    with Path(arguments[1]).open("a") as file:
         file.write("protocols { bgp { group g { dynamic-neighbor d { peer-auto-discovery { interface ge-0/0/1.0; } }\n")
         file.write("authentication-algorithm ao; authentication-key-chain c; } } }\n")
     code, out, _ = keyroll(capture("v4-sha1"), *arguments)
@@ -387,12 +418,14 @@ def test_nothing_heavy_is_imported() -> None:
         "heavy = {'netmiko', 'paramiko', 'asyncssh', 'scapy', 'textfsm', 'pytest', 'pydantic'}\n"
         "print(sorted(heavy.intersection(sys.modules)), code, file=sys.stderr)\n"
     )
-    command = [sys.executable, "-c", program, "verify", capture("v4-sha1"), "--keys", keys("v4-sha1")]
+    command: list[str | Path] = [sys.executable, "-c", program, "verify", capture("v4-sha1"), "--keys", keys("v4-sha1")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == "[] 0\n"
 
 
-def test_all_offending_packets_are_shown_from_disk(keyroll, wrong_keys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_offending_packets_are_shown_from_disk(
+    keyroll: Callable[..., tuple[int, str, str]], wrong_keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is shown of many packets does not fill the memory: more than a little of it goes to a file."""
     arguments = (capture("v4-sha1"), "--keys", wrong_keys)
     monkeypatch.setattr("keyroll.capture.verify.report._SPOOLED_MAX", 100)

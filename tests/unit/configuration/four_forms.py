@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from xml.sax.saxutils import escape
 
 SECRET = "kettleDrum77"
@@ -89,8 +90,8 @@ def xml(statements: tuple[Statement, ...], indent: str = "  ") -> Iterator[str]:
                 yield indent + text
 
 
-def as_json(statements: tuple[Statement, ...]):
-    made = {}
+def as_json(statements: tuple[Statement, ...]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
     for one in statements:
         mark = {"inactive": True}
         if one.below is not None:

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.configuration.four_forms import SECRET, SECRETS, forms, leaf, level
+from hypothesis.strategies import DataObject
+from tests.unit.configuration.four_forms import SECRET, SECRETS, Statement, forms, leaf, level
 
 from keyroll.configuration import Configuration, ConfigurationError, Kind, match, read
 from keyroll.configuration.usage import lint_ends, lint_usage, subject_of
@@ -33,7 +34,7 @@ KEY = level(
 MIRROR = {"11": "12", "12": "11", "192.0.2.1": "192.0.2.2", "192.0.2.2": "192.0.2.1", "192.0.2.1/30": "192.0.2.2/30"}
 
 
-def router(*, turned=False):
+def router(*, turned: bool = False) -> tuple[Statement, ...]:
     """Two routers of one protected session; `turned` is the other one."""
     whole = (
         level("system", leaf("host-name", "edge")),
@@ -64,12 +65,12 @@ def router(*, turned=False):
     return mirrored(whole) if turned else whole
 
 
-def mirrored(statements):
+def mirrored(statements: tuple[Statement, ...]) -> tuple[Statement, ...]:
     return tuple(
         replace(
             one,
-            name=MIRROR.get(one.name, one.name),
-            value=MIRROR.get(one.value, one.value),
+            name=one.name and MIRROR.get(one.name, one.name),
+            value=one.value and MIRROR.get(one.value, one.value),
             below=None if one.below is None else mirrored(one.below),
         )
         for one in statements
@@ -118,7 +119,7 @@ def green(configuration: Configuration) -> bool:
 
 
 @pytest.mark.parametrize("form", NEAR)
-def test_the_whole_configuration_is_green_in_every_form(form):
+def test_the_whole_configuration_is_green_in_every_form(form: str) -> None:
     assert green(read(NEAR[form], "near"))
 
 
@@ -128,7 +129,7 @@ NAMED = re.compile(r"xe-0/0/0|\bup\b|upstream|west|edge\b|\b0\b|configuration\b|
 """Words that are names of one's own choice, or a terminal's."""
 
 
-def same_meaning(form, line, mutation, word):
+def same_meaning(form: str, line: str, mutation: str, word: str | None) -> bool:
     """Whether the model says that the damaged text may still mean the same."""
     if HARMLESS.search(line):
         return True
@@ -141,11 +142,12 @@ def same_meaning(form, line, mutation, word):
 MUTATIONS = st.sampled_from(["cut", "double", "word", "glue"])
 
 
-def damaged(data, text):
+def damaged(data: DataObject, text: str) -> tuple[str, str, str, str | None]:
     lines = text.split("\n")
     number = data.draw(st.integers(0, len(lines) - 1))
     mutation = data.draw(MUTATIONS)
-    line, word = lines[number], None
+    line = lines[number]
+    word: str | None = None
     if mutation == "cut":
         del lines[number]
     elif mutation == "double":
@@ -163,7 +165,7 @@ def damaged(data, text):
     return "\n".join(lines), line, mutation, word
 
 
-def survived(text):
+def survived(text: str) -> Configuration | None:
     """Read a text and all that is said of it; return the configuration, or None where it is refused by name."""
     try:
         configuration = read(text, "near")
@@ -178,7 +180,7 @@ def survived(text):
     return configuration
 
 
-def names_of(configuration):
+def names_of(configuration: Configuration | None) -> str:
     """All names in a text: where damage took `key 4 secret` away, the secret is the chain's name, nobody can tell."""
     if configuration is None:
         return ""
@@ -191,7 +193,7 @@ def names_of(configuration):
     )
 
 
-def check_damaged_line(data):
+def check_damaged_line(data: DataObject) -> None:
     form = data.draw(st.sampled_from(sorted(NEAR)))
     text, line, mutation, word = damaged(data, NEAR[form])
     configuration = survived(text)
@@ -199,7 +201,7 @@ def check_damaged_line(data):
         assert same_meaning(form, line, mutation, word), (form, mutation, line, word)
 
 
-def check_damaged_text(data):
+def check_damaged_text(data: DataObject) -> None:
     form = data.draw(st.sampled_from(sorted(NEAR)))
     text = NEAR[form]
     for _ in range(data.draw(st.integers(1, 3))):
@@ -215,37 +217,37 @@ def check_damaged_text(data):
 
 @given(st.data())
 @settings(max_examples=120)
-def test_a_damaged_line_of_the_session_or_its_chain_is_never_green(data):
+def test_a_damaged_line_of_the_session_or_its_chain_is_never_green(data: DataObject) -> None:
     check_damaged_line(data)
 
 
 @given(st.data())
 @settings(max_examples=80)
-def test_a_damaged_text_gives_a_named_error_or_a_finding_and_no_secret(data):
+def test_a_damaged_text_gives_a_named_error_or_a_finding_and_no_secret(data: DataObject) -> None:
     check_damaged_text(data)
 
 
 @pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60_000)
-def test_many_damaged_lines_are_never_green(data):
+def test_many_damaged_lines_are_never_green(data: st.DataObject) -> None:
     check_damaged_line(data)
 
 
 @pytest.mark.slow
 @given(st.data())
 @settings(max_examples=40_000)
-def test_many_damaged_texts_are_survived(data):
+def test_many_damaged_texts_are_survived(data: st.DataObject) -> None:
     check_damaged_text(data)
 
 
 @given(st.text())
 @settings(max_examples=40)
-def test_any_text_is_read_or_refused_by_name(text):
+def test_any_text_is_read_or_refused_by_name(text: str) -> None:
     survived(text)
 
 
-def test_a_finding_is_where_the_damage_is():
+def test_a_finding_is_where_the_damage_is() -> None:
     text = NEAR["curly"].replace("authentication-algorithm ao;", "authentication-algorithm aoo;")
     (finding,) = read(text, "near").findings
     assert finding.kind is Kind.INVALID_VALUE

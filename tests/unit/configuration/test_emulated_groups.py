@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keyroll.configuration import Kind, read
+from keyroll.configuration.reading import Configuration
 from keyroll.emulator.contract.model import Backend
 from keyroll.emulator.junos.commit.datastore import Datastore
 from keyroll.emulator.junos.commit.load import load_set
@@ -21,7 +22,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 class Machine:
     """A machine half with a clock, which is never told anything."""
 
-    def now(self):
+    def now(self) -> datetime:
         return NOW
 
 
@@ -42,7 +43,7 @@ NAMES = st.sampled_from(["G", "H"])
 
 
 @st.composite
-def texts(draw: st.DrawFn):
+def texts(draw: st.DrawFn) -> list[str]:
     lines = [
         "set protocols bgp group CORE-1 neighbor 192.0.2.2",
         "set protocols bgp group EDGE neighbor 192.0.2.6",
@@ -56,7 +57,7 @@ def texts(draw: st.DrawFn):
     return lines
 
 
-def meaning(configuration):
+def meaning(configuration: Configuration) -> dict[str, tuple[object, ...]]:
     return {
         str(one.peer): (
             one.authentication.algorithm and one.authentication.algorithm.value,
@@ -69,7 +70,7 @@ def meaning(configuration):
 
 
 @given(texts())
-def test_both_expand_groups_to_the_same_sessions(lines) -> None:
+def test_both_expand_groups_to_the_same_sessions(lines: list[str]) -> None:
     store = Datastore(ROOT, cast("Backend", Machine()), host_name="R1")
     assert not load_set(store, "\n".join(lines), (), CONTEXT).mistakes
     expanded = read("\n".join(set_lines(expand(store.candidate))), "emulated")

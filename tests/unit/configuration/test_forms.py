@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import assume, given, settings
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from tests.unit.configuration.four_forms import SECRETS, Statement, curly, forms, leaf, level, set_lines
 
 from keyroll.configuration import ConfigurationError, read
+from keyroll.configuration.reading import Configuration
+from keyroll.configuration.sessions import Placed
 
 NAMES = st.sampled_from(["A", "B", "CORE-1", "CORE-2", "ix"])
 ADDRESSES = st.sampled_from(["192.0.2.2", "192.0.2.6", "198.51.100.3", "2001:db8::2", "nonsense"])
@@ -17,13 +20,13 @@ CHAIN_NAMES = st.sampled_from(["KA", "KB"])
 FLAGS = st.booleans()
 
 
-def some(draw, *choices):
+def some(draw: st.DrawFn, *choices: Statement) -> tuple[Statement, ...]:
     """Draw which of the statements are there."""
     return tuple(one for one in choices if draw(FLAGS))
 
 
 @st.composite
-def authentication(draw: st.DrawFn):
+def authentication(draw: st.DrawFn) -> tuple[Statement, ...]:
     algorithm = draw(st.sampled_from(["ao", "ao", "hmac-sha-1-96", "bogus"]))
     return some(
         draw,
@@ -35,7 +38,7 @@ def authentication(draw: st.DrawFn):
 
 
 @st.composite
-def bgp_groups(draw: st.DrawFn, names=NAMES):
+def bgp_groups(draw: st.DrawFn, names: st.SearchStrategy[str] = NAMES) -> tuple[Statement, ...]:
     found = []
     for name in draw(st.lists(names, max_size=2, unique=True)):
         neighbors = [
@@ -72,7 +75,7 @@ def bgp_groups(draw: st.DrawFn, names=NAMES):
 
 
 @st.composite
-def keys(draw: st.DrawFn):
+def keys(draw: st.DrawFn) -> Statement:
     number = draw(st.sampled_from(["1", "2", "70"]))
     return level(
         "key",
@@ -90,7 +93,7 @@ def keys(draw: st.DrawFn):
 
 
 @st.composite
-def protocols(draw: st.DrawFn, names=NAMES):
+def protocols(draw: st.DrawFn, names: st.SearchStrategy[str] = NAMES) -> Statement:
     bgp = level(
         "bgp",
         *draw(authentication()),
@@ -102,7 +105,7 @@ def protocols(draw: st.DrawFn, names=NAMES):
 
 
 @st.composite
-def configurations(draw: st.DrawFn):
+def configurations(draw: st.DrawFn) -> tuple[Statement, ...]:
     wild = st.sampled_from(["<*>", "<CORE-*>", "<[AB]>", "A", "CORE-1"])
     groups = [
         level("groups", draw(protocols(wild)), name=name)
@@ -125,10 +128,10 @@ def configurations(draw: st.DrawFn):
     )
 
 
-def meaning(configuration):
+def meaning(configuration: Configuration) -> tuple[object, ...]:
     """What a configuration says, without places."""
 
-    def bare(placed):
+    def bare(placed: Placed[Any] | None) -> tuple[str, str | None] | None:
         return None if placed is None else (str(placed.value), placed.group)
 
     sessions = [
@@ -152,7 +155,7 @@ def meaning(configuration):
     return sorted(map(repr, sessions)), chains, findings
 
 
-def check_forms(statements) -> None:
+def check_forms(statements: tuple[Statement, ...]) -> None:
     told = {form: meaning(read(text, "router")) for form, text in forms(statements).items()}
     assert told["set"] == told["curly"]
     assert told["xml"] == told["curly"]
@@ -161,14 +164,14 @@ def check_forms(statements) -> None:
 
 @given(configurations())
 @settings(max_examples=12)
-def test_the_four_forms_give_the_same_sessions_chains_and_findings(statements) -> None:
+def test_the_four_forms_give_the_same_sessions_chains_and_findings(statements: tuple[Statement, ...]) -> None:
     check_forms(statements)
 
 
 @pytest.mark.slow
 @given(configurations())
 @settings(max_examples=2_000)
-def test_many_configurations_mean_the_same_in_four_forms(statements) -> None:
+def test_many_configurations_mean_the_same_in_four_forms(statements: tuple[Statement, ...]) -> None:
     check_forms(statements)
 
 
@@ -202,14 +205,14 @@ TREES = st.recursive(
 
 @given(st.lists(TREES, min_size=1, max_size=4))
 @settings(max_examples=25)
-def test_set_and_curly_give_the_same_word_paths(trees) -> None:
-    text = "\n".join(curly(trees))
+def test_set_and_curly_give_the_same_word_paths(trees: list[Statement]) -> None:
+    text = "\n".join(curly(tuple(trees)))
     assume(not re.search(r"\bbgp \d", text))  # so VyOS writes an AS: in curly form it is named as what it would be
     try:
         one = read(text, "x")
     except ConfigurationError as error:
         with pytest.raises(ConfigurationError, match=re.escape(error.message)):
-            read("\n".join(set_lines(trees)), "x")
+            read("\n".join(set_lines(tuple(trees))), "x")
         return
-    other = read("\n".join(set_lines(trees)), "x")
+    other = read("\n".join(set_lines(tuple(trees))), "x")
     assert sorted(one.tree.paths()) == sorted(other.tree.paths())

@@ -3,42 +3,44 @@
 import pytest
 
 from keyroll.configuration import Kind, read
+from keyroll.configuration.sessions import Session
 
 SESSION = "set protocols bgp group CORE-1 neighbor 192.0.2.2\n"
 
 
-def session(text):
+def session(text: str) -> Session:
     (found,) = read(SESSION + text, "r").main.sessions
     return found
 
 
-def chain_of(text):
+def chain_of(text: str) -> str | None:
     found = session(text)
-    return found.authentication.chain and found.authentication.chain.value
+    chain = found.authentication.chain
+    return None if chain is None else chain.value
 
 
-def kinds(text):
+def kinds(text: str) -> set[Kind]:
     return {doubt.kind for doubt in session(text).doubts}
 
 
-def brings(group, chain, at="group CORE-1") -> str:
+def brings(group: str, chain: str, at: str = "group CORE-1") -> str:
     return f"set groups {group} protocols bgp {at} authentication-key-chain {chain}\n"
 
 
 @pytest.mark.parametrize("pattern", ["<*>", "<CORE-*>", "<[BC]ORE-?>", '"<[A-C]*>"'])
-def test_a_wildcard_stands_for_names_that_match(pattern) -> None:
+def test_a_wildcard_stands_for_names_that_match(pattern: str) -> None:
     text = brings("G", "K", f"group {pattern}") + "set protocols bgp apply-groups G\n"
     assert chain_of(text) == "K"
     assert kinds(text) == set()
 
 
 @pytest.mark.parametrize("pattern", ["<EDGE-*>", "<core-*>", "<CORE>", "CORE-*"])
-def test_a_wildcard_that_does_not_match_brings_nothing(pattern) -> None:
+def test_a_wildcard_that_does_not_match_brings_nothing(pattern: str) -> None:
     assert chain_of(brings("G", "K", f"group {pattern}") + "set protocols bgp apply-groups G\n") is None
 
 
 @pytest.mark.parametrize("level", ["", "protocols ", "protocols bgp ", "protocols bgp group CORE-1 "])
-def test_a_group_may_be_applied_at_any_level(level) -> None:
+def test_a_group_may_be_applied_at_any_level(level: str) -> None:
     assert chain_of(brings("G", "K") + f"set {level}apply-groups G\n") == "K"
 
 
@@ -64,7 +66,7 @@ def test_groups_inside_groups_are_followed_and_circles_end() -> None:
 
 
 @pytest.mark.parametrize("group", ["re0", "re1", "node0", '"${node}"'])
-def test_what_only_one_routing_engine_has_may_be_in_force(group) -> None:
+def test_what_only_one_routing_engine_has_may_be_in_force(group: str) -> None:
     text = brings(group, "K") + f"set apply-groups [ {group} ]\n"
     assert chain_of(text) is None
     assert kinds(text) == {Kind.MAYBE}

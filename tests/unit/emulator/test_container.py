@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from asyncio.streams import StreamReader, StreamWriter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -37,7 +39,7 @@ def test_the_surroundings_are_read() -> None:
         ("KEYROLL_WAIT_SCALE", "x"),
     ],
 )
-def test_a_wrong_value_is_named(name, value) -> None:
+def test_a_wrong_value_is_named(name: str, value: str) -> None:
     with pytest.raises(ProcessError, match=f"invalid {name} '{value}'"):
         ContainerSettings.read({name: value}, "R1")
 
@@ -64,7 +66,9 @@ def test_a_long_wait_for_links_is_told(monkeypatch: pytest.MonkeyPatch, caplog: 
     assert "a container that is restarted alone has lost them: deploy the lab again" in caplog.text
 
 
-def converse(*words: str, answer) -> subprocess.CompletedProcess[str]:
+def converse(
+    *words: str, answer: Callable[[StreamReader, StreamWriter, Greeting], Awaitable[None]]
+) -> subprocess.CompletedProcess[str]:
     """Run `image/cli` against a console whose router is `answer`."""
 
     async def act(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -94,7 +98,7 @@ def _short_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
 def test_one_command_is_asked_and_its_answer_printed_with_nothing_on_stderr() -> None:
     seen = []
 
-    async def router(_reader, writer, greeting: Greeting) -> None:
+    async def router(_reader: StreamReader, writer: StreamWriter, greeting: Greeting) -> None:
         seen.append((greeting.command, greeting.pty))
         writer.write(b"Hostname: R1\n")
         await writer.drain()
@@ -105,7 +109,7 @@ def test_one_command_is_asked_and_its_answer_printed_with_nothing_on_stderr() ->
 
 
 def test_without_a_command_what_is_typed_goes_to_the_router() -> None:
-    async def router(reader, writer, greeting: Greeting) -> None:
+    async def router(reader: StreamReader, writer: StreamWriter, greeting: Greeting) -> None:
         assert greeting.command is None
         writer.write(b"you said: " + await reader.readline())
         await writer.drain()
@@ -121,7 +125,7 @@ def test_a_router_that_is_not_there_is_said() -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"x\n", b"[]\n", b'{"v": 2}\n', b'{"v": 1, "command": 3}\n'])
-def test_what_is_no_greeting_is_refused(line) -> None:
+def test_what_is_no_greeting_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Greeting.parse(line)
 

@@ -6,16 +6,16 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from keyroll.emulator.contract.model import BackendError, RouterNote, TcpConnection
-from keyroll.emulator.contract.processes import Death, Logs
+from keyroll.emulator.contract.processes import Child, Death, Logs
 from keyroll.emulator.contract.processes import start as really_start
 from keyroll.emulator.machine import kernel, machine, wire_process
 from keyroll.emulator.machine.machine import Machine
@@ -69,7 +69,7 @@ class Rig:
         status = protocol_status()
         program = PLAYED.replace("STATUS", repr(status)).replace("RECORD", repr(protocol.encode_record(RECORD)))
 
-        def start(name, _command, logs, *, pass_fds):
+        def start(name: str, _command: list[str], logs: Logs, *, pass_fds: tuple[int]) -> Child:
             played = [sys.executable, "-c", program, str(pass_fds[0]), str(self.journal), str(orders)]
             return really_start(name, played, logs, pass_fds=pass_fds)
 
@@ -95,7 +95,7 @@ class Rig:
         pids = list(dict.fromkeys(pid for pid, _ in told))
         return [(pids.index(pid), order) for pid, order in told]
 
-    def play(self, story) -> None:
+    def play(self, story: Callable[[WirePath], Awaitable[None]]) -> None:
         async def act() -> None:
             try:
                 await self.path.start()
@@ -120,11 +120,13 @@ def logs(tmp_path: Path) -> Iterator[Logs]:
 
 
 @pytest.fixture
-def rig(tmp_path: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch):
+def rig(tmp_path: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Rig]:
     return lambda dies_of: Rig(tmp_path, logs, dies_of, monkeypatch)
 
 
-def test_a_successor_gets_the_clock_the_table_and_the_connections_and_then_the_order_that_was_under_way(rig) -> None:
+def test_a_successor_gets_the_clock_the_table_and_the_connections_and_then_the_order_that_was_under_way(
+    rig: Callable[[str], Rig],
+) -> None:
     made = rig("status")
 
     async def story(path: WirePath) -> None:
@@ -144,7 +146,9 @@ def test_a_successor_gets_the_clock_the_table_and_the_connections_and_then_the_o
     assert made.deaths == []
 
 
-def test_a_table_that_met_the_death_is_the_successors(rig) -> None:
+def test_a_table_that_met_the_death_is_the_successors(
+    rig: Callable[[str], Rig],
+) -> None:
     made = rig("clock")
 
     async def story(path: WirePath) -> None:
@@ -155,7 +159,9 @@ def test_a_table_that_met_the_death_is_the_successors(rig) -> None:
     assert [session["peer"] for session in tables[-1]] == [str(PEER)]
 
 
-def test_one_that_dies_again_soon_is_not_replaced(rig) -> None:
+def test_one_that_dies_again_soon_is_not_replaced(
+    rig: Callable[[str], Rig],
+) -> None:
     made = rig("status clock")
 
     async def story(path: WirePath) -> None:
@@ -171,7 +177,7 @@ def test_one_that_dies_again_soon_is_not_replaced(rig) -> None:
     assert [str(death) for death in made.deaths] == ["wire was killed by SIGKILL"]
 
 
-def test_a_successor_that_does_not_come_up_ends_the_wire_path(rig, tmp_path: Path) -> None:
+def test_a_successor_that_does_not_come_up_ends_the_wire_path(rig: Callable[[str], Rig], tmp_path: Path) -> None:
     made = rig("status start")
 
     async def story(path: WirePath) -> None:
@@ -183,7 +189,11 @@ def test_a_successor_that_does_not_come_up_ends_the_wire_path(rig, tmp_path: Pat
     assert "no such interface" in (tmp_path / made.deaths[0].log).read_text()
 
 
-def connection(local, remote, state="ESTABLISHED") -> TcpConnection:
+def connection(
+    local: tuple[IPv4Address | IPv6Address | None, int],
+    remote: tuple[IPv4Address | IPv6Address, int] | None,
+    state: str = "ESTABLISHED",
+) -> TcpConnection:
     return TcpConnection(local, remote, state)
 
 
@@ -217,7 +227,7 @@ def test_sessions_whose_state_died_are_reset_and_the_router_says_so(
     async def known() -> tuple[ConnectionRecord, ...]:
         return ()
 
-    async def clear(port, peer) -> None:
+    async def clear(port: int, peer: IPv4Address) -> None:
         reset.append((port, peer))
 
     monkeypatch.setattr(kernel, "connections", lambda _namespace: [connection((HERE, 40000), (PEER, 179))])

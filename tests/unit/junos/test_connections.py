@@ -80,12 +80,12 @@ tcp6       0      0 2001:db8:12::1:179      2001:db8:12::2:40124    ESTABLISHED 
         HEADER + "tcp4  10.0.12.1.179  10.0.12.2.40123\n",
     ],
 )
-def test_what_is_in_no_known_form_is_an_error_and_never_none(text) -> None:
+def test_what_is_in_no_known_form_is_an_error_and_never_none(text: str) -> None:
     with pytest.raises(OutputError):
         connections(text, router="R1")
 
 
-def lab_of(device) -> Lab:
+def lab_of(device: Device) -> Lab:
     """Return a lab of one router, which is all that a reset looks at."""
     ports = (Port("ge-0/0/0", IPv4Interface("10.0.12.1/30")),)
     one = Router("R1", "127.0.0.1", device.port, device.user, PASSWORD, "vjunos-router", 1, None, None, ports)
@@ -93,18 +93,18 @@ def lab_of(device) -> Lab:
 
 
 @pytest.fixture
-def device(make_device: Callable[..., Device]):
+def device(make_device: Callable[..., Device]) -> Device:
     made = make_device()
     made.replies["show system commit"] = "0   2030-01-01 00:00:00 UTC by admin via cli\n"
     made.replies["show configuration | display set"] = "set system host-name R1\n"
     return made
 
 
-def before(lab):
+def before(lab: Lab) -> dict[str, reset.Before]:
     return {"R1": reset.look(lab.routers["R1"])}
 
 
-def test_a_lab_is_used_again_while_management_connections_are_open(device) -> None:
+def test_a_lab_is_used_again_while_management_connections_are_open(device: Device) -> None:
     lab = lab_of(device)
     device.replies["show system connections"] = HEADER + MANAGEMENT
     known = before(lab)
@@ -122,7 +122,7 @@ def test_a_lab_is_used_again_while_management_connections_are_open(device) -> No
     ],
 )
 def test_a_lab_of_which_nothing_good_can_be_said_is_not_used_again(
-    device, shown, said, monkeypatch: pytest.MonkeyPatch
+    device: Device, shown: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reset, "_CLOSING", reset._POLL)
     lab = lab_of(device)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.unit.known import known
 
 from keyroll.emulator.contract.model import (
     AuthDrops,
+    Backend,
     BackendError,
     BgpState,
     Intent,
@@ -59,7 +61,8 @@ class MemoryMachine:
     """Says that every configured neighbour is up; its clock stands where it was set."""
 
     def __init__(self) -> None:
-        self.clock, self.refuse = T0, None
+        self.clock = T0
+        self.refuse: str | None = None
         self.cleared: list[Any] = []
         self.intent: Intent | None = None
         self.reboots = 0
@@ -95,7 +98,7 @@ class MemoryMachine:
     async def ldp_adjacencies(self) -> list[LdpAdjacency]:
         return [LdpAdjacency(PEER, R2.loopback.ip, "ge-0/0/0.0", 12)]
 
-    async def clear_ldp(self, peer) -> None:
+    async def clear_ldp(self, peer: object) -> None:
         self.cleared.append((peer, "ldp"))
 
     async def auth_drops(self) -> AuthDrops:
@@ -107,7 +110,7 @@ class MemoryMachine:
     async def connections(self) -> list[Any]:
         return []
 
-    def ping(self, address, *, count, source) -> None:
+    def ping(self, address: object, *, count: object, source: object) -> None:
         raise NotImplementedError
 
     async def restart_routing(self) -> None:
@@ -116,7 +119,7 @@ class MemoryMachine:
     async def reboot(self) -> None:
         self.reboots += 1
 
-    async def clear_bgp(self, address, *, soft: bool) -> None:
+    async def clear_bgp(self, address: IPv4Address, *, soft: bool) -> None:
         self.cleared.append((address, soft))
 
 
@@ -126,14 +129,14 @@ def machine() -> MemoryMachine:
 
 
 @pytest.fixture
-def port(machine):
+def port(machine: MemoryMachine) -> Iterator[int]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     sock = socket.create_server(("127.0.0.1", 0))
 
     async def start() -> JunosRouter:
-        router = JunosRouter(machine, host_name="unnamed")
+        router = JunosRouter(cast("Backend", machine), host_name="unnamed")
         await router.listen(sock, {"admin": PASSWORD, "root": PASSWORD})
         return router
 
@@ -146,7 +149,7 @@ def port(machine):
 
 
 @pytest.fixture
-def session(port):
+def session(port: int) -> Iterator[RouterSession]:
     records: list[Exchange] = []
     with RouterSession(Target("R1", "127.0.0.1", port, "admin", PASSWORD), recorder=records.append) as session:
         yield session
@@ -156,7 +159,7 @@ def session(port):
             assert secret not in f"{record.command}{record.raw}{record.error}"
 
 
-def test_the_whole_configuration_is_taken_and_read_back(session, machine):
+def test_the_whole_configuration_is_taken_and_read_back(session: RouterSession, machine: MemoryMachine) -> None:
     session.configure(CONFIGURATION)
     diff = session.compare()
     assert "neighbor 10.0.0.2" in diff
@@ -171,7 +174,7 @@ def test_the_whole_configuration_is_taken_and_read_back(session, machine):
     assert session.compare() == ""
 
 
-def test_what_it_shows_is_understood(session):
+def test_what_it_shows_is_understood(session: RouterSession) -> None:
     session.configure(CONFIGURATION)
     session.commit()
     session.set_clock(T0 + timedelta(minutes=10))
@@ -184,7 +187,7 @@ def test_what_it_shows_is_understood(session):
     assert session.read("show version", Version).hostname == "R1"
 
 
-def test_ldp_routes_neighbours_and_counters_are_understood(session):
+def test_ldp_routes_neighbours_and_counters_are_understood(session: RouterSession) -> None:
     both = base_configuration(R1, R2, sessions={SessionKind.BGP, SessionKind.LDP}, chain=CHAIN.name)
     session.configure([*both, *set_lines(CHAIN)])
     session.commit()
@@ -206,7 +209,7 @@ def test_ldp_routes_neighbours_and_counters_are_understood(session):
     assert (drops.send_dropped, drops.receive_dropped) == (1, 3)
 
 
-def test_a_router_without_protocols_says_so(session):
+def test_a_router_without_protocols_says_so(session: RouterSession) -> None:
     for command in (
         "show bgp summary",
         "show bgp neighbor",
@@ -214,15 +217,18 @@ def test_a_router_without_protocols_says_so(session):
         "show ldp session detail",
         "show ldp neighbor",
     ):
-        assert session.show(command).parsed.running is False
+        parsed: Any = session.show(command).parsed
+        assert parsed.running is False
 
 
-def test_the_clock_is_set_forwards_and_backwards(session):
+def test_the_clock_is_set_forwards_and_backwards(session: RouterSession) -> None:
     for minutes in (31, 5):
         assert session.set_clock(T0 + timedelta(minutes=minutes)) == T0 + timedelta(minutes=minutes)
 
 
-def test_a_chain_that_does_not_exist_is_refused_at_commit_and_taken_back(session, machine):
+def test_a_chain_that_does_not_exist_is_refused_at_commit_and_taken_back(
+    session: RouterSession, machine: MemoryMachine
+) -> None:
     session.configure(CONFIGURATION[: -len(set_lines(CHAIN))])
     with pytest.raises(CommitError, match="Referenced key-chain must be defined"):
         session.commit()
@@ -230,7 +236,7 @@ def test_a_chain_that_does_not_exist_is_refused_at_commit_and_taken_back(session
     assert session.compare() == ""
 
 
-def test_a_machine_that_cannot_do_it_fails_the_commit(session, machine):
+def test_a_machine_that_cannot_do_it_fails_the_commit(session: RouterSession, machine: MemoryMachine) -> None:
     machine.refuse = "no such interface"
     session.configure(CONFIGURATION)
     with pytest.raises(CommitError, match="no such interface"):
@@ -246,23 +252,23 @@ def test_a_machine_that_cannot_do_it_fails_the_commit(session, machine):
         "nonsense",
     ],
 )
-def test_a_bad_line_is_named_and_nothing_of_the_others_stays(session, line):
+def test_a_bad_line_is_named_and_nothing_of_the_others_stays(session: RouterSession, line: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         session.configure(["set system host-name R7", line, "set system nonsense"])
     assert caught.value.line == line.replace("abc", "<secret>")
     assert session.compare() == ""
 
 
-def test_deleting_what_is_not_there_is_a_warning(session):
+def test_deleting_what_is_not_there_is_a_warning(session: RouterSession) -> None:
     assert "warning" in session.configure(["delete protocols bgp group keyroll"]).raw
 
 
-def test_an_unknown_command_is_named(session):
+def test_an_unknown_command_is_named(session: RouterSession) -> None:
     with pytest.raises(CommandError, match=r"syntax error|unknown command"):
         session.show("show nonsense")
 
 
-def test_clearing(session, machine):
+def test_clearing(session: RouterSession, machine: MemoryMachine) -> None:
     session.configure(CONFIGURATION)
     session.commit()
     session.clear_bgp(PEER, soft=True)
@@ -270,6 +276,6 @@ def test_clearing(session, machine):
     assert machine.cleared == [(PEER, True), (PEER, False)]
 
 
-def test_root_lands_in_the_shell_and_goes_on(port):
+def test_root_lands_in_the_shell_and_goes_on(port: int) -> None:
     with RouterSession(Target("R1", "127.0.0.1", port, "root", PASSWORD)) as session:
         assert session.clock() == T0

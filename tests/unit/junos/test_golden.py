@@ -17,6 +17,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
 from tests.unit.known import known
 
 from keyroll.junos.errors import OutputError
@@ -27,7 +28,7 @@ SAMPLES = sorted(GOLDEN.glob("*/*.raw"))
 IDS = [f"{path.parent.name}-{path.stem}" for path in SAMPLES]
 
 
-def plain(value):
+def plain(value: object) -> Any:
     if dataclasses.is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, enum.Enum):
@@ -45,7 +46,7 @@ def expected(raw: Path) -> Any:
 
 
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
-def test_a_sample_becomes_its_record(raw) -> None:
+def test_a_sample_becomes_its_record(raw: Path) -> None:
     wanted = expected(raw)
     record = parse(wanted["command"], raw.read_text(), router="R1")
     assert type(record).__name__ == wanted["record"]
@@ -53,7 +54,7 @@ def test_a_sample_becomes_its_record(raw) -> None:
 
 
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
-def test_a_line_more_is_an_error_that_carries_the_raw_text(raw) -> None:
+def test_a_line_more_is_an_error_that_carries_the_raw_text(raw: Path) -> None:
     command = expected(raw)["command"]
     for place in (0, 1, -1):
         lines = raw.read_text().splitlines()
@@ -106,7 +107,7 @@ def test_the_index_says_which_templates_rest_on_assumptions() -> None:
         ("xshow version", None),
     ],
 )
-def test_commands_find_their_template(command, file) -> None:
+def test_commands_find_their_template(command: str, file: str | None) -> None:
     template = template_for(command)
     assert (template.file if template else None) == file
 
@@ -133,7 +134,7 @@ def test_an_empty_version_or_uptime_is_an_error() -> None:
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
 @given(data=st.data())
 @settings(max_examples=known(settings.default).max_examples // 8)  # of each of the many samples
-def test_a_damaged_sample_is_a_record_or_an_output_error_and_nothing_else(raw, data) -> None:
+def test_a_damaged_sample_is_a_record_or_an_output_error_and_nothing_else(raw: Path, data: DataObject) -> None:
     lines = raw.read_text().splitlines()
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(lines) - 1))

@@ -40,14 +40,19 @@ def test_a_known_secret_is_found_anywhere_but_a_short_one_only_as_a_word() -> No
     assert redact('near "q\\"q\\\\z"', [Secret('q"q\\z')]) == 'near "<secret>"'
 
 
+def as_set_lines(secret: Secret, encoding: Encoding) -> str:
+    return "\n".join(set_lines(Keychain("c", (Key(0, secret),)), encoding))
+
+
+def as_curly(secret: Secret, encoding: Encoding) -> str:
+    return curly([Keychain("c", (Key(0, secret),))], encoding)
+
+
 @given(SECRETS)
 def test_no_form_of_a_chain_shows_its_secret(text: str) -> None:
     secret, marker = Secret(text), Secret("Zq7-Zq7")
     for encoding in Encoding:
-        for write in (
-            lambda s, e: "\n".join(set_lines(Keychain("c", (Key(0, s),)), e)),
-            lambda s, e: curly([Keychain("c", (Key(0, s),))], e),
-        ):
+        for write in (as_set_lines, as_curly):
             shown = redact(write(secret, encoding))
             assert shown == redact(write(marker, encoding))
             assert "Zq7" not in shown

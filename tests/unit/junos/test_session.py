@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from datetime import UTC
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from tests.unit.junos.conftest import Device
 from tests.unit.junos.uptime import T0, UPTIME
 from tests.unit.known import known
 
@@ -28,7 +30,7 @@ PEER = IPv4Address("10.0.0.2")
 GOLDEN = Path(__file__).parent / "golden"
 
 
-def test_a_show_command_gives_its_raw_text_and_its_record(device):
+def test_a_show_command_gives_its_raw_text_and_its_record(device: Device) -> None:
     device.replies["show system uptime"] = UPTIME.format(now=T0)
     records: list[Exchange] = []
     with RouterSession(device.target(), recorder=records.append) as session:
@@ -42,7 +44,9 @@ def test_a_show_command_gives_its_raw_text_and_its_record(device):
 
 
 @pytest.mark.parametrize("secret", ["0", "I", "76"])
-def test_a_secret_that_stands_in_innocent_places_hides_what_is_kept_and_not_what_is_read(device, secret):
+def test_a_secret_that_stands_in_innocent_places_hides_what_is_kept_and_not_what_is_read(
+    device: Device, secret: str
+) -> None:
     device.replies["show bgp summary"] = (GOLDEN / "real" / "bgp_summary_mx_20.4.raw").read_text(encoding="utf-8")
     with RouterSession(device.target(), secrets=[Secret(secret)]) as session:
         exchange = session.show("show bgp summary")
@@ -50,20 +54,20 @@ def test_a_secret_that_stands_in_innocent_places_hides_what_is_kept_and_not_what
     assert not re.search(rf"(?<![\w-]){secret}(?![\w-])", exchange.raw)
 
 
-def test_a_command_without_a_template_is_not_parsed(device):
+def test_a_command_without_a_template_is_not_parsed(device: Device) -> None:
     device.replies["show system alarms"] = "No alarms currently active"
     with RouterSession(device.target()) as session:
         exchange = session.show("show system alarms")
     assert (exchange.raw, exchange.parsed) == ("No alarms currently active", None)
 
 
-def test_an_empty_answer_is_empty(device):
+def test_an_empty_answer_is_empty(device: Device) -> None:
     device.replies["show security keychain nothing"] = ""
     with RouterSession(device.target()) as session:
         assert session.show("show security keychain nothing").raw == ""
 
 
-def test_a_root_login_that_lands_in_the_shell_goes_on_to_the_cli(make_device):
+def test_a_root_login_that_lands_in_the_shell_goes_on_to_the_cli(make_device: Callable[..., Device]) -> None:
     device = make_device(user="root", start_in_shell=True)
     device.replies["show system alarms"] = "none"
     with RouterSession(device.target()) as session:
@@ -71,7 +75,7 @@ def test_a_root_login_that_lands_in_the_shell_goes_on_to_the_cli(make_device):
 
 
 @pytest.mark.parametrize("user", ["admin", "root"])
-def test_a_login_that_is_slow_and_greets_with_prompt_like_text(make_device, user):
+def test_a_login_that_is_slow_and_greets_with_prompt_like_text(make_device: Callable[..., Device], user: str) -> None:
     device = make_device(user=user, start_in_shell=user == "root")
     device.banner = "### Authorised use only -> 100% watched, $ fines ###\nadmin@elsewhere> \nroot@old# \n"
     device.login_delay = 0.7
@@ -81,26 +85,26 @@ def test_a_login_that_is_slow_and_greets_with_prompt_like_text(make_device, user
             assert session.show("show system alarms").raw == "none"
 
 
-def test_what_greets_without_a_prompt_is_no_junos_router(device):
+def test_what_greets_without_a_prompt_is_no_junos_router(device: Device) -> None:
     device.banner, device.login_delay = "Welcome to something else\n> ", 60
     with pytest.raises(SessionError, match=r"no Junos prompt within 1 s after the login"):
         RouterSession(device.target(), deadlines=Deadlines(connect=1)).connect()
 
 
-def test_a_router_that_hangs_up_at_login_is_named(device):
+def test_a_router_that_hangs_up_at_login_is_named(device: Device) -> None:
     device.drop_on = "set cli complete-on-space off"
     with pytest.raises(SessionError, match="lost while logging in"):
         RouterSession(device.target()).connect()
 
 
-def test_a_large_answer_comes_whole(device):
+def test_a_large_answer_comes_whole(device: Device) -> None:
     lines = [f"line {number} of a long answer, with a > and a # in it" for number in range(20_000)]
     device.replies["show log messages"] = "\n".join(lines)
     with RouterSession(device.target()) as session:
         assert session.show("show log messages").raw == "\n".join(lines)
 
 
-def test_a_refused_command_says_who_what_and_in_whose_words(device):
+def test_a_refused_command_says_who_what_and_in_whose_words(device: Device) -> None:
     records: list[Exchange] = []
     with RouterSession(device.target(), recorder=records.append) as session, pytest.raises(CommandError) as caught:
         session.show("show nonsense")
@@ -110,7 +114,7 @@ def test_a_refused_command_says_who_what_and_in_whose_words(device):
     assert records[-1].error == str(caught.value)
 
 
-def test_unreadable_output_is_an_error_that_keeps_the_raw_text_and_is_recorded(device):
+def test_unreadable_output_is_an_error_that_keeps_the_raw_text_and_is_recorded(device: Device) -> None:
     device.replies["show bgp summary"] = "Gruppen: 2"
     records: list[Exchange] = []
     with RouterSession(device.target(), recorder=records.append) as session, pytest.raises(OutputError) as caught:
@@ -121,14 +125,14 @@ def test_unreadable_output_is_an_error_that_keeps_the_raw_text_and_is_recorded(d
     assert "unknown line" in known(records[-1].error)
 
 
-def test_a_wrong_password_is_said_without_saying_it(device):
+def test_a_wrong_password_is_said_without_saying_it(device: Device) -> None:
     with pytest.raises(SessionError, match="refused user or password") as caught:
         RouterSession(device.target(password="wrong-one")).connect()
     assert "wrong-one" not in repr(vars(caught.value))
     assert caught.value.__context__ is None
 
 
-def test_nobody_listening_is_a_named_error(device, quick):
+def test_nobody_listening_is_a_named_error(device: Device, quick: Deadlines) -> None:
     device.stop_listening()
     try:
         with pytest.raises(SessionError, match=r"R1 \(admin@127\.0\.0\.1:\d+\): TCP connection to device failed"):
@@ -137,7 +141,9 @@ def test_nobody_listening_is_a_named_error(device, quick):
         device.listen_again()
 
 
-def test_silence_is_an_error_with_what_was_seen_last_and_the_session_is_not_trusted_again(device, quick):
+def test_silence_is_an_error_with_what_was_seen_last_and_the_session_is_not_trusted_again(
+    device: Device, quick: Deadlines
+) -> None:
     device.hang_on = "show system alarms"
     device.replies["show system uptime"] = UPTIME.format(now=T0)
     with RouterSession(device.target(), deadlines=quick) as session:
@@ -149,19 +155,24 @@ def test_silence_is_an_error_with_what_was_seen_last_and_the_session_is_not_trus
         assert session.clock() == T0
 
 
-def test_a_lost_session_is_named_and_its_changes_are_taken_back_on_reconnect(device):
+def is_dirty(device: Device) -> bool:
+    """Tell it as it is now: mypy would take it to be as it was at the last look."""
+    return device.dirty
+
+
+def test_a_lost_session_is_named_and_its_changes_are_taken_back_on_reconnect(device: Device) -> None:
     device.drop_on = "set system location building X"
     with RouterSession(device.target()) as session:
         with pytest.raises(SessionError, match="lost at"):
             session.configure(["set system host-name R1", device.drop_on])
-        assert device.dirty
+        assert is_dirty(device)
         session.reconnect()
-        assert not device.dirty
+        assert not is_dirty(device)
         session.configure(["set system host-name R1"])
         session.commit()
 
 
-def test_reconnecting_waits_for_a_router_that_boots(device):
+def test_reconnecting_waits_for_a_router_that_boots(device: Device) -> None:
     device.replies["show system alarms"] = "none"
     with RouterSession(device.target()) as session:
         device.stop_listening()
@@ -172,7 +183,7 @@ def test_reconnecting_waits_for_a_router_that_boots(device):
         assert session.show("show system alarms").raw == "none"
 
 
-def test_a_router_that_does_not_come_back_is_named_with_the_last_reason(device):
+def test_a_router_that_does_not_come_back_is_named_with_the_last_reason(device: Device) -> None:
     with RouterSession(device.target()) as session:
         device.stop_listening()
         try:
@@ -184,7 +195,7 @@ def test_a_router_that_does_not_come_back_is_named_with_the_last_reason(device):
             device.listen_again()
 
 
-def test_a_reboot_is_asked_for_confirmed_and_waited_for(device):
+def test_a_reboot_is_asked_for_confirmed_and_waited_for(device: Device) -> None:
     device.replies["show system alarms"] = "none"
     with RouterSession(device.target()) as session:
         session.reboot(within=10)
@@ -193,7 +204,7 @@ def test_a_reboot_is_asked_for_confirmed_and_waited_for(device):
     assert device.heard.count("yes") == 1
 
 
-def test_a_level_that_lines_went_to_does_not_hinder_the_way_back(device):
+def test_a_level_that_lines_went_to_does_not_hinder_the_way_back(device: Device) -> None:
     device.level_after["edit system services"] = "system services"
     device.refusals["set nonsense"] = "syntax error."
     with RouterSession(device.target()) as session:
@@ -207,14 +218,14 @@ def test_a_level_that_lines_went_to_does_not_hinder_the_way_back(device):
     [(None, False, "clear bgp neighbor all"), (None, True, "clear bgp neighbor soft"),
      (PEER, False, "clear bgp neighbor 10.0.0.2"), (PEER, True, "clear bgp neighbor 10.0.0.2 soft")],
 )  # fmt: skip
-def test_clearing_bgp(device, address, soft, command):
+def test_clearing_bgp(device: Device, address: IPv4Address | None, soft: bool, command: str) -> None:
     device.replies[command] = "Cleared 1 connections"
     with RouterSession(device.target()) as session:
         session.clear_bgp(address, soft=soft)
     assert command in device.heard
 
 
-def test_clearing_ldp(device):
+def test_clearing_ldp(device: Device) -> None:
     device.replies["clear ldp session 10.0.0.2"] = device.replies["clear ldp session all"] = ""
     with RouterSession(device.target()) as session:
         session.clear_ldp(PEER)
@@ -223,7 +234,7 @@ def test_clearing_ldp(device):
 
 
 @pytest.mark.parametrize("words", ["BGP is not running", "error: neighbor 10.0.0.2 not found"])
-def test_clearing_what_is_not_there_is_refused(device, words):
+def test_clearing_what_is_not_there_is_refused(device: Device, words: str) -> None:
     device.replies["clear bgp neighbor 10.0.0.2"] = words
     with RouterSession(device.target()) as session, pytest.raises(CommandError, match="not "):
         session.clear_bgp(PEER)
@@ -232,7 +243,7 @@ def test_clearing_what_is_not_there_is_refused(device, words):
 @pytest.mark.parametrize(
     "line", ["set system host-name R1\nset x", "show ver\tsion", "x" * 511, " ", "set \x03", "set caf\xe9"]
 )
-def test_what_a_terminal_would_act_upon_is_not_sent(device, line):
+def test_what_a_terminal_would_act_upon_is_not_sent(device: Device, line: str) -> None:
     with RouterSession(device.target()) as session:
         before = list(device.heard)
         with pytest.raises(ConfigurationError):
@@ -240,7 +251,7 @@ def test_what_a_terminal_would_act_upon_is_not_sent(device, line):
         assert device.heard == before
 
 
-def test_two_threads_on_one_session_take_turns(device):
+def test_two_threads_on_one_session_take_turns(device: Device) -> None:
     for number in range(8):
         device.replies[f"show thing {number}"] = f"answer {number}"
     wrong: list[str] = []

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -31,7 +32,7 @@ def test_seed_label_and_name_each_change_the_secrets() -> None:
 
 
 @given(st.one_of(st.integers(), st.text()), st.text(), st.integers(1, 126))
-def test_a_drawn_secret_has_its_length_and_only_letters_and_digits(seed, label, length) -> None:
+def test_a_drawn_secret_has_its_length_and_only_letters_and_digits(seed: int | str, label: str, length: int) -> None:
     text = draw_secret(seed, label, length).reveal_text()
     assert len(text) == length
     assert text.isascii()
@@ -39,13 +40,15 @@ def test_a_drawn_secret_has_its_length_and_only_letters_and_digits(seed, label, 
 
 
 @pytest.mark.parametrize("length", [0, 127, -1])
-def test_a_secret_of_another_length_is_refused(length) -> None:
+def test_a_secret_of_another_length_is_refused(length: int) -> None:
     with pytest.raises(KeychainError, match="1 to 126"):
         draw_secret(1, "x", length)
 
 
 @given(st.integers(), st.integers(1, 64), st.sampled_from(Ids), st.integers(1, 86400))
-def test_every_generated_key_is_usable_and_no_number_serves_two_keys(seed, count, ids, seconds) -> None:
+def test_every_generated_key_is_usable_and_no_number_serves_two_keys(
+    seed: int, count: int, ids: Ids, seconds: int
+) -> None:
     interval = timedelta(seconds=seconds)
     chain = generate(seed, name="c", count=count, first=T0, ids=ids, interval=interval)
     assert [key.id for key in chain.keys] == list(range(count))
@@ -93,6 +96,6 @@ def test_intervals_are_counted_in_real_time_across_the_end_of_summer_time() -> N
         ({"name": "a b"}, "no spaces"),
     ],
 )
-def test_a_value_out_of_range_is_named(change, message) -> None:
+def test_a_value_out_of_range_is_named(change: dict[str, Any], message: str) -> None:
     with pytest.raises(KeychainError, match=message):
         generate(1, **{"name": "c", "first": T0, **change})

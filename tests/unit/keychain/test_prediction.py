@@ -15,7 +15,7 @@ from keyroll.emulator.wire.bump.receiving import acceptable
 from keyroll.emulator.wire.model import ProtectedSession
 from keyroll.keychain.generate import generate
 from keyroll.keychain.model import Keychain
-from keyroll.keychain.prediction import Change, Clock, Side, predict, predict_all
+from keyroll.keychain.prediction import Change, Clock, Prediction, Side, predict, predict_all
 from keyroll.keychain.schedule import accepts, in_order, send_key
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.simulation import Drop, Simulation, Timetable, from_us, to_us
@@ -31,22 +31,27 @@ def at(minutes: int, seconds: int = 0) -> datetime:
     return T0 + timedelta(minutes=minutes, seconds=seconds)
 
 
-def seconds(number):
+def seconds(number: int) -> timedelta:
     return timedelta(seconds=number)
 
 
 def sides(
-    chain=CHAIN, peer=PEER, *, ahead=0, policy=(Sending.CLOCK, Receiving.TOLERANCE), other=None
+    chain: Keychain = CHAIN,
+    peer: Keychain = PEER,
+    *,
+    ahead: int = 0,
+    policy: tuple[Sending, Receiving] = (Sending.CLOCK, Receiving.TOLERANCE),
+    other: tuple[Sending, Receiving] | None = None,
 ) -> tuple[Side, Side]:
     one = Side("R1", chain, Clock(seconds(ahead)), *policy)
     return one, Side("R2", peer, Clock(), *(other or policy))
 
 
-def gaps(found):
+def gaps(found: Prediction) -> list[tuple[str, datetime, float, Drop | None]]:
     return [(gap.flow.sender, gap.begin, gap.duration.total_seconds(), gap.flow.drop) for gap in found.gaps]
 
 
-def changed(chain: Keychain, key: int, **values) -> Keychain:
+def changed(chain: Keychain, key: int, **values: Any) -> Keychain:
     return replace(chain, keys=tuple(replace(k, **values) if k.id == key else k for k in chain.keys))
 
 
@@ -129,7 +134,7 @@ def test_under_rnext_a_key_outside_the_own_window_is_not_followed() -> None:
         (changed(PEER, 1, start=at(45)), Drop.TOO_EARLY),
     ],
 )
-def test_a_mistake_in_the_second_key_shows_at_its_start_time_with_its_reason(peer, drop) -> None:
+def test_a_mistake_in_the_second_key_shows_at_its_start_time_with_its_reason(peer: Keychain, drop: Drop) -> None:
     found = predict(*sides(peer=peer), BEGIN, END)
     assert gaps(found)[0][:2] == ("R1", at(30))
     assert found.gaps[0].flow.drop is drop
@@ -162,7 +167,7 @@ def test_under_rnext_a_missing_key_on_one_side_keeps_the_old_one_working_which_i
 
 
 @pytest.mark.parametrize("lacking", ["R1", "R2"])
-def test_where_one_router_lacks_the_next_key_no_mix_of_policies_is_hitless(lacking) -> None:
+def test_where_one_router_lacks_the_next_key_no_mix_of_policies_is_hitless(lacking: str) -> None:
     short = replace(CHAIN, keys=CHAIN.keys[:1])
     chain, peer = (short, PEER) if lacking == "R1" else (CHAIN, short.mirrored())
     predictions = predict_all(*sides(chain, peer), BEGIN, END)
@@ -253,7 +258,12 @@ POLICIES = st.tuples(st.sampled_from(Sending), st.sampled_from(Receiving))
     st.integers(1, 6), st.integers(60, 7200), st.integers(0, 3600), st.integers(-3600, 3600), POLICIES, POLICIES
 )  # fmt: skip
 def test_mirrored_chains_are_hitless_while_clocks_differ_by_less_than_the_tolerance(
-    count, interval, tolerance, ahead, mine, theirs
+    count: int,
+    interval: int,
+    tolerance: int,
+    ahead: int,
+    mine: tuple[Sending, Receiving],
+    theirs: tuple[Sending, Receiving],
 ) -> None:
     chain = generate(1, name="c", count=count, first=T0, interval=seconds(interval), tolerance=tolerance)
     begin = T0 + seconds(abs(ahead))
@@ -272,7 +282,9 @@ def test_mirrored_chains_are_hitless_while_clocks_differ_by_less_than_the_tolera
 
 
 @given(st.integers(-4000, 4000), st.integers(0, 4000), POLICIES, POLICIES, st.integers(-4000, 4000))
-def test_swapping_the_routers_changes_nothing_but_the_order(ahead, tolerance, mine, theirs, late) -> None:
+def test_swapping_the_routers_changes_nothing_but_the_order(
+    ahead: int, tolerance: int, mine: tuple[Sending, Receiving], theirs: tuple[Sending, Receiving], late: int
+) -> None:
     chain = replace(CHAIN, tolerance=tolerance)
     peer = changed(chain.mirrored(), 1, start=at(30) + seconds(late))
     one, other = sides(chain, peer, ahead=ahead, policy=mine, other=theirs)
@@ -283,7 +295,9 @@ def test_swapping_the_routers_changes_nothing_but_the_order(ahead, tolerance, mi
 
 @pytest.mark.parametrize("receiving", list(Receiving))
 @pytest.mark.parametrize("minute", [1, 28, 29, 30, 31])
-def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(receiving, minute) -> None:
+def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(
+    receiving: Receiving, minute: int
+) -> None:
     same = changed(CHAIN, 1, send_id=CHAIN.keys[0].send_id, recv_id=CHAIN.keys[0].recv_id)
     peer = same.mirrored()
     found = predict(*sides(same, peer, policy=(Sending.CLOCK, receiving)), BEGIN, END)
@@ -305,7 +319,7 @@ PLANS = st.lists(
 """Keys that share their ids and their secrets often: (start in minutes, send-id, recv-id, secret)."""
 
 
-def planned(plan, *, tolerance):
+def planned(plan: list[tuple[int, ...]], *, tolerance: int) -> Keychain:
     first = CHAIN.keys[0]
     keys = tuple(
         replace(first, id=number, start=at(minute), send_id=send, recv_id=recv, secret=Secret(f"s{secret}"))
@@ -331,7 +345,15 @@ def test_a_session_that_fails_again_and_again_for_years_is_said_to_fail_twice() 
 @given(
     PLANS, PLANS, st.integers(0, 1200), st.integers(-1800, 1800), POLICIES, POLICIES, st.sampled_from([1, 90, 3000])
 )  # fmt: skip
-def test_a_prediction_ends_on_every_pair_of_chains(plan, other, tolerance, ahead, mine, theirs, hold) -> None:
+def test_a_prediction_ends_on_every_pair_of_chains(
+    plan: list[tuple[int, ...]],
+    other: list[tuple[int, ...]],
+    tolerance: int,
+    ahead: int,
+    mine: tuple[Sending, Receiving],
+    theirs: tuple[Sending, Receiving],
+    hold: int,
+) -> None:
     pair = sides(
         planned(plan, tolerance=tolerance), planned(other, tolerance=0), ahead=ahead, policy=mine, other=theirs
     )
@@ -343,7 +365,9 @@ def test_a_prediction_ends_on_every_pair_of_chains(plan, other, tolerance, ahead
 
 
 @given(PLANS, st.integers(0, 1200), st.integers(-30, 90), st.sampled_from(Receiving))
-def test_the_simulation_reads_a_chain_as_the_schedule_does(plan, tolerance, minute, receiving) -> None:
+def test_the_simulation_reads_a_chain_as_the_schedule_does(
+    plan: list[tuple[int, ...]], tolerance: int, minute: int, receiving: Receiving
+) -> None:
     chain = planned(plan, tolerance=tolerance)
     table, keys, now = Timetable.of(chain, receiving), in_order(chain), at(minute)
     active = table.active(to_us(now))

@@ -3,7 +3,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.strategies._internal.core import DataObject
+from hypothesis.strategies import DataObject
 
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.type9 import SALTS, Type9Error, decode_type9, encode_type9

@@ -36,7 +36,7 @@ LONGEST = 48
 
 
 @pytest.fixture(scope="module")
-def files():
+def files() -> list[PurePath]:
     if shutil.which("git") is None:
         pytest.skip("no git on this machine")
     listed = subprocess.run(["git", "-C", str(TREE), "ls-files", "-z"], capture_output=True, text=True, check=False)
@@ -46,24 +46,24 @@ def files():
     return found
 
 
-def words_of(path):
+def words_of(path: PurePath) -> set[str]:
     return set(re.split(r"[^a-z0-9]+", path.as_posix().lower()))
 
 
-def test_no_file_is_named_by_a_metaphor(files) -> None:
+def test_no_file_is_named_by_a_metaphor(files: list[PurePath]) -> None:
     found = {str(path): METAPHORS[word] for path in files for word in words_of(path) & set(METAPHORS)}
     assert found == {}
 
 
-def test_no_file_is_named_by_a_word_that_says_nothing(files) -> None:
+def test_no_file_is_named_by_a_word_that_says_nothing(files: list[PurePath]) -> None:
     assert [str(path) for path in files if words_of(path) & EMPTY] == []
 
 
-def test_names_are_short_enough_to_be_listed(files) -> None:
+def test_names_are_short_enough_to_be_listed(files: list[PurePath]) -> None:
     assert [str(path) for path in files if len(path.name) > LONGEST] == []
 
 
-def test_a_module_and_a_package_of_one_folder_differ_in_more_than_a_plural(files) -> None:
+def test_a_module_and_a_package_of_one_folder_differ_in_more_than_a_plural(files: list[PurePath]) -> None:
     """`step.py` beside `steps.py` may be meant; `step.py` beside `step/` hides one behind the other at import."""
     modules = {path.with_suffix("") for path in files if path.suffix == ".py"}
     packages = {path.parent for path in files if path.name == "__init__.py"}

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="no git on t
 
 
 @pytest.fixture(scope="module")
-def files():
+def files() -> list[Path]:
     """Return the files of this tree that git knows or would add; none where the tree is no clone."""
     listed = subprocess.run(
         [*GIT, "-C", str(TREE), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -29,7 +29,7 @@ def files():
 
 
 @pytest.fixture
-def clone(tmp_path: Path, files):
+def clone(tmp_path: Path, files: list[Path]) -> Path:
     """Return a clone of this tree's files, with one commit and no tag."""
     folder = tmp_path / "clone"
     for path in files:
@@ -41,16 +41,16 @@ def clone(tmp_path: Path, files):
     return folder
 
 
-def git(folder, *words):
+def git(folder: Path, *words: str) -> str:
     return subprocess.run([*GIT, "-C", str(folder), *words], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def commit(folder) -> None:
+def commit(folder: Path) -> None:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", "one")
 
 
-def build(folder, out):
+def build(folder: Path, out: Path) -> Path:
     """Build the wheel of a tree, offline; return it."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -59,7 +59,7 @@ def build(folder, out):
     return wheel
 
 
-def version_in(wheel):
+def version_in(wheel: Path) -> str:
     with zipfile.ZipFile(wheel) as archive:
         (module,) = [name for name in archive.namelist() if name == "keyroll/_version.py"]
         inside = archive.read(module).decode().partition('__version__ = "')[2].partition('"')[0]
@@ -68,7 +68,9 @@ def version_in(wheel):
     return named
 
 
-def test_without_a_tag_the_version_names_the_commit_and_two_packages_are_at_the_top(clone, tmp_path: Path) -> None:
+def test_without_a_tag_the_version_names_the_commit_and_two_packages_are_at_the_top(
+    clone: Path, tmp_path: Path
+) -> None:
     wheel = build(clone, tmp_path / "dist")
     assert version_in(wheel).endswith(git(clone, "rev-parse", "--short=9", "HEAD"))
     with zipfile.ZipFile(wheel) as archive:
@@ -79,13 +81,13 @@ def test_without_a_tag_the_version_names_the_commit_and_two_packages_are_at_the_
 
 
 @pytest.mark.slow
-def test_a_tag_is_the_version(clone, tmp_path: Path) -> None:
+def test_a_tag_is_the_version(clone: Path, tmp_path: Path) -> None:
     git(clone, "tag", "v3.1.4")
     assert version_in(build(clone, tmp_path / "dist")) == "3.1.4"
 
 
 @pytest.mark.slow
-def test_a_shallow_clone_builds_though_it_does_not_have_the_tag(clone, tmp_path: Path) -> None:
+def test_a_shallow_clone_builds_though_it_does_not_have_the_tag(clone: Path, tmp_path: Path) -> None:
     git(clone, "tag", "v3.1.4")
     commit(clone)
     shallow = tmp_path / "shallow"
@@ -95,7 +97,7 @@ def test_a_shallow_clone_builds_though_it_does_not_have_the_tag(clone, tmp_path:
 
 
 @pytest.mark.slow
-def test_a_source_archive_has_the_version_of_the_tag_and_0_0_where_none_is_known(clone, tmp_path: Path) -> None:
+def test_a_source_archive_has_the_version_of_the_tag_and_0_0_where_none_is_known(clone: Path, tmp_path: Path) -> None:
     for tagged in (False, True):
         if tagged:
             git(clone, "tag", "v3.1.4")
@@ -107,7 +109,7 @@ def test_a_source_archive_has_the_version_of_the_tag_and_0_0_where_none_is_known
 
 
 @pytest.mark.slow
-def test_a_source_distribution_builds_the_wheel_that_the_tree_does(clone, tmp_path: Path) -> None:
+def test_a_source_distribution_builds_the_wheel_that_the_tree_does(clone: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
     subprocess.run(command, cwd=clone, capture_output=True, check=True)
     (packed,) = tmp_path.glob("*.tar.gz")

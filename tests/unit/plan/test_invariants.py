@@ -23,7 +23,7 @@ PLANS = 80 if known(settings.default).max_examples < 1000 else 10_000
 
 
 @st.composite
-def requests(draw) -> Request:
+def requests(draw: st.DrawFn) -> Request:
     count = draw(st.integers(1, 4))
     equal = draw(st.booleans())
     first = draw(st.integers(0, 255))
@@ -106,7 +106,7 @@ def planning_again_after_applying_gives_an_empty_plan(request: Request, found: P
 
 @settings(max_examples=PLANS, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(requests())
-def test_every_plan_keeps_what_it_promises(request):
+def test_every_plan_keeps_what_it_promises(request: Request) -> None:
     found = made(request)
     every_state_holds_what_a_chain_must_hold(found)
     changes_follow_each_other_and_are_done_in_time(request, found)
@@ -116,7 +116,7 @@ def test_every_plan_keeps_what_it_promises(request):
 
 
 @pytest.mark.parametrize("mode", [Ids.REVERSED, pytest.param(Ids.EQUAL, marks=pytest.mark.slow)])
-def test_ids_go_round_only_after_all_were_used(mode):
+def test_ids_go_round_only_after_all_were_used(mode: Ids) -> None:
     """Reversed takes two ids a key, 128 pairs; equal takes one, 256."""
     held = chain(key(0, AT - DAY, 0, 0 if mode is Ids.EQUAL else 1))
     count = {Ids.REVERSED: 128, Ids.EQUAL: 256}[mode]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -41,7 +42,7 @@ class Case:
         self.texts = self._texts(list(self._keys()))
         self.options = self._options()
 
-    def _keys(self):
+    def _keys(self) -> Iterator[tuple[datetime, int, int]]:
         """Yield start-time, send-id and recv-id of R1's keys: one 1/1, few, 64 of them, or a chain that ran out."""
         draw = self.random
         count, spacing = draw.choice([(1, DAY), (draw.randint(2, 6), self.every), (64, DAY), (4, 30 * DAY)])
@@ -83,7 +84,7 @@ class Case:
         return words
 
 
-def planned(case: Case, folder: Path) -> dict[str, object] | None:
+def planned(case: Case, folder: Path) -> dict[str, Any] | None:
     """Return plan.json, or None where the plan is refused."""
     for number, text in enumerate(case.texts, start=1):
         (folder / f"R{number}.conf").write_text(text)
@@ -96,7 +97,7 @@ def planned(case: Case, folder: Path) -> dict[str, object] | None:
     return dict(json.loads((folder / "plan" / "plan.json").read_text()))
 
 
-def states(case: Case, data, folder: Path) -> list[list[Held]]:
+def states(case: Case, data: dict[str, Any], folder: Path) -> list[list[Held]]:
     """Return by router what it holds before the first change and after each; each way back leads back."""
     found = []
     for number, text in enumerate(case.texts, start=1):
@@ -113,7 +114,7 @@ def states(case: Case, data, folder: Path) -> list[list[Held]]:
     return found
 
 
-def instants(case: Case, data) -> tuple[list[datetime], list[datetime]]:
+def instants(case: Case, data: dict[str, Any]) -> tuple[list[datetime], list[datetime]]:
     """Return when each router is changed: one as early as it may, the other as late as the plan says, or between."""
     times: tuple[list[datetime], list[datetime]] = ([], [])
     for change in data["changes"]:
@@ -129,7 +130,9 @@ def instants(case: Case, data) -> tuple[list[datetime], list[datetime]]:
 
 
 @pytest.mark.parametrize("seed", [*range(1, 12), *(pytest.param(n, marks=pytest.mark.slow) for n in range(12, 600))])
-def test_set_files_keep_the_routers_together_whoever_is_first_and_however_late_the_other(seed, tmp_path: Path) -> None:
+def test_set_files_keep_the_routers_together_whoever_is_first_and_however_late_the_other(
+    seed: int, tmp_path: Path
+) -> None:
     case = Case(seed)
     data = planned(case, tmp_path)
     if data is None or not data["changes"]:

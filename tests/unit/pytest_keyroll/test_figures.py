@@ -53,7 +53,7 @@ def test_a_descendant_counts_while_it_lives_and_once_when_it_has_ended() -> None
     assert ended < alive + 0.25
 
 
-def test_a_brief_test_is_looked_at_alone_and_what_descends_from_it_counts_for_the_next_that_is_not():
+def test_a_brief_test_is_looked_at_alone_and_what_descends_from_it_counts_for_the_next_that_is_not() -> None:
     used = {"own": 1.0, "lab": 10.0}
     looks = []
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from tests.unit.report.conftest import Folder
 from tests.unit.report.test_night import run
 from tests.unit.report.test_prediction import predicted
 
@@ -16,6 +18,9 @@ from keyroll.report.page import run_page, sheet_page
 from keyroll.report.plan import plan_sheet
 from keyroll.report.prediction import prediction_sheet
 from keyroll.report.run import load_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")]
@@ -41,7 +46,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
+def browser() -> Iterator[Browser]:
     # Here and not above: every worker of pytest collects this module, one of them plays it.
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
@@ -53,7 +58,7 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture
-def red_page(folder, tmp_path: Path) -> Path:
+def red_page(folder: Folder, tmp_path: Path) -> Path:
     folder.usual()
     folder.check(2.5, "bgp@1", "R2", passed=True)
     folder.check(4.6, "no-flap", "R1", passed=False, observed="bgp: Idle 9 s after the sessions were up")
@@ -79,12 +84,18 @@ def page_of(kind: str, place: Path) -> Path:
     return path
 
 
+def said_of(page: Page) -> list[str]:
+    """Return what a page that was opened said on the console, and what else it asked the network for."""
+    said: list[str] = page.said  # type: ignore[attr-defined]
+    return said
+
+
 @pytest.fixture
-def opened(browser, red_page):
+def opened(browser: Browser, red_page: Path) -> Iterator[Callable[..., Page]]:
     """Open the page; whatever it says on the console, or asks of the network, fails the test."""
     contexts = []
 
-    def open_page(**how):
+    def open_page(**how: Any) -> Page:
         context = browser.new_context(offline=True, **how)
         contexts.append(context)
         page = context.new_page()
@@ -93,7 +104,7 @@ def opened(browser, red_page):
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: said.append(request.url) if request.url != red_page.as_uri() else None)
         page.goto(red_page.as_uri())
-        page.said = said
+        page.said = said  # type: ignore[attr-defined] # kept where its test looks
         return page
 
     yield open_page
@@ -103,12 +114,15 @@ def opened(browser, red_page):
 
 # To look once with axe-core takes two seconds of processor time: `make test` looks at a narrow page, and at a wide one
 # of another kind.
-NARROW, WIDE = (360, "light"), (1280, "dark")
-ALL_LOOKS = [NARROW, WIDE, (360, "dark"), (1280, "light")]
+Look = tuple[int, Literal["light", "dark"]]
+"""A width in pixels and a colour scheme."""
+NARROW: Look = (360, "light")
+WIDE: Look = (1280, "dark")
+ALL_LOOKS: list[Look] = [NARROW, WIDE, (360, "dark"), (1280, "light")]
 
 
 @pytest.mark.parametrize("looks", [[NARROW], pytest.param(ALL_LOOKS, marks=pytest.mark.slow)])
-def test_it_opens_quietly_and_axe_finds_nothing_serious(opened, looks):
+def test_it_opens_quietly_and_axe_finds_nothing_serious(opened: Callable[..., Page], looks: list[Look]) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     page = opened(bypass_csp=True)
     # One page for both: a context and a load cost more than the looking.
@@ -120,7 +134,7 @@ def test_it_opens_quietly_and_axe_finds_nothing_serious(opened, looks):
         assert serious == [], f"{width} pixels, {scheme}"
         fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert fits, f"{width} pixels, {scheme}: the page itself never scrolls sideways"
-    assert page.said == []
+    assert said_of(page) == []
 
 
 @pytest.mark.parametrize(
@@ -130,7 +144,9 @@ def test_it_opens_quietly_and_axe_finds_nothing_serious(opened, looks):
         *(pytest.param(kind, ALL_LOOKS, marks=pytest.mark.slow) for kind in ("check", "plan", "night")),
     ],
 )
-def test_pages_of_other_kinds_open_quietly_and_fit_too(browser, tmp_path, kind, looks):
+def test_pages_of_other_kinds_open_quietly_and_fit_too(
+    browser: Browser, tmp_path: Path, kind: str, looks: list[Look]
+) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     context = browser.new_context(offline=True, bypass_csp=True)
     page = context.new_page()
@@ -148,16 +164,16 @@ def test_pages_of_other_kinds_open_quietly_and_fit_too(browser, tmp_path, kind, 
     context.close()
 
 
-def test_a_click_on_a_red_mark_shows_its_evidence(opened):
+def test_a_click_on_a_red_mark_shows_its_evidence(opened: Callable[..., Page]) -> None:
     page = opened(viewport={"width": 1280, "height": 800})
     assert not page.get_by_text("10.0.12.2 65002 Idle").is_visible()
     page.locator('svg a[href="#check-2"]').click()
     page.get_by_text("10.0.12.2 65002 Idle").wait_for(state="visible")
-    assert page.said == []
+    assert said_of(page) == []
 
 
 @pytest.mark.slow
-def test_a_red_mark_is_reached_and_followed_by_keyboard(opened):
+def test_a_red_mark_is_reached_and_followed_by_keyboard(opened: Callable[..., Page]) -> None:
     page = opened(viewport={"width": 1280, "height": 800})
     page.locator('svg a[href="#check-2"]').focus()
     page.keyboard.press("Enter")
@@ -165,17 +181,19 @@ def test_a_red_mark_is_reached_and_followed_by_keyboard(opened):
 
 
 @pytest.mark.slow
-def test_without_scripts_it_shows_the_whole_and_no_dead_buttons(opened):
+def test_without_scripts_it_shows_the_whole_and_no_dead_buttons(opened: Callable[..., Page]) -> None:
     page = opened(viewport={"width": 1280, "height": 800}, java_script_enabled=False)
     assert not page.get_by_text("Zoom in").is_visible()
     assert page.locator(".row").first.is_visible()
     assert page.locator("svg rect").count() > 0
 
 
-def test_on_a_narrow_page_the_red_mark_is_in_sight_and_on_paper_no_label_is_cut(opened):
+def test_on_a_narrow_page_the_red_mark_is_in_sight_and_on_paper_no_label_is_cut(opened: Callable[..., Page]) -> None:
     page = opened(viewport={"width": 360, "height": 800})
     box = page.locator(".chart").bounding_box()
     mark = page.locator('svg a[href="#check-2"] circle').bounding_box()
+    assert box is not None
+    assert mark is not None
     assert box["x"] <= mark["x"]
     assert mark["x"] + mark["width"] <= box["x"] + box["width"]
     page.emulate_media(media="print")
@@ -183,7 +201,7 @@ def test_on_a_narrow_page_the_red_mark_is_in_sight_and_on_paper_no_label_is_cut(
     assert page.get_by_text("10.0.12.2 65002 Idle").is_visible(), "evidence is printed"
 
 
-def test_a_night_is_a_card_a_scenario_where_the_page_is_narrow(browser, tmp_path):
+def test_a_night_is_a_card_a_scenario_where_the_page_is_narrow(browser: Browser, tmp_path: Path) -> None:
     context = browser.new_context(offline=True, viewport={"width": 360, "height": 800})
     page = context.new_page()
     page.goto(page_of("night", tmp_path).as_uri())
@@ -192,18 +210,18 @@ def test_a_night_is_a_card_a_scenario_where_the_page_is_narrow(browser, tmp_path
     context.close()
 
 
-def test_zoom_widens_the_picture_and_a_filter_hides_its_lanes(opened):
+def test_zoom_widens_the_picture_and_a_filter_hides_its_lanes(opened: Callable[..., Page]) -> None:
     page = opened(viewport={"width": 1280, "height": 800})
     before = page.locator(".rows").evaluate("element => element.clientWidth")
     page.get_by_role("button", name="Zoom in").click()
     assert page.locator(".rows").evaluate("element => element.clientWidth") == pytest.approx(2 * before, abs=4)
     page.get_by_role("checkbox", name="sessions").uncheck()
     assert not page.locator('.row[data-kind="sessions"]').first.is_visible()
-    assert page.said == []
+    assert said_of(page) == []
 
 
 @pytest.mark.slow
-def test_it_prints_an_ordinary_rollover_on_two_pages(opened):
+def test_it_prints_an_ordinary_rollover_on_two_pages(opened: Callable[..., Page]) -> None:
     page = opened()
     data = page.pdf(prefer_css_page_size=True)
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b(?!s)", data)) <= 2

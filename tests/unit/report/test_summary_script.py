@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,11 @@ JUNIT = """<testsuites><testsuite>
 </testsuite></testsuites>"""
 
 
+Play = Callable[[], subprocess.CompletedProcess[str]]
+
+
 @pytest.fixture
-def summary(tmp_path: Path):
+def summary(tmp_path: Path) -> tuple[Path, Play]:
     """Run the script in a tree whose environment has `keyroll`; returns what it prints."""
     program = tmp_path / ".venv" / "bin" / "keyroll"
     program.parent.mkdir(parents=True)
@@ -38,7 +42,7 @@ def summary(tmp_path: Path):
     return folder, play
 
 
-def test_a_report_and_a_night_become_tables_with_what_is_not_green(summary, tmp_path: Path) -> None:
+def test_a_report_and_a_night_become_tables_with_what_is_not_green(summary: tuple[Path, Play], tmp_path: Path) -> None:
     folder, play = summary
     (folder / "junit.xml").write_text(JUNIT)
     (folder / "output.txt").write_text("1 failed\n")
@@ -53,7 +57,7 @@ def test_a_report_and_a_night_become_tables_with_what_is_not_green(summary, tmp_
     assert r"a\|b" in said
 
 
-def test_a_report_that_was_cut_off_and_one_that_is_not_there_are_said(summary) -> None:
+def test_a_report_that_was_cut_off_and_one_that_is_not_there_are_said(summary: tuple[Path, Play]) -> None:
     folder, play = summary
     (folder / "output.txt").write_text("make: *** [test] Error 2\n")
     assert "No test report" in play().stdout
@@ -63,13 +67,15 @@ def test_a_report_that_was_cut_off_and_one_that_is_not_there_are_said(summary) -
     assert "Error 2" in said
 
 
-def test_a_part_that_played_nothing_is_warned_of(summary) -> None:
+def test_a_part_that_played_nothing_is_warned_of(summary: tuple[Path, Play]) -> None:
     folder, play = summary
     (folder / "junit.xml").write_text('<t><testcase name="x"><skipped message="no kernel"/></testcase></t>')
     assert "::warning::suite-1: nothing was tested; 1 skipped" in play().stderr
 
 
-def test_the_nights_of_all_parts_become_one_page_held_against_an_earlier_one(summary, tmp_path: Path) -> None:
+def test_the_nights_of_all_parts_become_one_page_held_against_an_earlier_one(
+    summary: tuple[Path, Play], tmp_path: Path
+) -> None:
     summary[0].rmdir()
     for part, verdict in (("suite-1", "passed"), ("suite-2", "failed")):
         night = tmp_path / "parts" / part / "night"

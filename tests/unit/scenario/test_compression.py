@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.strategies import DataObject
 from tests.unit.known import known
 
 from keyroll.scenario.file.scenario import Scenario
@@ -20,7 +22,11 @@ WAITS = Waits(timedelta(seconds=9))
 MINUTE = timedelta(minutes=1)
 
 
-def scenario(*starts, steps=(), **fields):
+def scenario(
+    *starts: int,
+    steps: Sequence[Mapping[str, object]] = (),
+    **fields: object,
+) -> Scenario:
     keys = [{"id": number, "start": f"{start}m"} for number, start in enumerate(starts)]
     return Scenario.model_validate(
         {
@@ -34,15 +40,15 @@ def scenario(*starts, steps=(), **fields):
     )
 
 
-def to(minutes):
+def to(minutes: int) -> dict[str, dict[str, str]]:
     return {"advance": {"to": f"{minutes}m"}}
 
 
-def starts(played):
+def starts(played: Scenario) -> list[float]:
     return [key.start / timedelta(seconds=1) for key in played.keychain.keys]
 
 
-def test_half_an_hour_is_as_long_as_the_steps_before_it_can_take():
+def test_half_an_hour_is_as_long_as_the_steps_before_it_can_take() -> None:
     played = compress(scenario(0, 30, steps=[to(30), {"expect": {"active": 1}}]), WAITS)
     assert starts(played.scenario) == [0, 23]  # a session may take 15 s to come up; commits and looks have 8
     advance: Any = played.scenario.steps[2]
@@ -50,17 +56,17 @@ def test_half_an_hour_is_as_long_as_the_steps_before_it_can_take():
     assert played.words() == "played in real time, 78.26 times faster: 30m of the file are 23s"
 
 
-def test_what_the_steps_wait_for_by_the_file_is_left_time_for():
+def test_what_the_steps_wait_for_by_the_file_is_left_time_for() -> None:
     waiting = [{"stays": {"for": "20s", "bgp": "Established"}}, {"wait": {"for": "10s"}}, to(30)]
     assert starts(compress(scenario(0, 30, steps=waiting), WAITS).scenario) == [0, 53]
 
 
-def test_a_slow_machine_is_left_more_time():
+def test_a_slow_machine_is_left_more_time() -> None:
     slow = compress(scenario(0, 30, steps=[to(30)]), Waits(timedelta(seconds=9), scale=2.0))
     assert starts(slow.scenario) == [0, 46]
 
 
-def test_tolerances_and_delays_shrink_alike_and_never_to_nothing():
+def test_tolerances_and_delays_shrink_alike_and_never_to_nothing() -> None:
     given_ = scenario(
         0,
         30,
@@ -80,7 +86,7 @@ def test_tolerances_and_delays_shrink_alike_and_never_to_nothing():
     assert played.scenario.mutations["late"].by == timedelta(seconds=12)
 
 
-def test_a_scenario_without_a_start_to_wait_for_is_left_as_it_is():
+def test_a_scenario_without_a_start_to_wait_for_is_left_as_it_is() -> None:
     played = compress(scenario(0), WAITS)
     assert (played.factor, starts(played.scenario)) == (1.0, [0])
 
@@ -97,12 +103,12 @@ def test_a_scenario_without_a_start_to_wait_for_is_left_as_it_is():
     ],
     ids=["skew", "skew-step", "one-clock", "set-date", "too-long", "too-soon"],
 )
-def test_what_needs_clocks_that_can_be_set_says_why(given_, reason):
+def test_what_needs_clocks_that_can_be_set_says_why(given_: Scenario, reason: str) -> None:
     assert reason in known(why_not(given_, WAITS))
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.data())
-def test_before_stays_before_and_each_start_leaves_its_time(gaps, data):
+def test_before_stays_before_and_each_start_leaves_its_time(gaps: list[int], data: DataObject) -> None:
     at, minutes = 0, []
     for gap in gaps:
         at += gap

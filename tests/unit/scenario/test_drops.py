@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
@@ -25,23 +26,23 @@ UNSEEN = cast("Wire", None)
 
 
 class Book:
-    def received_drops(self, router):
+    def received_drops(self, router: str) -> dict[str, int]:
         return {"R1": {}, "R2": {"bad-mac": 3, "icmp-error": 2, "congestion": 9}}[router]
 
 
 class Unasked:
     """A pair whose routers nobody asks."""
 
-    def show(self, command, names=None):
+    def show(self, command: str, names: Sequence[RouterName] | None = None) -> Mapping[RouterName, Exchange]:
         raise AssertionError(f"{names} are asked for {command!r}")
 
 
-def totals(count, *, icmp=None):
+def totals(count: int, *, icmp: int | None = None) -> SimpleNamespace:
     """A pair whose routers print only totals."""
     counters = () if icmp is None else ((ICMP, icmp),)
     now = datetime.now(UTC)
 
-    def show(command, routers):
+    def show(command: str, routers: list[str]) -> dict[str, Exchange]:
         assert command == STATISTICS
         record = TcpStatistics(counters, send_dropped=0, receive_dropped=count)
         return {router: Exchange(router, command, "", now, now, record) for router in routers}
@@ -49,7 +50,7 @@ def totals(count, *, icmp=None):
     return SimpleNamespace(show=show)
 
 
-def test_a_lab_that_knows_the_reasons_is_asked_and_no_router_is():
+def test_a_lab_that_knows_the_reasons_is_asked_and_no_router_is() -> None:
     drops = DropCounters(Unasked(), Book()).read()
     assert drops["R2"].of(DropReason.BAD_MAC) == 3
     assert drops["R2"].of(DropReason.NO_OPTION) == 0
@@ -58,24 +59,24 @@ def test_a_lab_that_knows_the_reasons_is_asked_and_no_router_is():
     assert drops["R2"].words() == "by reason: bad-mac 3, congestion 9, icmp-error 2"
 
 
-def test_a_total_stands_for_every_reason_and_says_so():
+def test_a_total_stands_for_every_reason_and_says_so() -> None:
     (drops,) = DropCounters(totals(4, icmp=1), None).read(["R2"]).values()
     assert (drops.of(DropReason.BAD_MAC), drops.of("any"), drops.of(DropReason.ICMP_ERROR)) == (4, 4, 1)
     assert drops.words() == "by total (the router prints no reasons): any 4, icmp-error 1"
 
 
-def test_icmp_errors_that_a_router_does_not_count_are_not_taken_for_none():
+def test_icmp_errors_that_a_router_does_not_count_are_not_taken_for_none() -> None:
     (drops,) = DropCounters(totals(4), None).read(["R2"]).values()
     with pytest.raises(RunBrokenError, match="ICMP"):
         drops.of(DropReason.ICMP_ERROR)
 
 
-def test_what_counts_is_what_came_since():
+def test_what_counts_is_what_came_since() -> None:
     now, before = Drops({"bad-mac": 5, "no-option": 1}, by_reason=True), Drops({"bad-mac": 3}, by_reason=True)
     assert now.since(before).counts == {"bad-mac": 2, "no-option": 1}
 
 
-def view(**counts):
+def view(**counts: int) -> View:
     drops: dict[RouterName, Drops] = {
         "R2": Drops({name.replace("_", "-"): count for name, count in counts.items()}, by_reason=True)
     }
@@ -87,13 +88,15 @@ def view(**counts):
     [(2, {"bad_mac": 2}, True), (2, {"bad_mac": 3}, True), (2, {"bad_mac": 1}, False), (2, {"no_option": 2}, False),
      (0, {}, True), (0, {"bad_mac": 1}, False), (0, {"no_option": 1}, True)],
 )  # fmt: skip
-def test_a_number_is_at_least_so_many_for_that_reason_and_0_is_none(wanted, counts, holds):
+def test_a_number_is_at_least_so_many_for_that_reason_and_0_is_none(
+    wanted: int, counts: dict[str, int], holds: bool
+) -> None:
     finding = Dropped("R2", wanted, DropReason.BAD_MAC).judge(view(**counts))
     assert finding.holds is holds
     assert finding.observed.startswith("dropped since, by reason: ")
 
 
-def test_reasons_are_conditions_of_their_own_for_both_routers_or_one():
+def test_reasons_are_conditions_of_their_own_for_both_routers_or_one() -> None:
     both: Any = conditions_of(expectation({"drops": {"bad-mac": 1, "no-option": 0}}))
     assert [(one.router, one.reason, one.value) for one in both] == [
         ("R1", "bad-mac", 1), ("R1", "no-option", 0), ("R2", "bad-mac", 1), ("R2", "no-option", 0)
@@ -105,6 +108,6 @@ def test_reasons_are_conditions_of_their_own_for_both_routers_or_one():
 @pytest.mark.parametrize(
     "drops", [{"R2": 3}, {"R1": {}, "bad-mac": 1}, {"bad-luck": 1}, 3, {}, {"R2": {"bad-mac": -1}}], ids=str
 )
-def test_anything_else_is_a_mistake_in_the_file(drops):
+def test_anything_else_is_a_mistake_in_the_file(drops: dict[str, int | dict[str, int]] | int) -> None:
     with pytest.raises(ValueError, match="drops"):
         read_step({"expect": {"drops": drops}})

@@ -16,6 +16,7 @@ from keyroll.document import DocumentError
 from keyroll.instants import FakeClock
 from keyroll.scenario.errors import ExtensionError, RunBrokenError
 from keyroll.scenario.file import registry
+from keyroll.scenario.file.expectations import Expectation
 from keyroll.scenario.file.fields import ByRouter
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.file.registry import CHECKS, STEPS
@@ -23,6 +24,7 @@ from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.file.step import Step
 from keyroll.scenario.judge.conditions import Condition, Source, View, conditions_of
 from keyroll.scenario.judge.findings import Finding
+from keyroll.scenario.plan.deadlines import Waits
 from keyroll.scenario.plan.keyring import Span
 from keyroll.scenario.play.context import Run, play
 
@@ -43,13 +45,13 @@ class Lucky(Condition):
     written = ByRouter[int]
     source = Source.SAMPLES
 
-    def deadline(self, waits):
+    def deadline(self, waits: Waits) -> timedelta:
         return waits.shown
 
     def expected(self) -> str:
         return f"lucky {self.value}"
 
-    def judge(self, view):  # noqa: ARG002 - what is seen does not matter
+    def judge(self, view: View) -> Finding:  # noqa: ARG002 - what is seen does not matter
         return Finding(self.value == 7, "7")
 
 
@@ -67,13 +69,15 @@ NOTHING_SEEN = cast("View", None)
 STEPS_OF_OTHERS = "  - advance: {to: 30m}\n  - nothing: {times: 3}\n  - nothing:\n  - expect: {lucky: {R2: 8}}\n"
 
 
-def read(write, two_keys, steps=STEPS_OF_OTHERS):
+def read(write: Callable[..., Path], two_keys: str, steps: str = STEPS_OF_OTHERS) -> Scenario:
     text = two_keys[: two_keys.index("mutations:")].replace("  - advance: {to: 30m}\n", steps)
     return read_cases(write(text))[0].scenario
 
 
 def test_they_are_read_like_those_of_keyroll(write: Callable[..., Path], two_keys: str) -> None:
     _, _, _, nothing, bare, expect, _ = read(write, two_keys).steps
+    assert isinstance(nothing, Nothing)
+    assert isinstance(expect, Expectation)
     assert (nothing.words(), nothing.times, bare.words()) == ("nothing times: 3", 3, "nothing")
     (condition,) = conditions_of(expect)
     assert (condition.router, condition.expected(), condition.judge(NOTHING_SEEN).holds) == ("R2", "lucky 8", False)
@@ -91,7 +95,9 @@ def test_they_are_read_like_those_of_keyroll(write: Callable[..., Path], two_key
         ("expect: {}", "expects nothing; name at least one of: bgp, .*, drops, .*lucky"),
     ],
 )
-def test_mistakes_in_them_are_named_with_their_place(write: Callable[..., Path], two_keys: str, step, words) -> None:
+def test_mistakes_in_them_are_named_with_their_place(
+    write: Callable[..., Path], two_keys: str, step: str, words: str
+) -> None:
     with pytest.raises(DocumentError, match=words) as caught:
         read(write, two_keys, f"  - advance: {{to: 30m}}\n  - {step}\n")
     assert known(caught.value.where).line == 14
@@ -113,7 +119,7 @@ def test_a_step_is_played_by_the_function_that_was_registered_for_it() -> None:
         play(Nothing(), run)
 
     @play.register
-    def _(step: Nothing, run) -> Span:
+    def _(step: Nothing, run: SimpleNamespace) -> Span:
         begun = run.clock.now().ns
         run.clock.pause(step.times * timedelta(seconds=1))
         fake.played.append(step)
@@ -128,7 +134,7 @@ def test_a_name_that_is_taken_is_refused() -> None:
         registry.step(Nothing)
 
 
-def entry(name, load):
+def entry(name: str, load: Callable[[], object]) -> SimpleNamespace:
     return SimpleNamespace(name=name, value=f"{name}.steps", load=load)
 
 

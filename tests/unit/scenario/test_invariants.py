@@ -1,4 +1,4 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -21,6 +21,7 @@ from keyroll.scenario.judge.invariants import (
 from keyroll.scenario.observe.router_clock import NS
 from keyroll.scenario.observe.sampler import Sample, longest_gap
 from keyroll.scenario.observe.wire import Wire
+from keyroll.scenario.record.result import Check
 
 UP = 1_000 * NS
 END = UP + 10 * NS
@@ -33,34 +34,46 @@ class FakeWire:
     proofs: set[Any] = field(default_factory=set)
     sides: dict[Any, Any] = field(default_factory=dict)
 
-    def sent_by(self, router, **_):
-        return self.sent.get(router, [])
+    def sent_by(self, router: str, **_: int) -> list[Judgement]:
+        found: list[Judgement] = self.sent.get(router, [])
+        return found
 
-    def signed_in_order(self, router):
-        return self.sent.get(router, [])
+    def signed_in_order(self, router: str) -> list[Judgement]:
+        found: list[Judgement] = self.sent.get(router, [])
+        return found
 
-    def opened_or_reset(self, router, *_):
-        return self.syns_and_rsts.get(router, [])
+    def opened_or_reset(self, router: str, *_: int) -> list[Judgement]:
+        found: list[Judgement] = self.syns_and_rsts.get(router, [])
+        return found
 
-    def acknowledged_with_any(self, router, session, keys, **_):
+    def acknowledged_with_any(self, router: str, session: str, keys: Collection[int], **_: int) -> bool:
         return any((router, session, key) in self.proofs for key in keys)
 
-    def side(self, router, *_):
+    def side(self, router: str, *_: str) -> SimpleNamespace | None:
         return self.sides.get(router)
 
 
-def sample(router, second, *, state="Established", flaps=0, since=None, routes=1, session="bgp"):
+def sample(
+    router: str,
+    second: int,
+    *,
+    state: str = "Established",
+    flaps: int | None = 0,
+    since: int | None = None,
+    routes: int | None = 1,
+    session: str = "bgp",
+) -> Sample:
     at = UP + int(second * NS)
     uptime = timedelta(seconds=int(second) if since is None else since)
     return Sample(router, session, at, at, state in ("Established", "Operational"), state, flaps, uptime, routes)
 
 
-def steady(router, **changes):
+def steady(router: str, **changes: Any) -> list[Sample]:
     return [sample(router, second, **changes.get(f"at{second}", {})) for second in range(11)]
 
 
-def segment(verdict=Verdict.VERIFIED, sender="R1", **fields):
-    values = {
+def segment(verdict: Verdict = Verdict.VERIFIED, sender: str = "R1", **fields: int | Refusal) -> Judgement:
+    values: dict[str, Any] = {
         "number": 7,
         "time_ns": UP + NS,
         "flow": Flow("a", 179, "b", 40000, sender, "R2", "bgp"),
@@ -72,7 +85,13 @@ def segment(verdict=Verdict.VERIFIED, sender="R1", **fields):
     return Judgement(**values)
 
 
-def watched(*, up=UP, wire=None, rollovers=(), **samples):
+def watched(
+    *,
+    up: int | None = UP,
+    wire: FakeWire | None = None,
+    rollovers: tuple[()] | list[Rollover] = (),
+    **samples: list[Sample],
+) -> Watched:
     both: dict[tuple[RouterName, str], Any] = {
         (router, "bgp"): samples.get(router, steady(router)) for router in ROUTERS
     }
@@ -90,7 +109,7 @@ def seen(
     return Watched(up, END, samples, cast("Wire", wire or FakeWire()), [session], rollovers)
 
 
-def red(checks):
+def red(checks: list[Check]) -> list[str | None]:
     return [check.router for check in checks if not check.passed]
 
 
@@ -107,7 +126,7 @@ def test_a_steady_session_is_no_flap_and_loses_no_route() -> None:
         ({"since": 0}, "uptime went back"),
     ],
 )
-def test_whatever_a_sample_shows_of_a_flap_turns_that_router_red(change, words) -> None:
+def test_whatever_a_sample_shows_of_a_flap_turns_that_router_red(change: dict[str, str | int], words: str) -> None:
     checks = no_flap(watched(R2=steady("R2", at5=change)))
     assert red(checks) == ["R2"]
     assert words in checks[1].observed
@@ -119,7 +138,7 @@ def test_a_stuck_uptime_is_not_growing() -> None:
 
 
 @pytest.mark.parametrize("flags", [0x02, 0x12, 0x04, 0x14])
-def test_a_syn_or_rst_of_a_router_after_up_is_a_flap_though_the_samples_saw_nothing(flags) -> None:
+def test_a_syn_or_rst_of_a_router_after_up_is_a_flap_though_the_samples_saw_nothing(flags: int) -> None:
     wire = FakeWire(syns_and_rsts={"R1": [segment(flags=flags)]})
     assert red(no_flap(watched(wire=wire))) == ["R1"]
 
@@ -133,7 +152,7 @@ def test_a_session_that_never_was_up_is_neither_unflapped_nor_routed() -> None:
 GIVEN = frozenset({("10.255.0.2/32", 3), ("192.0.2.0/24", 17)})
 
 
-def labelled(*labels):
+def labelled(*labels: list[tuple[str, int]] | frozenset[tuple[str, int]] | tuple[()]) -> Watched:
     samples = [
         replace(sample("R1", second, state="Operational", session="ldp", routes=None), labels=frozenset(some))
         for second, some in enumerate(labels)
@@ -148,7 +167,9 @@ def test_labels_that_stay_are_no_loss_and_more_of_them_neither() -> None:
 @pytest.mark.parametrize(
     "later", [(), [("10.255.0.2/32", 3)], [("10.255.0.2/32", 3), ("192.0.2.0/24", 18)]], ids=["all", "one", "another"]
 )
-def test_a_label_that_was_there_and_is_missing_in_one_sample_is_a_loss(later) -> None:
+def test_a_label_that_was_there_and_is_missing_in_one_sample_is_a_loss(
+    later: tuple[()] | list[tuple[str, int]],
+) -> None:
     checks = no_route_loss(labelled(GIVEN, later, GIVEN))
     assert red(checks) == ["R1", "R2"]
     assert "of 10.255.0.2/32, 1.00 s" in checks[0].observed or "label 17 of 192.0.2.0/24, 1.00 s" in checks[0].observed
@@ -168,7 +189,7 @@ def test_one_sample_without_the_route_is_a_loss() -> None:
 
 
 @pytest.mark.parametrize("verdict", [one for one in Verdict if one is not Verdict.VERIFIED])
-def test_every_verdict_but_verified_turns_the_sender_red(verdict) -> None:
+def test_every_verdict_but_verified_turns_the_sender_red(verdict: Verdict) -> None:
     wire = FakeWire(sent={"R1": [segment(), segment(verdict, refusal=Refusal.MISMATCH)], "R2": [segment()]})
     checks = every_segment_verified(watched(wire=wire))
     assert red(checks) == ["R1"]
@@ -223,7 +244,7 @@ def test_the_longest_gap_counts_from_up_to_the_end() -> None:
     assert longest_gap(samples, UP, UP + 4 * NS) == timedelta(seconds=3)
 
 
-def keys_sent(*courses):
+def keys_sent(*courses: list[int]) -> Watched:
     """Return a Watched in which R1 signs with these keys, connection by connection; R2 with one key."""
     sent = [segment(key=key, connection=number) for number, course in enumerate(courses) for key in course]
     wire = FakeWire(sent={"R1": sent, "R2": [segment(key=0, connection=0, sender="R2")]})
@@ -238,7 +259,7 @@ def keys_sent(*courses):
         ([[3, 1, 2]], "key 3 then key 1 then key 2"),
     ],
 )
-def test_keys_that_follow_each_other_on_a_connection_are_not_taken_back(courses, told) -> None:
+def test_keys_that_follow_each_other_on_a_connection_are_not_taken_back(courses: list[list[int]], told: str) -> None:
     first, second = no_key_taken_back(keys_sent(*courses))
     assert first.passed
     assert first.observed == told

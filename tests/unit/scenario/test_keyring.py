@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from tests.unit.scenario.steps import commit_of
 
 from keyroll.errors import InputError
 from keyroll.scenario.errors import ScenarioError
-from keyroll.scenario.file.commit_steps import AddKey, ChangeChains
+from keyroll.scenario.file.commit_steps import AddKey, ChangeChains, Commit
 from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.plan.keyring import Keyring, Span
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
@@ -36,13 +37,13 @@ steps:
 
 
 @pytest.fixture
-def scenario(tmp_path: Path):
+def scenario(tmp_path: Path) -> Scenario:
     path = tmp_path / "there-and-back.yaml"
     path.write_text(FILE, encoding="utf-8")
     return read_cases(path)[0].scenario
 
 
-def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario) -> None:
+def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     known = set(ring.secrets())
     used = {key.secret for key in ring.intended("R2").chain.keys}
@@ -55,29 +56,29 @@ def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario)
     assert used <= known
 
 
-def test_a_commit_taken_back_leaves_what_was_before_it(scenario) -> None:
+def test_a_commit_taken_back_leaves_what_was_before_it(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     before = ring.intended("R2")
     ring.commit("R2", before)
-    ring.commit("R2", ring.after("R2", scenario.steps[1]))
+    ring.commit("R2", ring.after("R2", cast("Commit", scenario.steps[1])))
     assert ring.intended("R2").chain.key(1) is not None
     assert ring.before("R2", 1) == before
     with pytest.raises(ScenarioError, match="only 2 times"):
         ring.before("R2", 2)
 
 
-def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario) -> None:
+def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     before = ring.intended("R2")
     ring.commit("R2", before)
-    ring.commit("R2", ring.after("R2", scenario.steps[1]))
+    ring.commit("R2", ring.after("R2", cast("Commit", scenario.steps[1])))
     ring.take_back("R2")
     assert ring.intended("R2") == before
     assert ring.before("R2", 1).chain.key(1) is not None, "one commit ago it had the key for a moment"
     assert ring.before("R2", 2) == before
 
 
-def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scenario) -> None:
+def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     coming = ring.intended("R1")
     told: list[Any] = []
@@ -166,7 +167,9 @@ def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_de
         ("{chain: kc-2, delete: 3}", "{chain: kc-2}", "must name something to change"),
     ],
 )
-def test_a_commit_of_several_chains_that_says_nothing_of_one_is_refused(tmp_path: Path, old, new, said) -> None:
+def test_a_commit_of_several_chains_that_says_nothing_of_one_is_refused(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
     path = tmp_path / "two-chains.yaml"
     path.write_text(TWO_CHAINS.replace(old, new), encoding="utf-8")
     with pytest.raises(InputError, match=said):

@@ -1,7 +1,9 @@
 import contextlib
 import struct
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -19,13 +21,15 @@ from keyroll.scenario.labs.pool import FreshLabs, LabPool
 from keyroll.scenario.labs.reset import Before
 
 
-def pcap(packets, order="<"):
+def pcap(packets: list[bytes], order: str = "<") -> bytes:
     records = [struct.pack(f"{order}IIII", 1, 2, len(data), len(data)) + data for data in packets]
     return struct.pack(f"{order}IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 65535, 1) + b"".join(records)
 
 
 @given(packets=st.lists(st.binary(max_size=40), max_size=8), skip=st.integers(0, 9), order=st.sampled_from("<>"))
-def test_a_copied_capture_holds_the_packets_behind_those_that_are_skipped(tmp_path_factory, packets, skip, order):
+def test_a_copied_capture_holds_the_packets_behind_those_that_are_skipped(
+    tmp_path_factory: pytest.TempPathFactory, packets: list[bytes], skip: int, order: str
+) -> None:
     folder = tmp_path_factory.mktemp("pcap")
     (folder / "all.pcap").write_bytes(pcap(packets, order))
     copy_packets(folder / "all.pcap", folder / "rest.pcap", skip=skip)
@@ -33,49 +37,50 @@ def test_a_copied_capture_holds_the_packets_behind_those_that_are_skipped(tmp_pa
     assert count_packets(folder / "all.pcap") == len(packets)
 
 
-def test_a_record_that_is_still_being_written_does_not_count(tmp_path):
+def test_a_record_that_is_still_being_written_does_not_count(tmp_path: Path) -> None:
     (tmp_path / "cut.pcap").write_bytes(pcap([b"abc", b"defg"])[:-1])
     assert count_packets(tmp_path / "cut.pcap") == 1
     assert count_packets(tmp_path / "none.pcap") == 0
 
 
 class FakeLab:
-    def __init__(self, evidence, settings):
+    def __init__(self, evidence: Path, settings: dict[str, dict[str, str]]) -> None:
         self.evidence, self.settings = evidence, settings
-        self.name, self.routers, self.phases = "fake", {}, ()
+        self.name, self.phases = "fake", ()
+        self.routers: dict[str, object] = {}
         self.deployed, self.destroyed, self.dead, self.lost = 0, 0, False, 0
 
     capabilities = frozenset({Capability.CAPTURE})
 
     @property
-    def captures(self):
+    def captures(self) -> dict[str, Path]:
         return {"R1": self.evidence / "R1.pcap"}
 
-    def deploy(self):
+    def deploy(self) -> None:
         self.deployed += 1
         self.evidence.mkdir(parents=True, exist_ok=True)
         (self.evidence / "R1.pcap").write_bytes(pcap([b"old"]))
         (self.evidence / "R1-bgpd.log").write_text("said")
 
-    def check(self):
+    def check(self) -> None:
         if self.dead:
             raise RunError("died")
 
-    def capture_losses(self):
+    def capture_losses(self) -> dict[str, int]:
         return {"R1": self.lost}
 
-    def destroy(self):
+    def destroy(self) -> None:
         self.destroyed += 1
 
 
 @pytest.fixture
-def labs():
+def labs() -> list[FakeLab]:
     return []
 
 
 @pytest.fixture
-def make(labs):
-    def one(evidence, settings):
+def make(labs: list[FakeLab]) -> Callable[..., Any]:
+    def one(evidence: Path, settings: dict[str, dict[str, str]]) -> FakeLab:
         labs.append(FakeLab(evidence, settings))
         return labs[-1]
 
@@ -83,18 +88,26 @@ def make(labs):
 
 
 @pytest.fixture
-def pool(make, tmp_path, monkeypatch):
+def pool(make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabPool:
     monkeypatch.setattr(leases, "reset", lambda *_, **__: {"R1": Before("x", 1)})
     monkeypatch.setattr(leases, "look", lambda _router: Before("x", 1))
     return LabPool(make, tmp_path / "labs")
 
 
-def play(source, folder, settings=None, needs=frozenset(), **more):
+def play(
+    source: LabPool | FreshLabs,
+    folder: Path,
+    settings: dict[str, dict[str, str]] | None = None,
+    needs: frozenset[str] = frozenset(),
+    **more: bool,
+) -> leases.Lease:
     with source.lease(folder, settings or {}, needs=needs, **more) as lease:
         return lease
 
 
-def test_a_warm_lab_is_used_again_and_each_run_gets_its_own_part_of_the_capture(pool, labs, tmp_path):
+def test_a_warm_lab_is_used_again_and_each_run_gets_its_own_part_of_the_capture(
+    pool: LabPool, labs: list[FakeLab], tmp_path: Path
+) -> None:
     assert not play(pool, tmp_path / "one").warm
     lease = play(pool, tmp_path / "two")
     assert lease.warm
@@ -104,8 +117,10 @@ def test_a_warm_lab_is_used_again_and_each_run_gets_its_own_part_of_the_capture(
     assert (tmp_path / "two" / "R1-bgpd.log").read_text() == "said"
 
 
-def test_a_router_that_dies_before_it_is_looked_at_is_named(pool, labs, tmp_path, monkeypatch):
-    def look(_router):
+def test_a_router_that_dies_before_it_is_looked_at_is_named(
+    pool: LabPool, labs: list[FakeLab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def look(_router: object) -> None:
         labs[0].dead = True
         raise RunError("TCP connection to device failed")
 
@@ -116,23 +131,23 @@ def test_a_router_that_dies_before_it_is_looked_at_is_named(pool, labs, tmp_path
     assert labs[0].destroyed == 1
 
 
-def with_router(init):
-    def made(self, *words):
+def with_router(init: Callable[..., None]) -> Callable[..., None]:
+    def made(self: FakeLab, *words: object) -> None:
         init(self, *words)
         self.routers = {"R1": None}
 
     return made
 
 
-def test_other_settings_need_another_lab(pool, labs, tmp_path):
+def test_other_settings_need_another_lab(pool: LabPool, labs: list[FakeLab], tmp_path: Path) -> None:
     play(pool, tmp_path / "one")
     play(pool, tmp_path / "two", {"R1": {"sending": "rnext"}})
     assert [lab.settings for lab in labs] == [{}, {"R1": {"sending": "rnext"}}]
 
 
 def test_a_run_that_counts_drops_gets_a_lab_in_which_no_earlier_connection_is_closing(
-    pool, labs, tmp_path, monkeypatch
-):
+    pool: LabPool, labs: list[FakeLab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ends = frozenset({("10.0.12.1", 179), ("10.0.12.2", 40000)})
     monkeypatch.setattr(leases, "reset", lambda *_, **__: {"R1": Before("x", 1, closing=frozenset({ends}))})
     play(pool, tmp_path / "one")
@@ -143,7 +158,9 @@ def test_a_run_that_counts_drops_gets_a_lab_in_which_no_earlier_connection_is_cl
     assert len(labs) == 2
 
 
-def test_a_lab_whose_run_ended_with_an_error_is_taken_down_with_its_evidence_kept(pool, labs, tmp_path):
+def test_a_lab_whose_run_ended_with_an_error_is_taken_down_with_its_evidence_kept(
+    pool: LabPool, labs: list[FakeLab], tmp_path: Path
+) -> None:
     with contextlib.suppress(RunError), pool.lease(tmp_path / "one", {}, needs=frozenset()):
         raise RunError("broke")
     assert labs[0].destroyed == 1
@@ -151,8 +168,10 @@ def test_a_lab_whose_run_ended_with_an_error_is_taken_down_with_its_evidence_kep
     assert not play(pool, tmp_path / "two").warm
 
 
-def test_a_lab_that_cannot_be_reset_is_not_used_again_and_the_reason_is_kept(pool, labs, tmp_path, monkeypatch):
-    def refuse(*_, **__):
+def test_a_lab_that_cannot_be_reset_is_not_used_again_and_the_reason_is_kept(
+    pool: LabPool, labs: list[FakeLab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: bool) -> None:
         raise RunError("the configuration is another")
 
     monkeypatch.setattr(leases, "reset", refuse)
@@ -162,7 +181,9 @@ def test_a_lab_that_cannot_be_reset_is_not_used_again_and_the_reason_is_kept(poo
     assert not play(pool, tmp_path / "two").warm
 
 
-def test_a_lab_that_has_died_or_lost_frames_is_not_used_again(pool, labs, tmp_path):
+def test_a_lab_that_has_died_or_lost_frames_is_not_used_again(
+    pool: LabPool, labs: list[FakeLab], tmp_path: Path
+) -> None:
     play(pool, tmp_path / "one")
     labs[0].dead = True
     with pool.lease(tmp_path / "two", {}, needs=frozenset()) as lease:
@@ -172,7 +193,9 @@ def test_a_lab_that_has_died_or_lost_frames_is_not_used_again(pool, labs, tmp_pa
     assert not play(pool, tmp_path / "three").warm
 
 
-def test_a_lab_whose_routers_open_from_one_port_serves_one_run(pool, labs, tmp_path):
+def test_a_lab_whose_routers_open_from_one_port_serves_one_run(
+    pool: LabPool, labs: list[FakeLab], tmp_path: Path
+) -> None:
     for _ in range(2):
         with pool.lease(tmp_path / "run", {"R1": {"port": "40000"}}, needs=frozenset()) as lease:
             assert not lease.warm
@@ -183,7 +206,9 @@ def test_a_lab_whose_routers_open_from_one_port_serves_one_run(pool, labs, tmp_p
 @pytest.mark.parametrize(
     ("platform", "kept"), [("emulated", leases.IDLE_MOST), ("vjunos-router", 1), ("cjunos-evolved", 1)]
 )
-def test_idle_labs_are_bounded_and_the_least_recently_used_goes(pool, labs, tmp_path, monkeypatch, platform, kept):
+def test_idle_labs_are_bounded_and_the_least_recently_used_goes(
+    pool: LabPool, labs: list[FakeLab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, kept: int
+) -> None:
     if platform not in PLATFORMS:
         pytest.skip("no such platform yet")
     monkeypatch.setattr(FakeLab, "__init__", with_platform(platform))
@@ -200,17 +225,17 @@ def test_idle_labs_are_bounded_and_the_least_recently_used_goes(pool, labs, tmp_
     assert play(pool, tmp_path / "run", wanted[0]).warm is (kept > 1)
 
 
-def with_platform(platform):
+def with_platform(platform: str) -> Callable[[FakeLab, Path, dict[str, dict[str, str]]], None]:
     plain = FakeLab.__init__
 
-    def init(self, evidence, settings):
+    def init(self: FakeLab, evidence: Path, settings: dict[str, dict[str, str]]) -> None:
         plain(self, evidence, settings)
         self.routers = {"R1": SimpleNamespace(platform=platform)}
 
     return init
 
 
-def test_a_capability_that_is_missing_costs_no_idle_lab(pool, labs, tmp_path):
+def test_a_capability_that_is_missing_costs_no_idle_lab(pool: LabPool, labs: list[FakeLab], tmp_path: Path) -> None:
     for number in range(leases.IDLE_MOST):
         play(pool, tmp_path / "run", {"R1": {"isn": str(number)}})
     with pytest.raises(MissingCapabilityError):
@@ -218,20 +243,28 @@ def test_a_capability_that_is_missing_costs_no_idle_lab(pool, labs, tmp_path):
     assert not any(lab.destroyed for lab in labs)
 
 
-def test_closing_the_pool_takes_every_lab_down(pool, labs, tmp_path):
+def test_closing_the_pool_takes_every_lab_down(pool: LabPool, labs: list[FakeLab], tmp_path: Path) -> None:
     play(pool, tmp_path / "one")
     pool.close()
     assert labs[0].destroyed == 1
 
 
-def test_a_missing_capability_is_named_before_anything_is_deployed(make, labs, tmp_path):
+def test_a_missing_capability_is_named_before_anything_is_deployed(
+    make: Callable[..., Any], labs: list[FakeLab], tmp_path: Path
+) -> None:
     with pytest.raises(MissingCapabilityError, match="inject, reboot"):
         play(FreshLabs(make), tmp_path, needs=frozenset({"reboot", "inject", "capture"}))
     assert labs[0].deployed == 0
 
 
 @pytest.mark.parametrize(("without", "set_back"), [(frozenset(), True), (frozenset({"set-clock"}), False)])
-def test_clocks_that_are_not_to_be_set_are_not_set_back_either(make, tmp_path, monkeypatch, without, set_back):
+def test_clocks_that_are_not_to_be_set_are_not_set_back_either(
+    make: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    without: frozenset[str],
+    set_back: bool,
+) -> None:
     reset = Mock(return_value={})
     monkeypatch.setattr(FakeLab, "capabilities", frozenset({Capability.SET_CLOCK}))
     monkeypatch.setattr(leases, "reset", reset)
@@ -240,12 +273,14 @@ def test_clocks_that_are_not_to_be_set_are_not_set_back_either(make, tmp_path, m
     assert ("set-clock" in lease.capabilities) is set_back
 
 
-def test_a_capability_that_is_withheld_is_missing_and_says_so(make, tmp_path):
+def test_a_capability_that_is_withheld_is_missing_and_says_so(make: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(MissingCapabilityError, match=r"capture \(withheld\)"):
         play(FreshLabs(make, without=frozenset({"capture"})), tmp_path, needs=frozenset({"capture"}))
 
 
-def test_a_warm_lab_that_lacks_a_capability_stays_in_the_pool(pool, labs, tmp_path):
+def test_a_warm_lab_that_lacks_a_capability_stays_in_the_pool(
+    pool: LabPool, labs: list[FakeLab], tmp_path: Path
+) -> None:
     play(pool, tmp_path / "one")
     with pytest.raises(MissingCapabilityError):
         play(pool, tmp_path / "two", needs=frozenset({"no-such-thing"}))
@@ -255,7 +290,9 @@ def test_a_warm_lab_that_lacks_a_capability_stays_in_the_pool(pool, labs, tmp_pa
     assert labs[0].destroyed
 
 
-def test_a_fresh_lab_is_destroyed_whatever_happens(make, labs, tmp_path):
+def test_a_fresh_lab_is_destroyed_whatever_happens(
+    make: Callable[..., Any], labs: list[FakeLab], tmp_path: Path
+) -> None:
     with pytest.raises(KeyboardInterrupt), FreshLabs(make).lease(Path(tmp_path), {}, needs=frozenset()):
         raise KeyboardInterrupt
     assert labs[0].destroyed == 1
@@ -272,10 +309,12 @@ def test_a_fresh_lab_is_destroyed_whatever_happens(make, labs, tmp_path):
         ([""], "", 1, 0),
     ],
 )
-def test_the_way_back_leads_to_the_commit_before_the_run(comments, mark, remembered, back):
+def test_the_way_back_leads_to_the_commit_before_the_run(
+    comments: list[str], mark: str, remembered: int, back: int
+) -> None:
     assert reset._way_back(comments, Before("digest", remembered, mark), "R1") == back
 
 
-def test_a_way_back_that_was_forgotten_is_an_error():
+def test_a_way_back_that_was_forgotten_is_an_error() -> None:
     with pytest.raises(RunError, match="R1: cannot roll back"):
         reset._way_back([""] * 50, Before("digest", 3, "keyroll reset a1"), "R1")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.capture.conftest import chain_of, make_key, make_talk, pcap_octets
+from tests.unit.capture.conftest import Talk, chain_of, make_key, make_talk, pcap_octets
 
 from keyroll.capture import Standing
+from keyroll.capture.referee.judgement import Judgement
 from keyroll.keychain.model import Keychain
 from keyroll.names import SessionKind
 from keyroll.scenario.file.fields import RouterName
@@ -23,8 +25,12 @@ FORMER = chain_of(make_key(0))
 NEW = replace(chain_of(make_key(0, secret="of the new chain")), name="new")
 
 
+Judged = tuple[Talk, Callable[[Talk], list[Judgement]]]
+"""A conversation, and what judges what is new of it."""
+
+
 @pytest.fixture
-def re_pointed(tmp_path: Path):
+def re_pointed(tmp_path: Path) -> Iterator[Judged]:
     """A connection under the former chain, which both routers leave while it is open, and what watches it."""
     talk = make_talk(chain=FORMER).open().exchange()
     ends: tuple[tuple[RouterName, Any, Keychain, Keychain], ...] = (
@@ -46,7 +52,7 @@ def re_pointed(tmp_path: Path):
         wire.follow(Changed(name, Held({new.name: new}, new.name), Span(talk.time_ns, done)))
     talk.time_ns += 1_000_000_000
 
-    def judged(made: Any) -> list[Any]:
+    def judged(made: Talk) -> list[Judgement]:
         for file in files.values():
             file.write_bytes(pcap_octets(made.packets, nanoseconds=True))
         wire.pump()
@@ -56,19 +62,19 @@ def re_pointed(tmp_path: Path):
     wire.close()
 
 
-def test_segments_of_the_former_chain_are_not_held_against_the_new_one(re_pointed) -> None:
+def test_segments_of_the_former_chain_are_not_held_against_the_new_one(re_pointed: Judged) -> None:
     talk, judged = re_pointed
     assert judged(talk.exchange()) == []
 
 
-def test_a_segment_that_is_good_under_neither_chain_is_bad(re_pointed) -> None:
+def test_a_segment_that_is_good_under_neither_chain_is_bad(re_pointed: Judged) -> None:
     talk, judged = re_pointed
     talk.near.chain = chain_of(make_key(0, secret="of no chain"))
     found = judged(talk.exchange())
     assert [one.standing for one in found if one.sender == "R1"].count(Standing.BAD) == 4, "two, in both captures"
 
 
-def test_a_segment_without_a_signature_is_bad(re_pointed) -> None:
+def test_a_segment_without_a_signature_is_bad(re_pointed: Judged) -> None:
     talk, judged = re_pointed
     talk.send(talk.near, key=None)
     assert {one.standing for one in judged(talk)} == {Standing.BAD}

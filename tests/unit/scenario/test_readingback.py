@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
+from keyroll.junos.session import RouterSession
 from keyroll.keychain.generate import generate
 from keyroll.keychain.junostext import curly
 from keyroll.keychain.secret import Secret
+from keyroll.scenario.judge.actions import ChainsHeld
+from keyroll.scenario.judge.findings import Finding
 from keyroll.scenario.plan.changes import Held
 from keyroll.scenario.plan.keyring import Changed, Span
 from keyroll.scenario.play.context import Run
@@ -24,10 +28,10 @@ FIRST, SECOND = CHAIN.keys
 class Session:
     """A router that shows the chain it holds, in Junos' own form."""
 
-    def __init__(self, name="R1"):
+    def __init__(self, name: str = "R1") -> None:
         self.name, self.target, self.text = name, SimpleNamespace(name=name), curly([CHAIN], root=False)
 
-    def ask_secret(self, command):
+    def ask_secret(self, command: str) -> str:
         assert command == "show configuration security authentication-key-chains"
         return self.text
 
@@ -35,21 +39,24 @@ class Session:
 class FakeRun:
     """What is sent, and what was found."""
 
-    def __init__(self, session):
-        self.found_of = []
+    def __init__(self, session: Session) -> None:
+        self.found_of: list[tuple[str, str | None, Finding]] = []
         self.routers = SimpleNamespace(
             pair=SimpleNamespace(at_once=lambda work, names: {name: work(session) for name in names})
         )
         self.keyring = SimpleNamespace(subscribe=self.subscribed)
 
-    def subscribed(self, told):
-        self.commits = lambda held: told(Changed("R1", held, Span(1, 2)))
+    def subscribed(self, told: Callable[[Changed], None]) -> None:
+        self._told = told
 
-    def found(self, assertion, finding):
+    def commits(self, held: Held | None) -> None:
+        self._told(Changed("R1", held, Span(1, 2)))
+
+    def found(self, assertion: ChainsHeld, finding: Finding) -> None:
         self.found_of.append((assertion.name, assertion.router, finding))
 
 
-def reading(session, *, committed=True):
+def reading(session: Session, *, committed: bool = True) -> tuple[FakeRun, ReadBack]:
     run = FakeRun(session)
     back = ReadBack(cast("Run", run))
     if committed:
@@ -57,7 +64,7 @@ def reading(session, *, committed=True):
     return run, back
 
 
-def judged(text, *, committed=True):
+def judged(text: str, *, committed: bool = True) -> Finding:
     session = Session()
     session.text = text
     run, back = reading(session, committed=committed)
@@ -67,11 +74,11 @@ def judged(text, *, committed=True):
     return finding
 
 
-def holding(**changes):
+def holding(**changes: Any) -> str:
     return curly([replace(CHAIN, keys=(FIRST, replace(SECOND, **changes)))], root=False)
 
 
-def test_what_was_sent_and_is_held_is_green_though_the_secrets_are_encoded_anew():
+def test_what_was_sent_and_is_held_is_green_though_the_secrets_are_encoded_anew() -> None:
     finding = judged(curly([CHAIN], root=False))
     assert finding.holds
     assert finding.observed == "2 keys as they were sent"
@@ -88,31 +95,31 @@ def test_what_was_sent_and_is_held_is_green_though_the_secrets_are_encoded_anew(
         ("key-chain chain {", "chain"),
     ],
 )
-def test_what_is_held_otherwise_is_red_and_named_without_the_secret(text, words):
+def test_what_is_held_otherwise_is_red_and_named_without_the_secret(text: str, words: str) -> None:
     finding = judged(text)
     assert not finding.holds
     assert words in finding.observed
     assert "another" not in finding.observed
 
 
-def test_a_router_that_has_committed_no_keys_must_hold_none():
+def test_a_router_that_has_committed_no_keys_must_hold_none() -> None:
     assert judged("", committed=False).holds
     assert "was not sent" in judged(curly([CHAIN], root=False), committed=False).observed
 
 
-def test_what_a_step_typed_is_taken_as_meant_and_nothing_else():
+def test_what_a_step_typed_is_taken_as_meant_and_nothing_else() -> None:
     session = Session()
     run, back = reading(session)
     session.text = holding(send_id=9)
-    back.allow_typed(session)
+    back.allow_typed(cast("RouterSession", session))
     back.check(["R1"])
     session.text = holding(send_id=9, recv_id=8)
-    back.check_one(session)
+    back.check_one(cast("RouterSession", session))
     assert [finding.holds for _, _, finding in run.found_of] == [True, False]
     assert "send-id" not in run.found_of[1][2].observed
 
 
-def test_what_was_taken_back_for_good_must_be_held_no_more():
+def test_what_was_taken_back_for_good_must_be_held_no_more() -> None:
     session = Session()
     run, back = reading(session)
     run.commits(None)

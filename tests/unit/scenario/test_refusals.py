@@ -8,8 +8,9 @@ or an invariant that is added is no change of what is there.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ KEPT = Path(__file__).parent / "kept"
 REFUSALS = json.loads((KEPT / "refusals.json").read_text(encoding="utf-8"))
 
 
-def lists():
+def lists() -> dict[str, tuple[str, ...] | list[str]]:
     """Return what stands in `refusals.json` in place of the names of all steps and checks."""
     load()
     steps, checks = STEPS.names(), CHECKS.names()
@@ -35,13 +36,13 @@ def lists():
     }
 
 
-def with_names(error):
+def with_names(error: str) -> str:
     for place, names in lists().items():
         error = error.replace(place, ", ".join(names))
     return error
 
 
-def lost(kept, now, where=""):
+def lost(kept: object, now: object, where: str = "") -> Iterator[str]:
     """Yield what the schema said and says no more, or otherwise."""
     if isinstance(kept, dict) and isinstance(now, dict):
         for name, value in kept.items():
@@ -52,7 +53,7 @@ def lost(kept, now, where=""):
         yield f"{where}: {kept} became {now}"
 
 
-def error_of(path):
+def error_of(path: Path) -> str | None:
     try:
         read_cases(path)
     except InputError as error:
@@ -61,7 +62,7 @@ def error_of(path):
 
 
 @pytest.mark.parametrize("edit", REFUSALS, ids=lambda edit: edit["new"].strip().rpartition("\n")[2].strip()[:60])
-def test_a_mistake_is_told_as_it_always_was(write: Callable[..., Path], two_keys: str, edit) -> None:
+def test_a_mistake_is_told_as_it_always_was(write: Callable[..., Path], two_keys: str, edit: dict[str, Any]) -> None:
     assert edit["old"] in two_keys
     error = edit["error"] and with_names(edit["error"])
     assert error_of(write(two_keys.replace(edit["old"], edit["new"]), "two-keys.yaml")) == error
@@ -82,7 +83,7 @@ def test_the_schema_says_what_it_said() -> None:
     ],
     ids=str,
 )
-def test_a_schema_that_says_otherwise_is_seen(path, value) -> None:
+def test_a_schema_that_says_otherwise_is_seen(path: tuple[str, ...], value: object) -> None:
     kept = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
     now = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
     place = now

@@ -1,11 +1,13 @@
 import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
 from typing import Any
 
 import pytest
+from tests.unit.known import known
 
 from keyroll.errors import RunError
 from keyroll.junos.errors import OutputError
@@ -23,29 +25,31 @@ from keyroll.junos.records import (
     RibCount,
 )
 from keyroll.scenario.errors import RunBrokenError
-from keyroll.scenario.observe.sampler import Sampler, ldp_sample
+from keyroll.scenario.observe.sampler import Sample, Sampler, ldp_sample
 
 PEER = IPv4Address("10.0.12.2")
 
 
-def summary(state=BgpState.ESTABLISHED, flaps=0, routes=1, address=PEER):
+def summary(
+    state: BgpState = BgpState.ESTABLISHED, flaps: int = 0, routes: int = 1, address: IPv4Address = PEER
+) -> BgpSummary:
     ribs = (RibCount("inet.0", routes, routes, routes, 0),)
     return BgpSummary(1, 0, (BgpPeer(address, None, 65002, 1, 1, 0, flaps, timedelta(seconds=5), state, ribs),))
 
 
 class FakeSession:
-    def __init__(self, answers):
+    def __init__(self, answers: list[Any]) -> None:
         self.answers = answers
         self.closed = threading.Event()
         self.asked = threading.Event()
 
-    def connect(self):
+    def connect(self) -> None:
         pass
 
-    def close(self):
+    def close(self) -> None:
         self.closed.set()
 
-    def show(self, command):
+    def show(self, command: str) -> Exchange:
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -55,10 +59,10 @@ class FakeSession:
 
 
 @pytest.fixture
-def sampling():
+def sampling() -> Iterator[Callable[..., tuple[Sampler, FakeSession]]]:
     made = []
 
-    def start(*answers, changed=None):
+    def start(*answers: object, changed: Callable[..., None] | None = None) -> tuple[Sampler, FakeSession]:
         session = FakeSession(list(answers))
         sampler = Sampler(lambda _: session, {"R1": {"bgp": PEER}}, changed=changed)
         made.append(sampler)
@@ -70,15 +74,15 @@ def sampling():
         sampler.stop()
 
 
-def test_a_fresh_sample_was_asked_for_after_the_instant(sampling):
+def test_a_fresh_sample_was_asked_for_after_the_instant(sampling: Callable[..., tuple[Sampler, FakeSession]]) -> None:
     sampler, session = sampling(summary())
     assert session.asked.wait(60)
     instant = time.time_ns()
     sampler.await_fresh("R1", instant, within=timedelta(seconds=60))
-    assert sampler.latest("R1", "bgp").asked >= instant
+    assert known(sampler.latest("R1", "bgp")).asked >= instant
 
 
-def test_changes_are_told_and_repetitions_are_not(sampling):
+def test_changes_are_told_and_repetitions_are_not(sampling: Callable[..., tuple[Sampler, FakeSession]]) -> None:
     told: list[Any] = []
     sampler, _ = sampling(
         summary(BgpState.CONNECT), summary(BgpState.CONNECT), summary(), summary(flaps=1), changed=told.append
@@ -100,7 +104,9 @@ def test_changes_are_told_and_repetitions_are_not(sampling):
         summary(address=IPv4Address("10.9.9.9")),
     ],
 )
-def test_a_state_that_cannot_be_read_breaks_the_run_and_is_never_down(sampling, answer):
+def test_a_state_that_cannot_be_read_breaks_the_run_and_is_never_down(
+    sampling: Callable[..., tuple[Sampler, FakeSession]], answer: OutputError | RunError | BgpSummary
+) -> None:
     sampler, session = sampling(summary(), answer)
     assert session.closed.wait(60)
     with pytest.raises(RunBrokenError):
@@ -109,13 +115,13 @@ def test_a_state_that_cannot_be_read_breaks_the_run_and_is_never_down(sampling, 
         sampler.await_fresh("R1", time.time_ns(), within=timedelta(seconds=60))
 
 
-def test_stopping_logs_out(sampling):
+def test_stopping_logs_out(sampling: Callable[..., tuple[Sampler, FakeSession]]) -> None:
     sampler, session = sampling(summary())
     sampler.stop()
     assert session.closed.is_set()
 
 
-def test_an_ldp_session_that_is_not_shown_does_not_exist_and_ldp_that_does_not_run_is_an_error():
+def test_an_ldp_session_that_is_not_shown_does_not_exist_and_ldp_that_does_not_run_is_an_error() -> None:
     now = datetime.now(UTC)
     nothing = Exchange("R1", "show ldp session detail", "", now, now, LdpSessions(()))
     empty = Exchange("R1", "show ldp database", "", now, now, LdpDatabase(()))
@@ -127,7 +133,7 @@ def test_an_ldp_session_that_is_not_shown_does_not_exist_and_ldp_that_does_not_r
         ldp_sample([nothing, replace(empty, parsed=LdpDatabase((), running=False))], PEER)
 
 
-def test_a_sample_of_ldp_holds_the_labels_that_came_and_spans_both_questions():
+def test_a_sample_of_ldp_holds_the_labels_that_came_and_spans_both_questions() -> None:
     begun = datetime.now(UTC)
     later = begun + timedelta(milliseconds=30)
     row = LdpSession(PEER, LdpState.OPERATIONAL, LdpConnection.OPEN, 26, up_for=timedelta(seconds=5))
@@ -148,7 +154,9 @@ def test_a_sample_of_ldp_holds_the_labels_that_came_and_spans_both_questions():
 
 
 @pytest.mark.parametrize("ending", [ZeroDivisionError("oops"), OSError(28, "No space left on device"), MemoryError()])
-def test_however_a_samplers_thread_ends_that_is_known(sampling, ending):
+def test_however_a_samplers_thread_ends_that_is_known(
+    sampling: Callable[..., tuple[Sampler, FakeSession]], ending: BaseException
+) -> None:
     sampler, _ = sampling(ending)
     with pytest.raises(RunBrokenError, match=f"R1: {type(ending).__name__}"):
         sampler.await_fresh("R1", 0, within=timedelta(seconds=20))
@@ -156,8 +164,8 @@ def test_however_a_samplers_thread_ends_that_is_known(sampling, ending):
         sampler.samples("R1", "bgp")
 
 
-def test_a_session_that_cannot_be_made_is_known():
-    def connect(router):
+def test_a_session_that_cannot_be_made_is_known() -> None:
+    def connect(router: str) -> FakeSession:
         raise KeyError(router)
 
     sampler = Sampler(connect, {"R1": {"bgp": PEER}})
@@ -167,8 +175,10 @@ def test_a_session_that_cannot_be_made_is_known():
     sampler.stop()
 
 
-def test_a_sample_that_nobody_can_be_told_of_ends_the_sampling(sampling):
-    def full(_sample):
+def test_a_sample_that_nobody_can_be_told_of_ends_the_sampling(
+    sampling: Callable[..., tuple[Sampler, FakeSession]],
+) -> None:
+    def full(_sample: Sample) -> None:
         raise RunError("cannot write timeline.jsonl")
 
     sampler, _ = sampling(summary(), changed=full)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,9 @@ from keyroll.scenario.play.time import RealTime, next_minute
 SECOND = timedelta(seconds=1)
 
 
-def a_run(*, t0_in=timedelta(seconds=0.2), off=timedelta(), starts=(0.0, 0.5)):
+def a_run(
+    *, t0_in: timedelta = timedelta(seconds=0.2), off: timedelta = timedelta(), starts: tuple[float, ...] = (0.0, 0.5)
+) -> Any:
     clock = FakeClock()
     t0 = clock.now().moment + t0_in
     keys = tuple(Key(number, start=t0 + start * SECOND) for number, start in enumerate(starts))
@@ -78,7 +81,7 @@ def test_a_start_that_passes_before_its_advance_makes_the_run_unfit_and_one_that
 
 
 @pytest.mark.parametrize(("second", "minute"), [(0, 1), (56, 1), (57, 2), (59, 2)])
-def test_t0_is_the_next_whole_minute_that_can_be_reached(second, minute) -> None:
+def test_t0_is_the_next_whole_minute_that_can_be_reached(second: int, minute: int) -> None:
     now = datetime(2030, 1, 1, 0, 0, second, 1, tzinfo=UTC)
     expected = datetime(2030, 1, 1, 0, minute, tzinfo=UTC)
     assert next_minute(now, lead=timedelta(seconds=3)) == expected

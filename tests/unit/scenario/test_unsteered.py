@@ -8,7 +8,7 @@ import pytest
 from keyroll.document import DocumentError
 from keyroll.keychain.model import Keychain
 from keyroll.scenario.file.fields import ROUTERS, RouterName
-from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.plan.chains import mutated, plan_chain
 from keyroll.scenario.plan.unsteered import as_mutated, steers
 
@@ -30,7 +30,7 @@ mutations:
 """
 
 
-def cases(tmp_path: Path, text=FILE):
+def cases(tmp_path: Path, text: str = FILE) -> tuple[Case, ...]:
     path = tmp_path / "forced.yaml"
     path.write_text(text)
     return read_cases(path)
@@ -60,6 +60,6 @@ def test_the_keychains_stay_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["4294967296", "-1", "high"])
-def test_an_isn_is_a_number_of_32_bits(tmp_path: Path, value) -> None:
+def test_an_isn_is_a_number_of_32_bits(tmp_path: Path, value: str) -> None:
     with pytest.raises(DocumentError):
         cases(tmp_path, FILE.replace("isn: 4294967295", f"isn: {value}"))

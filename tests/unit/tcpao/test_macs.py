@@ -18,6 +18,7 @@ from keyroll.tcpao import (
     Mkt,
     MktError,
     SneTracker,
+    TrafficKey,
     internet_checksum,
     kdf_context,
     segment_mac,
@@ -33,7 +34,15 @@ A6, B6 = bytes(15) + b"\1", bytes(15) + b"\2"
 TIMESTAMPS = b"\x01\x01\x08\x0a\0\0\0\1\0\0\0\2"
 
 
-def packet(*, v6=False, algorithm=Algorithm.HMAC_SHA_1_96, covered=True, sne=0, secret=b"secret", data=b"payload!"):
+def packet(
+    *,
+    v6: bool = False,
+    algorithm: Algorithm = Algorithm.HMAC_SHA_1_96,
+    covered: bool = True,
+    sne: int = 0,
+    secret: bytes = b"secret",
+    data: bytes = b"payload!",
+) -> tuple[bytes, TrafficKey]:
     src, dst = (A6, B6) if v6 else (A4, B4)
     bare = struct.pack("!HHIIBBHHH", 179, 50000, 70, 80, 0x80, 0x18, 9, 0, 0) + TIMESTAMPS + data
     key = traffic_key(algorithm, secret, kdf_context(src, dst, 179, 50000, 1, 2))
@@ -46,7 +55,7 @@ def packet(*, v6=False, algorithm=Algorithm.HMAC_SHA_1_96, covered=True, sne=0, 
 @pytest.mark.parametrize("v6", [False, True])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("covered", [True, False])
-def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6, algorithm, covered) -> None:
+def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6: bool, algorithm: Algorithm, covered: bool) -> None:
     whole, key = packet(v6=v6, algorithm=algorithm, covered=covered)
     start = 40 if v6 else 20
     addresses = range(8, 40) if v6 else range(12, 20)
@@ -71,7 +80,7 @@ def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6, algorithm, covered)
 
 
 @pytest.mark.parametrize("field", [16, 17])
-def test_the_checksum_is_not_covered_but_filled(field) -> None:
+def test_the_checksum_is_not_covered_but_filled(field: int) -> None:
     whole, key = packet()
     tcp = whole[20:]
     assert tcp_checksum(tcp, A4, B4) == int.from_bytes(tcp[16:18], "big")
@@ -82,7 +91,7 @@ def test_the_checksum_is_not_covered_but_filled(field) -> None:
 
 
 @given(st.binary(max_size=64).map(lambda octets: octets + b"\0" * (len(octets) % 2)))
-def test_the_checksum_is_the_one_of_rfc_1071(octets) -> None:
+def test_the_checksum_is_the_one_of_rfc_1071(octets: bytes) -> None:
     total = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
@@ -90,7 +99,7 @@ def test_the_checksum_is_the_one_of_rfc_1071(octets) -> None:
 
 
 @given(st.binary(min_size=1, max_size=130), st.binary(max_size=200))
-def test_hmac_from_pads_is_hmac(secret, message) -> None:
+def test_hmac_from_pads_is_hmac(secret: bytes, message: bytes) -> None:
     context = kdf_context(A4, B4, 1, 2, 3, 4)
     key = traffic_key(Algorithm.HMAC_SHA_1_96, secret, context)
     expected = hmac.new(secret, b"\x01TCP-AO" + context + b"\0\xa0", hashlib.sha1).digest()
@@ -108,7 +117,7 @@ def test_traffic_keys_do_not_show_or_leave() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(-(2**31) + 1, 2**31 - 1), max_size=60))
-def test_sne_follows_wraps(isn, steps) -> None:
+def test_sne_follows_wraps(isn: int, steps: list[int]) -> None:
     tracker = SneTracker(isn)
     highest = isn
     for step in steps:
@@ -132,7 +141,9 @@ def test_an_id_is_one_octet() -> None:
     secret=st.binary(min_size=1, max_size=126),
     data=st.binary(max_size=100),
 )
-def test_scapy_computes_the_same(v6, algorithm, covered, sne, secret, data) -> None:
+def test_scapy_computes_the_same(
+    v6: bool, algorithm: Algorithm, covered: bool, sne: int, secret: bytes, data: bytes
+) -> None:
     whole, key = packet(v6=v6, algorithm=algorithm, covered=covered, sne=sne, secret=secret, data=data)
     segment = segment_of(whole)
     ao = ao_of(segment)

@@ -1,5 +1,7 @@
 """The option codec: whatever the list, it is read rightly or refused by name; inserting and stripping are inverse."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ from keyroll.tcpao import (
     strip_ao,
     with_options,
 )
-from keyroll.tcpao.option import _walk
+from keyroll.tcpao.option import OptionScan, _walk
 
 FIXED = bytes(range(12)) + b"\x50" + bytes(7)
 AO = bytes([29, 16, 7, 9]) + b"M" * 12
@@ -27,16 +29,16 @@ other_option = st.builds(
 )
 
 
-def header(options=b""):
+def header(options: bytes = b"") -> bytes:
     return with_options(FIXED, options)
 
 
 @given(st.binary(max_size=40))
-def test_any_octets_are_scanned_alike_by_both_walks_or_refused(options) -> None:
+def test_any_octets_are_scanned_alike_by_both_walks_or_refused(options: bytes) -> None:
     assert outcome(scan_options, options) == outcome(_walk, options)
 
 
-def outcome(scan, options):
+def outcome(scan: Callable[[bytes], OptionScan], options: bytes) -> OptionScan | OptionDefect:
     try:
         return scan(options)
     except OptionError as error:
@@ -44,7 +46,7 @@ def outcome(scan, options):
 
 
 @given(st.lists(st.one_of(other_option, st.just(b"\x01")), max_size=4), st.integers(0, 4), st.binary(max_size=3))
-def test_ao_is_found_wherever_it_stands(others, place, padding) -> None:
+def test_ao_is_found_wherever_it_stands(others: list[bytes], place: int, padding: bytes) -> None:
     before = b"".join(others[:place])
     options = before + AO + b"".join(others[place:]) + (b"\0" + padding if padding else b"")
     ao = known(scan_options(options).ao)
@@ -65,7 +67,7 @@ def test_ao_is_found_wherever_it_stands(others, place, padding) -> None:
         (AO + b"\x1d\x04\x00\x00", OptionDefect.AO_TWICE),
     ],
 )
-def test_malformed_lists_are_refused_by_name(options, defect) -> None:
+def test_malformed_lists_are_refused_by_name(options: bytes, defect: OptionDefect) -> None:
     with pytest.raises(OptionError) as refused:
         scan_options(options)
     assert refused.value.defect is defect
@@ -86,7 +88,7 @@ def test_md5_is_noticed() -> None:
 
 
 @given(st.lists(other_option, max_size=3))
-def test_inserting_and_stripping_are_inverse(others) -> None:
+def test_inserting_and_stripping_are_inverse(others: list[bytes]) -> None:
     try:
         plain = header(join_options(others))
         signed = insert_ao(plain, 7, 9)

@@ -2,31 +2,34 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.segments import ao_of, segment_of
 
-from keyroll.tcpao import Algorithm, Mkt, segment_mac, sign_segment, strip_ao, verify_segment
+from keyroll.tcpao import Algorithm, Mkt, TrafficKey, segment_mac, sign_segment, strip_ao, verify_segment
+from keyroll.tcpao.segment import Segment
 
 VECTORS = json.loads((Path(__file__).parents[2] / "data" / "rfc9235_vectors.json").read_text())
 
 
-def _name(vector: dict[str, str | bool | int]) -> str:
+def _name(vector: dict[str, Any]) -> str:
     return f"{vector['section']}-{vector['alg']}-{'covered' if vector['include_options'] else 'omitted'}"
 
 
 @pytest.fixture(params=VECTORS, ids=_name)
-def vector(request: pytest.FixtureRequest):
-    return request.param
+def vector(request: pytest.FixtureRequest) -> dict[str, Any]:
+    found: dict[str, Any] = request.param
+    return found
 
 
 @pytest.fixture
-def segment(vector):
+def segment(vector: dict[str, Any]) -> Segment:
     return segment_of(bytes.fromhex(vector["packet"]))
 
 
 @pytest.fixture
-def key(vector, segment):
+def key(vector: dict[str, Any], segment: Segment) -> TrafficKey:
     mkt = Mkt(
         name="vector",
         algorithm=Algorithm(vector["alg"]),
@@ -42,12 +45,12 @@ def test_there_are_all_32() -> None:
     assert len({(v["section"], v["alg"], v["include_options"]) for v in VECTORS}) == 32
 
 
-def test_traffic_key(vector, key) -> None:
+def test_traffic_key(vector: dict[str, Any], key: TrafficKey) -> None:
     assert key.reveal().hex() == vector["traffic_key"]
     assert vector["traffic_key"] not in repr(key)
 
 
-def test_mac(vector, segment, key) -> None:
+def test_mac(vector: dict[str, Any], segment: Segment, key: TrafficKey) -> None:
     ao = ao_of(segment)
     assert (ao.key_id, ao.rnext_key_id, ao.mac.hex()) == (vector["key_id"], vector["rnext_key_id"], vector["mac"])
     mac = segment_mac(segment, ao, key=key, sne=0, include_options=vector["include_options"])
@@ -56,7 +59,7 @@ def test_mac(vector, segment, key) -> None:
     assert not verify_segment(segment, ao, key=key, sne=1, include_options=vector["include_options"])
 
 
-def test_signing_again_verifies(vector, segment, key) -> None:
+def test_signing_again_verifies(vector: dict[str, Any], segment: Segment, key: TrafficKey) -> None:
     bare = strip_ao(segment.header) + segment.payload
     signed = sign_segment(
         bare,

@@ -6,12 +6,15 @@ import json
 import re
 import tarfile
 from base64 import b64encode
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.known import known
 from tests.unit.watch.allowed import is_allowed
-from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, plain
+from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, SECRET, USER, FakeRouter, Recording, plain
 
 from keyroll.errors import RunError
 from keyroll.instants import FakeClock
@@ -19,13 +22,13 @@ from keyroll.junos.access import Access
 from keyroll.junos.exchange import Target
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.type9 import encode_type9
-from keyroll.watch.collect import collect
+from keyroll.watch.collect import Collected, collect
 from keyroll.watch.inventory import Inventory
 
 
 @pytest.fixture
-def collected(server, tmp_path: Path):
-    def made(change=None, **more):
+def collected(server: Recording, tmp_path: Path) -> Callable[..., Collected]:
+    def made(change: Callable[..., object] | None = None, **more: Any) -> Collected:
         clock = FakeClock(BEGIN)
         server.routers = plain(clock, ldp=True)
         if change is not None:
@@ -41,7 +44,9 @@ def collected(server, tmp_path: Path):
     return made
 
 
-def test_the_bundle_holds_what_concerns_the_sessions_and_no_secret(collected, server, tmp_path: Path) -> None:
+def test_the_bundle_holds_what_concerns_the_sessions_and_no_secret(
+    collected: Callable[..., Collected], server: Recording, tmp_path: Path
+) -> None:
     bundle = tmp_path / "bundle.tgz"
     collected().write(bundle)
     assert bundle.stat().st_mode & 0o777 == 0o600
@@ -56,7 +61,7 @@ def test_the_bundle_holds_what_concerns_the_sessions_and_no_secret(collected, se
     assert all(is_allowed(line) for router in server.routers.values() for line in router.sent)
 
 
-def forms(secret):
+def forms(secret: str) -> Iterator[str]:
     """Yield the forms in which a secret may stand in a log: as it is, escaped, in hex, in base64, as $9$."""
     octets = secret.encode()
     yield secret
@@ -67,17 +72,22 @@ def forms(secret):
     yield from (encode_type9(Secret(secret), salt) for salt in (0, 7, 64))
 
 
+def with_log(more: str, line: str, said: str) -> str:
+    """Return what a router says to `line`, with more behind it where that is read as the log."""
+    return f"{said}\n{more}" if line in ("show version", "show log messages | no-more") else said
+
+
 @pytest.mark.parametrize("secret", [SECRET, "Tr0ub4dor&3-keyroll"])
-def test_a_router_that_tells_its_secrets_in_every_form_finds_them_in_no_bundle(collected, secret) -> None:
-    def tells(routers) -> None:
+def test_a_router_that_tells_its_secrets_in_every_form_finds_them_in_no_bundle(
+    collected: Callable[..., Collected], secret: str
+) -> None:
+    def tells(routers: dict[str, FakeRouter]) -> None:
         for router in routers.values():
             router.secret = secret
             told = "\n".join(f"Jan  1 00:00:00 {router.name} mgd[1]: {form}" for form in forms(secret))
             older = "UI_CMDLINE_READ_LINE: User 'x', command 'set security ... key 0 secret \"older-than-the-chain\" '"
             user = 'set system login user x authentication encrypted-password "$6$salt$hashed"'
-            router.garble = lambda line, said, more=f"{told}\n{older}\n{user}": (
-                f"{said}\n{more}" if line in ("show version", "show log messages | no-more") else said
-            )
+            router.garble = partial(with_log, f"{told}\n{older}\n{user}")
 
     found = collected(tells).files
     whole = "\n".join([*found, *found.values()])
@@ -88,22 +98,22 @@ def test_a_router_that_tells_its_secrets_in_every_form_finds_them_in_no_bundle(c
         pytest.fail(f"an encrypted secret is left: {text[:4]}…")
 
 
-def test_names_go_too_if_asked(collected) -> None:
+def test_names_go_too_if_asked(collected: Callable[..., Collected]) -> None:
     found = collected(hide_names=True).files
     assert {path.partition("/")[0] for path in found if "/" in path} == {"router-1", "router-2"}
     assert not any(word in text for text in found.values() for word in ("R1 ", '"R2"', USER, "127.0.0.1"))
 
 
-def test_a_login_that_may_not_see_the_chains_collects_nothing(collected) -> None:
-    def hidden(routers) -> None:
+def test_a_login_that_may_not_see_the_chains_collects_nothing(collected: Callable[..., Collected]) -> None:
+    def hidden(routers: dict[str, FakeRouter]) -> None:
         routers["R2"].visible = False
 
     with pytest.raises(RunError, match="R2: chains not visible"):
         collected(hidden)
 
 
-def test_an_error_that_quotes_a_line_quotes_no_secret(collected) -> None:
-    def quotes(routers) -> None:
+def test_an_error_that_quotes_a_line_quotes_no_secret(collected: Callable[..., Collected]) -> None:
+    def quotes(routers: dict[str, FakeRouter]) -> None:
         routers["R1"].garble = lambda line, said: f"{said}\n{SECRET}" if line == "show bgp summary" else said
 
     with pytest.raises(RunError) as raised:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.known import known
@@ -82,7 +83,7 @@ def test_a_host_key_that_is_not_known_is_refused_and_nothing_is_sent(
     assert not (tmp_path / "known").exists()
 
 
-def families(text: str):
+def families(text: str) -> dict[tuple[Any, ...], float]:
     """Return the metrics as Prometheus' own client reads them, and hold the text against the format's rules."""
     parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
     lines = text.splitlines()

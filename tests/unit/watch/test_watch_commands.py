@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,21 +18,21 @@ WRITING = ("save", "append", "tee", "request", "clear", "configure", "restart", 
 
 
 @pytest.mark.parametrize("shape", list(Shape))
-def test_no_shape_pipes_to_anything_but_no_more(shape) -> None:
+def test_no_shape_pipes_to_anything_but_no_more(shape: Shape) -> None:
     assert all(pipe.strip() == "no-more" for pipe in shape.value.split("|")[1:])
     assert not any(word in shape.value for word in WRITING)
     assert shape.value.startswith("show ")
 
 
 @given(st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)))
-def test_an_address_makes_one_allowed_line(address) -> None:
+def test_an_address_makes_one_allowed_line(address: IPv4Address | IPv6Address) -> None:
     line = Command(Shape.NEIGHBOR, address).text
     assert is_allowed(line)
     assert ip_address(line.removeprefix("show bgp neighbor ")) == address
 
 
 @pytest.mark.parametrize("address", [IPv6Address("fe80::1%x | save y"), "10.0.0.1", None])
-def test_what_is_no_plain_address_is_never_sent(address) -> None:
+def test_what_is_no_plain_address_is_never_sent(address: Any) -> None:
     with pytest.raises(InputError):
         _ = Command(Shape.NEIGHBOR, address).text
 
@@ -55,7 +56,7 @@ def test_a_command_without_a_parameter_takes_none() -> None:
         "",
     ],
 )
-def test_a_prefix_is_no_permission(line) -> None:
+def test_a_prefix_is_no_permission(line: str) -> None:
     assert not is_allowed(line)
 
 

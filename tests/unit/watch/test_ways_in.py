@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -14,9 +14,10 @@ from pathlib import Path
 import asyncssh
 import pytest
 from tests.unit.known import known
-from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, USER, plain
+from tests.unit.watch.recording import BEGIN, NAMES, PASSWORD, USER, Recording, plain
 
 from keyroll.cli.watch import watch_command
+from keyroll.errors import ExitCode
 from keyroll.instants import FakeClock
 
 PATIENCE = 60.0
@@ -24,7 +25,9 @@ LOOK = ("--once", "--accept-new-host-keys")
 
 
 @pytest.fixture
-def way(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def way(
+    server: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[ExitCode, str]]:
     """Write an inventory whose routers all have these fields, look once, and return the exit code and what was said."""
     monkeypatch.setattr("keyroll.watch.pace.BETWEEN", timedelta(milliseconds=1))
     server.routers = plain(FakeClock(BEGIN))
@@ -32,7 +35,7 @@ def way(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     server.methods.clear()
     server.forwarded.clear()
 
-    def looked(*words, hosts=None, **fields):
+    def looked(*words: str, hosts: dict[str, str] | None = None, **fields: str | None) -> tuple[ExitCode, str]:
         given = {"user": USER, "known-hosts": str(tmp_path / "known"), "ssh-config": "none", **fields}
         rest = ", ".join(f"{name}: {value}" for name, value in given.items() if value is not None)
         entries = "".join(
@@ -50,27 +53,31 @@ def way(server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 
 @pytest.fixture
-def key(server, tmp_path: Path, way):  # noqa: ARG001 - `way` forgets the keys of other tests first
+def key(server: Recording, tmp_path: Path, way: Callable[..., tuple[ExitCode, str]]) -> Callable[[], Path]:  # noqa: ARG001 - `way` forgets the keys of other tests first
     """A person's private key, which the routers know."""
     made = asyncssh.generate_private_key("ssh-ed25519")
     path = tmp_path / "id_watch"
     path.write_bytes(made.export_private_key("openssh"))
     path.chmod(0o600)
 
-    def authorized():
+    def authorized() -> Path:
         server.authorized.append(made.convert_to_public())
         return path
 
     return authorized
 
 
-def test_a_password_from_the_environment(way, server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_from_the_environment(
+    way: Callable[..., tuple[ExitCode, str]], server: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     assert way(secret="{env: WATCH_PASSWORD}")[0] == 0
     assert server.methods == ["password", "password"]
 
 
-def test_a_password_from_a_descriptor_that_can_be_read_once(way, server) -> None:
+def test_a_password_from_a_descriptor_that_can_be_read_once(
+    way: Callable[..., tuple[ExitCode, str]], server: Recording
+) -> None:
     reading, writing = os.pipe()
     os.write(writing, f"{PASSWORD}\n".encode())
     os.close(writing)
@@ -81,7 +88,9 @@ def test_a_password_from_a_descriptor_that_can_be_read_once(way, server) -> None
     assert server.methods == ["password", "password"]
 
 
-def test_a_password_that_a_command_prints_stands_in_no_argument(way, tmp_path: Path) -> None:
+def test_a_password_that_a_command_prints_stands_in_no_argument(
+    way: Callable[..., tuple[ExitCode, str]], tmp_path: Path
+) -> None:
     vault = tmp_path / "vault"
     vault.write_text(f"{PASSWORD}\nexpires tomorrow\n")
     code, said = way(secret=f"{{command: [cat, {vault}]}}")
@@ -89,14 +98,14 @@ def test_a_password_that_a_command_prints_stands_in_no_argument(way, tmp_path: P
     assert PASSWORD not in said
 
 
-def test_a_key_file(way, server, key) -> None:
+def test_a_key_file(way: Callable[..., tuple[ExitCode, str]], server: Recording, key: Callable[[], Path]) -> None:
     path = key()
     assert way(secret=f"{{key: {path}}}")[0] == 0
     assert set(server.methods) == {"key"}
 
 
 @contextmanager
-def agent(folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def agent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """An agent of the test's own, by its socket."""
     if shutil.which("ssh-agent") is None or shutil.which("ssh-add") is None:
         pytest.skip("OpenSSH's ssh-agent and ssh-add are not installed")
@@ -112,7 +121,11 @@ def agent(folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_an_agent_is_asked_where_no_secret_is_named(
-    way, server, key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: Callable[..., tuple[ExitCode, str]],
+    server: Recording,
+    key: Callable[[], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with agent(tmp_path, monkeypatch):
         subprocess.run(["ssh-add", "-q", str(key())], check=True, timeout=PATIENCE)
@@ -120,7 +133,9 @@ def test_an_agent_is_asked_where_no_secret_is_named(
     assert set(server.methods) == {"key"}
 
 
-def test_a_wrong_password_is_tried_once_and_not_told(way, server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_password_is_tried_once_and_not_told(
+    way: Callable[..., tuple[ExitCode, str]], server: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", "mistyped-1")
     code, said = way(secret="{env: WATCH_PASSWORD}")
     assert code == 2
@@ -130,7 +145,7 @@ def test_a_wrong_password_is_tried_once_and_not_told(way, server, monkeypatch: p
 
 
 def test_a_host_key_that_has_changed_is_refused_whatever_is_accepted(
-    way, server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: Callable[..., tuple[ExitCode, str]], server: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     other = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode().strip()
@@ -143,13 +158,13 @@ def test_a_host_key_that_has_changed_is_refused_whatever_is_accepted(
 
 
 @pytest.fixture
-def jump(server, key, tmp_path: Path):
+def jump(server: Recording, key: Callable[[], Path], tmp_path: Path) -> Path:
     """A jump host, and an SSH configuration of a person's that knows it."""
     if shutil.which("ssh") is None:
         pytest.skip("OpenSSH's client is not installed: a jump host needs it")
     path, port = key(), server.jump_host()
-    known = tmp_path / "known_jump"
-    known.write_text(f"[127.0.0.1]:{port} {server.jump_key.export_public_key().decode().strip()}\n")
+    known_jump = tmp_path / "known_jump"
+    known_jump.write_text(f"[127.0.0.1]:{port} {known(server.jump_key).export_public_key().decode().strip()}\n")
     config = tmp_path / ".ssh" / "config"
     config.parent.mkdir(mode=0o700)
     lines = [f"Host bastion\n  HostName 127.0.0.1\n  Port {port}\n"]
@@ -157,13 +172,17 @@ def jump(server, key, tmp_path: Path):
         lines.append(f"Host {name}\n  HostName 127.0.0.1\n  Port {server.ports[router]}\n  ProxyJump bastion\n")
     # The routers' keys are not those of the jump host's file: they are learned into another.
     lines.append(f"Host core-*\n  UserKnownHostsFile {tmp_path / 'known_cores'}\n")
-    lines.append(f"Host *\n  User {USER}\n  IdentityFile {path}\n  IdentitiesOnly yes\n  UserKnownHostsFile {known}\n")
+    lines.append(
+        f"Host *\n  User {USER}\n  IdentityFile {path}\n  IdentitiesOnly yes\n  UserKnownHostsFile {known_jump}\n"
+    )
     config.write_text("".join(lines))
     config.chmod(0o600)
     return config
 
 
-def test_a_jump_host_of_the_inventory_carries_both_logins(way, server, jump, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jump_host_of_the_inventory_carries_both_logins(
+    way: Callable[..., tuple[ExitCode, str]], server: Recording, jump: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     code, said = way(secret="{env: WATCH_PASSWORD}", jump="bastion", **{"ssh-config": str(jump)})
     assert code == 0, said
@@ -173,7 +192,7 @@ def test_a_jump_host_of_the_inventory_carries_both_logins(way, server, jump, mon
 
 @pytest.mark.usefixtures("jump")
 def test_the_persons_own_ssh_configuration_has_the_jump_host_the_user_and_the_key(
-    way, server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: Callable[..., tuple[ExitCode, str]], server: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("SSH_AUTH_SOCK", "")
@@ -186,7 +205,9 @@ def test_the_persons_own_ssh_configuration_has_the_jump_host_the_user_and_the_ke
     assert (tmp_path / "known_cores").read_text().count("127.0.0.1") == 2
 
 
-def test_a_jump_host_that_is_not_there_is_named(way, jump, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_jump_host_that_is_not_there_is_named(
+    way: Callable[..., tuple[ExitCode, str]], jump: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     jump.write_text(jump.read_text().replace("Port", "Port 1 #", 1))
     code, said = way(secret="{env: WATCH_PASSWORD}", jump="bastion", **{"ssh-config": str(jump)})

@@ -6,28 +6,41 @@ KEYROLL_TEST_MUTANT names has it.
 """
 
 # ruff: noqa: PLC0415 -- nothing of the product may be imported in processes that are no emulated router
+from __future__ import annotations
+
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from keyroll.names import DropReason
 
+if TYPE_CHECKING:
+    import socket
+
 MUTANT = os.environ.get("KEYROLL_TEST_MUTANT", "")
+
+
+def replace_methods(owner: object, **methods: Callable[..., object]) -> None:
+    """Put these in the place of what a class or a module has under their names."""
+    for name, method in methods.items():
+        setattr(owner, name, method)
 
 
 def signs_with_the_old_key() -> None:
     """The sending key never moves; the show output, which asks the key clock what is active, says that it did."""
     from keyroll.emulator.contract.key_clock import KeyClock
 
-    def first(self, now, *_):
+    def first(self: KeyClock, now: int, *_: object) -> int | None:
         return self.keys[0].number if self.active(now) is not None else None
 
-    KeyClock.sent = first
+    replace_methods(KeyClock, sent=first)
 
 
-def receives(reasons) -> None:
+def receives(reasons: list[str]) -> None:
     """Segments that would be dropped for these reasons get in."""
     from keyroll.emulator.wire.bump.live_connections import PASS
     from keyroll.emulator.wire.bump.receiving import Receiver, stripped
@@ -35,60 +48,61 @@ def receives(reasons) -> None:
     judge = Receiver.judge
     named = {DropReason[reason] for reason in reasons}
 
-    def lenient(self, session, at, segment, now, mono):
-        verdict = judge(self, session, at, segment, now, mono)
+    def lenient(self: Any, *arguments: Any) -> Any:
+        verdict = judge(self, *arguments)
         if verdict not in named:
             return verdict
+        segment = arguments[2]
         ao = segment.scan().ao
         return PASS if ao is None else stripped(segment, ao)
 
-    Receiver.judge = lenient
+    replace_methods(Receiver, judge=lenient)
 
 
 def ignores_rnext() -> None:
     """A received RNextKeyID moves nothing, also where RFC 5925 has it move the sending key."""
     from keyroll.emulator.contract.key_clock import KeyClock
 
-    KeyClock.follow = lambda _self, _now, current, _named: current
+    replace_methods(KeyClock, follow=lambda _self, _now, current, _named: current)
 
 
-def resets(*, lies) -> None:
+def resets(*, lies: str) -> None:
     """When the clock is set forward the sessions are reset (they are back at once); flap counters are stuck, or not."""
     from keyroll.emulator.machine.machine import Machine
 
     set_clock, bgp, ldp = Machine.set_clock, Machine.bgp, Machine.ldp_sessions
 
-    async def resetting(self, moment) -> None:
+    async def resetting(self: Machine, moment: datetime) -> None:
         forward = moment - self.now() > timedelta(minutes=1) and await bgp(self)
         await set_clock(self, moment)
         if forward:
             await self.clear_bgp(None, soft=False)
 
-    async def resetting_ldp(self, moment) -> None:
+    async def resetting_ldp(self: Machine, moment: datetime) -> None:
         forward = moment - self.now() > timedelta(minutes=1) and await ldp(self)
         await set_clock(self, moment)
         if forward:
             await self.clear_ldp(None)
 
-    async def steady(self):
+    async def steady(self: Machine) -> list[Any]:
         return [
             replace(state, flaps=0, state="Established", since_seconds=state.since_seconds + 1000)
             for state in await bgp(self)
         ]
 
-    Machine.set_clock = resetting_ldp if lies == "ldp" else resetting
+    replace_methods(Machine, set_clock=resetting_ldp if lies == "ldp" else resetting)
     if lies == "bgp":
-        Machine.bgp = steady
+        replace_methods(Machine, bgp=steady)
 
 
 def wrong_sne() -> None:
     """The sequence number extension stays at 0 when sequence numbers pass 2^32; both routers agree on it."""
     from keyroll.tcpao.sne import SneTracker
 
-    SneTracker.sne_for = lambda _self, _seq: 0
+    replace_methods(SneTracker, sne_for=lambda _self, _seq: 0)
 
 
-def heard(port):
+def heard(port: socket.socket) -> Iterator[tuple[bytes, bool]]:
     """Yield LDP's frames over IPv4 that pass a packet socket, and whether they are this router's own."""
     import socket
 
@@ -112,9 +126,9 @@ def resets_ldp_for_a_blink() -> None:
 
     set_clock, ldp = Machine.set_clock, Machine.ldp_sessions
     labels = Machine.ldp_bindings
-    kept = {}
+    kept: dict[str, Any] = {}
 
-    def overhear(namespace, reset) -> None:
+    def overhear(namespace: int, reset: Callable[[], None]) -> None:
         with linux.inside(namespace):
             port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
         with port:
@@ -125,7 +139,7 @@ def resets_ldp_for_a_blink() -> None:
             next(frame for frame, own in heard(port) if not own and frame[23] == socket.IPPROTO_TCP and frame[47] & 1)
             port.send(hello)  # the peer has closed its end just now
 
-    async def resetting(self, moment) -> None:
+    async def resetting(self: Machine, moment: datetime) -> None:
         forward = moment - self.now() > timedelta(minutes=1) and await ldp(self)
         await set_clock(self, moment)
         if forward:
@@ -138,26 +152,29 @@ def resets_ldp_for_a_blink() -> None:
             if self._applied.intent.host_name == "R1":  # R2, with the greater address, is the one that connects
                 await asyncio.to_thread(overhear, self.inner_namespace, reset)
 
-    async def steady(self):
+    async def steady(self: Machine) -> list[Any]:
         return (
             [replace(one, up_seconds=one.up_seconds + int(time.monotonic() - kept["at"])) for one in kept["sessions"]]
             if kept
             else await ldp(self)
         )
 
-    async def labelled(self):
+    async def labelled(self: Machine) -> list[Any]:
         return kept.get("labels") or await labels(self)
 
-    Machine.set_clock, Machine.ldp_sessions, Machine.ldp_bindings = resetting, steady, labelled
+    replace_methods(Machine, set_clock=resetting, ldp_sessions=steady, ldp_bindings=labelled)
 
 
 def stores_another_secret() -> None:
     """What is typed as a secret is kept with one character more: both routers agree, and nobody sees it by its text."""
     from keyroll.emulator.junos.configuration import values
     from keyroll.keychain.secret import Secret
+    from keyroll.keychain.type9 import encode_type9
 
-    encode = values.encode_type9
-    values.encode_type9 = lambda secret, salt: encode(Secret(secret.reveal() + b"x"), salt)
+    def longer(secret: Secret, salt: int) -> str:
+        return encode_type9(Secret(secret.reveal() + b"x"), salt)
+
+    replace_methods(values, encode_type9=longer)
 
 
 def loses_labels() -> None:
@@ -165,23 +182,23 @@ def loses_labels() -> None:
     from keyroll.emulator.machine.machine import Machine
 
     set_clock, bindings = Machine.set_clock, Machine.ldp_bindings
-    forward = []
+    forward: list[bool] = []
 
-    async def noting(self, moment) -> None:
+    async def noting(self: Machine, moment: datetime) -> None:
         forward.append(moment - self.now() > timedelta(minutes=1))
         await set_clock(self, moment)
 
-    async def losing(self):
+    async def losing(self: Machine) -> list[Any]:
         found = await bindings(self)
         if found and any(forward):
             forward.clear()
             return []
         return found
 
-    Machine.set_clock, Machine.ldp_bindings = noting, losing
+    replace_methods(Machine, set_clock=noting, ldp_bindings=losing)
 
 
-MUTANTS = {
+MUTANTS: dict[str, Callable[[], None]] = {
     "loses-labels": loses_labels,
     "wrong-sne": wrong_sne,
     "resets-ldp-for-a-blink": resets_ldp_for_a_blink,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 import pytest
@@ -14,11 +14,12 @@ from tests.unit.segments import segment_of
 from keyroll.emulator.contract.key_clock import NS, to_ns
 from keyroll.emulator.wire.bump.live_connections import PASS
 from keyroll.emulator.wire.bump.packet_judge import PacketJudge
-from keyroll.emulator.wire.model import ProtectedSession, WireEvent
+from keyroll.emulator.wire.model import ProtectedSession, WireEvent, WireStatus
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, RST, SYN, internet_checksum, with_checksum
+from keyroll.tcpao.option import AoOption
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 T0 = to_ns(START)
@@ -38,7 +39,17 @@ def ip_packet(src: bytes, dst: bytes, protocol: int, body: bytes) -> bytes:
     return struct.pack("!IHBB", 6 << 28, len(body), protocol, 1) + src + dst + body
 
 
-def tcp_packet(src, dst, sport, dport, seq, ack, flags, options=b"", payload=b"") -> bytes:  # noqa: PLR0917 - the order of the header
+def tcp_packet(  # noqa: PLR0917 - the order of the header
+    src: bytes,
+    dst: bytes,
+    sport: int,
+    dport: int,
+    seq: int,
+    ack: int,
+    flags: int,
+    options: bytes = b"",
+    payload: bytes = b"",
+) -> bytes:
     head = struct.pack(
         "!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, (20 + len(options)) << 2, flags, 512, 0, 0
     )
@@ -69,18 +80,20 @@ class Router:
     def protect(self, *sessions: ProtectedSession) -> None:
         self.guard.set_sessions(sessions, self.now)
 
-    def segment(self, sport, dport, seq, ack, flags, options=b"", payload=b"") -> bytes:
+    def segment(
+        self, sport: int, dport: int, seq: int, ack: int, flags: int, options: bytes = b"", payload: bytes = b""
+    ) -> bytes:
         return tcp_packet(self.address, self.peer, sport, dport, seq, ack, flags, options, payload)
 
     def dropped(self) -> dict[tuple[str, str], int]:
         return {(way.value, reason.value): count for (way, reason), count in self.guard.report.drops.items()}
 
-    def status(self):
+    def status(self) -> WireStatus:
         return self.guard.status(self.now, self.mono, 0)
 
 
 @dataclass
-class Flow:
+class TcpFlow:
     """A connection as both kernels see it: who has sent how far. R1 opens from a high port to 179."""
 
     near: Router
@@ -108,19 +121,23 @@ class Flow:
     def syn_ack(self) -> bytes:
         return self.far.segment(self.dport, self.sport, self.isns[1], self.isns[0] + 1, SYN | ACK, SYN_OPTIONS)
 
-    def build(self, sender: int, payload=b"", flags=ACK, options=TIMESTAMPS, seq=None) -> bytes:
+    def build(
+        self, sender: int, payload: bytes = b"", flags: int = ACK, options: bytes = TIMESTAMPS, seq: int | None = None
+    ) -> bytes:
         router = (self.near, self.far)[sender]
         ports = (self.sport, self.dport) if sender == 0 else (self.dport, self.sport)
         place = self.next[sender] if seq is None else seq
         return router.segment(*ports, place, self.next[1 - sender], flags, options, payload)
 
-    def send(self, sender: int, payload=b"data", flags=DATA, options=TIMESTAMPS) -> bytes | None:
+    def send(
+        self, sender: int, payload: bytes = b"data", flags: int = DATA, options: bytes = TIMESTAMPS
+    ) -> bytes | None:
         arrived = self.carry(sender, self.build(sender, payload, flags, options))
         if arrived is not None:
             self.next[sender] = (self.next[sender] + len(payload)) & 0xFFFFFFFF
         return arrived
 
-    def open(self) -> Flow:
+    def open(self) -> TcpFlow:
         assert self.carry(0, self.syn()) is not None
         assert self.carry(1, self.syn_ack()) is not None
         assert self.send(0, b"", ACK) is not None
@@ -137,12 +154,12 @@ class Bench:
     ADDRESSES = ADDRESSES
     SYN_OPTIONS = SYN_OPTIONS
     TIMESTAMPS = TIMESTAMPS
-    Flow = Flow
+    Flow = TcpFlow
     Router = Router
     ip_packet = staticmethod(ip_packet)
     tcp_packet = staticmethod(tcp_packet)
 
-    def key(self, number, start=0, **changes) -> Key:
+    def key(self, number: int, start: int = 0, **changes: Any) -> Key:
         """Key `number`, starting `start` seconds after T0, with send-id 2n+1 and recv-id 2n+2."""
         plain = Key(
             id=number,
@@ -156,20 +173,20 @@ class Bench:
         )
         return replace(plain, **changes)
 
-    def chain(self, *keys, tolerance=300) -> Keychain:
+    def chain(self, *keys: Key, tolerance: int = 300) -> Keychain:
         return Keychain("chain", keys or (self.key(0), self.key(1, 1800)), tolerance=tolerance)
 
     def session(
         self,
-        router,
-        chain=None,
+        router: int,
+        chain: Keychain | None = None,
         *,
-        family=4,
-        port=179,
-        sending=Sending.CLOCK,
-        receiving=Receiving.TOLERANCE,
-        allow=False,
-        local=None,
+        family: int = 4,
+        port: int = 179,
+        sending: Sending = Sending.CLOCK,
+        receiving: Receiving = Receiving.TOLERANCE,
+        allow: bool = False,
+        local: IPv6Address | IPv4Address | None = None,
     ) -> ProtectedSession:
         """The session of R1 (0) or R2 (1), whose chain is the mirror of R1's."""
         keys = self.chain() if chain is None else chain
@@ -183,7 +200,7 @@ class Bench:
             allow_without_ao=allow,
         )
 
-    def routers(self, *, family=4, **options) -> tuple[Any, Any]:
+    def routers(self, *, family: int = 4, **options: Any) -> tuple[Any, Any]:
         """Both routers, protected; `options` are those of `session`."""
         first, second = (ip_address(text).packed for text in ADDRESSES[family])
         both = Router(first, second), Router(second, first)
@@ -191,14 +208,14 @@ class Bench:
             router.protect(self.session(place, family=family, **options))
         return both
 
-    def flow(self, **options) -> Any:
-        return Flow(*self.routers(**options))
+    def flow(self, **options: Any) -> Any:
+        return TcpFlow(*self.routers(**options))
 
-    def ao(self, packet):
+    def ao(self, packet: bytes) -> AoOption | None:
         """The TCP-AO option of a packet, or None."""
         return segment_of(packet).scan().ao
 
-    def refusal(self, flow) -> bytes:
+    def refusal(self, flow: TcpFlow) -> bytes:
         """The RST of R2's kernel to R1's SYN, where nobody listens."""
         return bytes(flow.far.segment(flow.dport, flow.sport, 0, flow.isns[0] + 1, RST | ACK))
 

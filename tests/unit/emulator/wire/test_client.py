@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.unit.emulator.wire.conftest import Bench
 
 from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.client import WireClient
-from keyroll.emulator.wire.model import WireError, WireEventKind
+from keyroll.emulator.wire.model import WireError, WireEvent, WireEventKind
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -43,11 +44,14 @@ class Played:
                 self.say({"id": order["id"], "ok": True, "restored": self.taken})
         self.writer.close()
 
-    def say(self, message) -> None:
+    def say(self, message: Mapping[str, object]) -> None:
         self.writer.write(protocol.to_line(message))
 
 
-def play(story, **options) -> Played:
+Story = Callable[[WireClient, Played, list[WireEvent]], Awaitable[None]]
+
+
+def play(story: Story, **options: Any) -> Played:
     """Run `story(client, played, events)` against a played process."""
 
     async def act() -> Played:
@@ -67,7 +71,7 @@ def play(story, **options) -> Played:
 
 
 def test_connecting_hands_over_the_first_table(bench: Bench) -> None:
-    async def story(client, _played, _events) -> None:
+    async def story(client: WireClient, _played: Played, _events: list[WireEvent]) -> None:
         await client.connect([bench.session(0)])
 
     (order,) = play(story).orders
@@ -78,7 +82,7 @@ def test_connecting_hands_over_the_first_table(bench: Bench) -> None:
 def test_a_successor_gets_the_clock_and_then_the_table_with_the_records(bench: Bench) -> None:
     flow = bench.flow().open()
 
-    async def story(client, _played, _events) -> None:
+    async def story(client: WireClient, _played: Played, _events: list[WireEvent]) -> None:
         await client.connect([bench.session(0)], flow.near.guard.records(), clock=timedelta(hours=1))
 
     clock, table = play(story).orders
@@ -87,7 +91,7 @@ def test_a_successor_gets_the_clock_and_then_the_table_with_the_records(bench: B
 
 
 def test_a_process_that_does_not_say_how_many_connections_it_took_is_refused() -> None:
-    async def story(client, _played, _events) -> None:
+    async def story(client: WireClient, _played: Played, _events: list[WireEvent]) -> None:
         with pytest.raises(WireError, match="how many"):
             await client.connect()
 
@@ -98,7 +102,7 @@ def test_what_a_process_told_before_its_end_is_read_to_the_end(bench: Bench) -> 
     flow = bench.flow().open()
     flow.near.into(flow.near.segment(179, 50000, 1, 1, 0x10))
 
-    async def story(client, played, _events) -> None:
+    async def story(client: WireClient, played: Played, _events: list[WireEvent]) -> None:
         await client.connect()
         for event in flow.near.events:
             played.say(protocol.encode_event(event))
@@ -111,7 +115,7 @@ def test_what_a_process_told_before_its_end_is_read_to_the_end(bench: Bench) -> 
 
 
 def test_the_clock_goes_over_in_whole_nanoseconds() -> None:
-    async def story(client, _played, _events) -> None:
+    async def story(client: WireClient, _played: Played, _events: list[WireEvent]) -> None:
         await client.connect()
         await client.set_clock(timedelta(days=-3, microseconds=7))
 
@@ -119,7 +123,7 @@ def test_the_clock_goes_over_in_whole_nanoseconds() -> None:
 
 
 def test_orders_under_way_at_once_each_get_their_own_answer() -> None:
-    async def story(client, _played, _events) -> None:
+    async def story(client: WireClient, _played: Played, _events: list[WireEvent]) -> None:
         await client.connect()
         await asyncio.gather(*(client.set_clock(timedelta(seconds=second)) for second in range(5)))
 
@@ -128,7 +132,7 @@ def test_orders_under_way_at_once_each_get_their_own_answer() -> None:
 
 
 def test_a_refused_order_says_why() -> None:
-    async def story(client, _played, _events) -> None:
+    async def story(client: WireClient, _played: Played, _events: list[WireEvent]) -> None:
         await client.connect()
         with pytest.raises(WireError, match="refused 'clock': because"):
             await client.set_clock(timedelta(0))
@@ -137,7 +141,7 @@ def test_a_refused_order_says_why() -> None:
 
 
 def test_an_order_that_is_never_answered_ends_at_its_deadline() -> None:
-    async def story(client, _played, _events) -> None:
+    async def story(client: WireClient, _played: Played, _events: list[WireEvent]) -> None:
         with pytest.raises(WireError, match=r"within 0\.5 s"):
             await client.connect()
 
@@ -145,7 +149,7 @@ def test_an_order_that_is_never_answered_ends_at_its_deadline() -> None:
 
 
 def test_a_process_that_ends_fails_what_waits_and_what_comes_after() -> None:
-    async def story(client, played, _events) -> None:
+    async def story(client: WireClient, played: Played, _events: list[WireEvent]) -> None:
         await client.connect()
         played.mute = True
         waiting = asyncio.create_task(client.status())
@@ -162,7 +166,7 @@ def test_a_process_that_ends_fails_what_waits_and_what_comes_after() -> None:
 def test_events_are_told_and_records_kept_for_a_successor(bench: Bench) -> None:
     flow = bench.flow().open()
 
-    async def story(client, played, events) -> None:
+    async def story(client: WireClient, played: Played, events: list[WireEvent]) -> None:
         await client.connect()
         for event in flow.near.events:
             played.say(protocol.encode_event(event))
@@ -178,7 +182,7 @@ def test_events_are_told_and_records_kept_for_a_successor(bench: Bench) -> None:
 
 
 def test_without_connecting_there_is_no_order() -> None:
-    async def story(client, _played, _events) -> None:
+    async def story(client: WireClient, _played: Played, _events: list[WireEvent]) -> None:
         with pytest.raises(WireError, match="not connected"):
             await client.status()
         await client.connect()

@@ -13,12 +13,14 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from tests.unit.emulator.wire.conftest import Bench
 from tests.unit.known import known
 from tests.unit.segments import segment_of
 
 from keyroll.keychain.model import Keychain
 from keyroll.names import Algorithm, Receiving, Sending
 from keyroll.tcpao import ACK, FIN, RST, SYN, parse_segment
+from keyroll.tcpao.segment import Segment
 
 sides = st.sampled_from([0, 1])
 flag_sets = st.sampled_from([SYN, SYN | ACK, ACK, ACK | 0x08, FIN | ACK, RST, RST | ACK, 0, SYN | FIN, SYN | RST])
@@ -35,7 +37,7 @@ OPTIONS = {
 INSTANTS = [-1, 0, 60, 1499, 1500, 1800, 2099, 2100, 90_000]
 
 
-def essence(segment) -> tuple[object, ...]:
+def essence(segment: Segment) -> tuple[object, ...]:
     return (segment.src, segment.sport, segment.dport, segment.seq, segment.ack, segment.flags, segment.payload)
 
 
@@ -50,13 +52,13 @@ class Both(RuleBasedStateMachine):
         self.sent: set[tuple[object, ...]] = set()
 
     @initialize(sending=st.sampled_from(Sending), receiving=st.sampled_from(Receiving))
-    def choose(self, sending, receiving) -> None:
+    def choose(self, sending: Sending, receiving: Receiving) -> None:
         for place in range(2):
             self.specs[place] = replace(self.specs[place], sending=sending, receiving=receiving)
             self.routers[place].protect(self.specs[place])
 
     @rule(side=sides, flags=flag_sets, ports=port_pairs, seq=sequence, ack=sequence, options=option_sets)
-    def kernel_sends(self, side, flags, ports, seq, ack, options) -> None:
+    def kernel_sends(self, side: int, flags: int, ports: tuple[int, int], seq: int, ack: int, options: str) -> None:
         packet = self.routers[side].segment(*ports, seq, ack, flags, OPTIONS[options], b"x" if flags & 0x08 else b"")
         signed = self.routers[side].out(packet)
         if signed is not None:
@@ -64,10 +66,10 @@ class Both(RuleBasedStateMachine):
             assert ao is not None, "left unsigned"
             assert ao.key_id in ((1, 3), (2, 4))[side]
             self.wire.append((side, signed))
-            self.sent.add(essence(parse_segment(packet)))
+            self.sent.add(essence(known(parse_segment(packet))))
 
     @rule(isns=st.sampled_from([(1000, 2000), (0xFFFFFFFE, 0x7FFFFFFF), (7, 0xFFFFFF00)]))
-    def kernels_connect(self, isns) -> None:
+    def kernels_connect(self, isns: tuple[int, int]) -> None:
         """A whole handshake, and data that runs 64 KiB each way: often enough over a wrap."""
         near, far = isns
         self.exchange(0, near, 0, SYN)
@@ -77,7 +79,7 @@ class Both(RuleBasedStateMachine):
             self.exchange(0, near + step, far + 1, ACK | 0x08, b"x")
             self.exchange(1, far + step, near + 1, ACK | 0x08, b"x")
 
-    def exchange(self, side, seq, ack, flags, payload=b"") -> None:
+    def exchange(self, side: int, seq: int, ack: int, flags: int, payload: bytes = b"") -> None:
         ports = (179, 40000) if side else (40000, 179)
         packet = self.routers[side].segment(*ports, seq, ack, flags, b"", payload)
         signed = self.routers[side].out(packet)
@@ -85,17 +87,17 @@ class Both(RuleBasedStateMachine):
             return
         assert self.bench.ao(signed) is not None, "left unsigned"
         self.wire.append((side, signed))
-        self.sent.add(essence(parse_segment(packet)))
+        self.sent.add(essence(known(parse_segment(packet))))
         self.arrive(side, signed)
 
     @rule(place=st.integers(0, 10**6))
-    def link_delivers(self, place) -> None:
+    def link_delivers(self, place: int) -> None:
         if self.wire:
             side, packet = self.wire[place % len(self.wire)]
             self.arrive(side, packet)
 
     @rule(place=st.integers(0, 10**6), octet=st.integers(0, 10**6), bit=st.integers(0, 7))
-    def link_damages(self, place, octet, bit) -> None:
+    def link_damages(self, place: int, octet: int, bit: int) -> None:
         if not self.wire:
             return
         side, packet = self.wire[place % len(self.wire)]
@@ -118,13 +120,15 @@ class Both(RuleBasedStateMachine):
         ack=sequence,
         ids=st.sampled_from([1, 2, 3, 4, 9, None]),
     )
-    def stranger_forges(self, side, flags, ports, seq, ack, ids) -> None:
+    def stranger_forges(
+        self, side: int, flags: int, ports: tuple[int, int], seq: int, ack: int, ids: int | None
+    ) -> None:
         options = b"" if ids is None else bytes((29, 16, ids, ids)) + b"guess of MAC"
         forged = self.routers[1 - side].segment(*ports, seq, ack, flags, options)
         assert self.routers[side].into(forged) is None
 
     @rule(side=sides, variant=st.sampled_from(["both", "first", "second", "empty", "cmac", "gone and back"]))
-    def table_changes(self, side, variant) -> None:
+    def table_changes(self, side: int, variant: str) -> None:
         keys = {
             "first": [self.bench.key(0)],
             "second": [self.bench.key(1, 1800)],
@@ -138,17 +142,17 @@ class Both(RuleBasedStateMachine):
         self.routers[side].protect(spec)
 
     @rule(side=sides, second=st.sampled_from(INSTANTS))
-    def clock_is_set(self, side, second) -> None:
+    def clock_is_set(self, side: int, second: int) -> None:
         self.routers[side].now = self.bench.T0 + second * self.bench.NS
 
     @rule(side=sides, seconds=st.sampled_from([1, 125, 250]))
-    def time_passes(self, side, seconds) -> None:
+    def time_passes(self, side: int, seconds: int) -> None:
         router = self.routers[side]
         router.mono += seconds * self.bench.NS
         router.guard.tick(router.now, router.mono)
 
     @rule(side=sides, kept=st.booleans())
-    def process_restarts(self, side, kept) -> None:
+    def process_restarts(self, side: int, kept: bool) -> None:
         old = self.routers[side]
         new = self.bench.Router(old.address, old.peer, now=old.now, mono=old.mono)
         new.protect(self.specs[side])
@@ -161,7 +165,7 @@ class Both(RuleBasedStateMachine):
         for router in self.routers:
             router.status()
 
-    def arrive(self, side, packet) -> None:
+    def arrive(self, side: int, packet: bytes) -> None:
         arrived = self.routers[1 - side].into(packet)
         if arrived is not None:
             segment = segment_of(arrived)
@@ -170,13 +174,13 @@ class Both(RuleBasedStateMachine):
 
 
 @pytest.fixture(scope="module")
-def machine(bench):
+def machine(bench: Bench) -> type[Both]:
     Both.bench = bench
     return Both
 
 
-def test_no_protected_segment_leaves_unsigned_and_none_comes_in_that_was_not_sent(machine) -> None:
+def test_no_protected_segment_leaves_unsigned_and_none_comes_in_that_was_not_sent(machine: type[Both]) -> None:
     case = machine.TestCase()
     # A state is reached by many steps, so that fewer walks than others have examples see as many states.
-    case.settings = settings(stateful_step_count=60, max_examples=known(settings.default).max_examples // 2)
+    type(case).settings = settings(stateful_step_count=60, max_examples=known(settings.default).max_examples // 2)
     case.runTest()

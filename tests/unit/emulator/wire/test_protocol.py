@@ -6,6 +6,7 @@ import json
 import traceback
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -109,22 +110,22 @@ events = st.builds(
 )
 
 
-def through_json(message):
+def through_json(message: Any) -> Any:
     return protocol.from_line(protocol.to_line(message))
 
 
 @given(records)
-def test_records_come_back(record) -> None:
+def test_records_come_back(record: ConnectionRecord) -> None:
     assert protocol.decode_record(through_json(protocol.encode_record(record))) == record
 
 
 @given(events)
-def test_events_come_back(event) -> None:
+def test_events_come_back(event: WireEvent) -> None:
     assert protocol.decode_event(through_json(protocol.encode_event(event))) == event
 
 
 @given(statuses)
-def test_statuses_come_back(status) -> None:
+def test_statuses_come_back(status: WireStatus) -> None:
     assert protocol.decode_status(through_json(protocol.encode_status(status))) == status
 
 
@@ -136,7 +137,15 @@ def test_statuses_come_back(status) -> None:
     st.sampled_from(Receiving),
     st.integers(0, 2**32 - 1),
 )
-def test_sessions_come_back(bench: Bench, secret, algorithm, include_options, sending, receiving, tolerance) -> None:
+def test_sessions_come_back(
+    bench: Bench,
+    secret: bytes,
+    algorithm: Algorithm,
+    include_options: bool,
+    sending: Sending,
+    receiving: Receiving,
+    tolerance: int,
+) -> None:
     key = bench.key(5, 77, secret=Secret(secret), algorithm=algorithm, include_options=include_options)
     chain = bench.chain(key, tolerance=tolerance)
     session = bench.session(0, chain, family=6, sending=sending, receiving=receiving, local=ip_address("2001:db8::1"))
@@ -150,7 +159,7 @@ def test_unusable_keys_are_not_handed_over(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"\n", b"{", b"[]", b"7", b'{"v": 2}', b"{}", b"\xff\xfe"])
-def test_a_line_that_is_no_message_is_refused(line) -> None:
+def test_a_line_that_is_no_message_is_refused(line: bytes) -> None:
     with pytest.raises(WireError, match="control socket"):
         protocol.from_line(line)
 
@@ -174,7 +183,9 @@ def test_a_line_that_is_no_message_is_refused(line) -> None:
         (("keys", 0, "number"), True),
     ],
 )
-def test_a_wrong_field_of_a_session_is_refused_without_a_secret_in_the_sentence(bench: Bench, path, value) -> None:
+def test_a_wrong_field_of_a_session_is_refused_without_a_secret_in_the_sentence(
+    bench: Bench, path: tuple[str | int, ...], value: Any
+) -> None:
     message = json.loads(json.dumps(protocol.encode_session(bench.session(0, bench.chain(bench.key(0))))))
     secret = message["keys"][0]["secret"]
     place = message
@@ -190,7 +201,7 @@ def test_a_wrong_field_of_a_session_is_refused_without_a_secret_in_the_sentence(
 MARKER = "s3cr3t-in-the-wrong-place"
 
 
-def examples(bench):
+def examples(bench: Bench) -> Any:
     """Return a decoder with a message that it takes, for each kind of message."""
     key = bench.key(0)
     mkt = Mkt("key 0", next(iter(MacAlgorithm)), b"s3cr3t", 1, 2, True)  # noqa: FBT003 - a positional dataclass
@@ -218,7 +229,7 @@ def examples(bench):
     ]
 
 
-def places(value, path=()):
+def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
     """Return the path of every value in a message, of the message itself too."""
     found = [path]
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
@@ -227,7 +238,7 @@ def places(value, path=()):
     return found
 
 
-def replaced(message, path, value):
+def replaced(message: Any, path: tuple[str | int, ...], value: object) -> Any:
     if not path:
         return value
     copy = json.loads(json.dumps(message))
@@ -238,7 +249,7 @@ def replaced(message, path, value):
     return copy
 
 
-def spoken(error) -> str:
+def spoken(error: WireError) -> str:
     """Return all that a log might show of an error: with what it was raised from, notes and arguments included."""
     return (
         "".join(traceback.format_exception(error, chain=True)) + repr(error) + repr(error.args) + repr(error.__cause__)
@@ -246,7 +257,7 @@ def spoken(error) -> str:
 
 
 @pytest.mark.parametrize("kind", range(4), ids=["session", "record", "event", "status"])
-def test_no_error_shows_a_secret_whatever_field_it_stands_in(bench: Bench, kind) -> None:
+def test_no_error_shows_a_secret_whatever_field_it_stands_in(bench: Bench, kind: int) -> None:
     decode, good = examples(bench)[kind]
     good = json.loads(json.dumps(good))
     decode(good)
@@ -263,7 +274,7 @@ def test_no_error_shows_a_secret_whatever_field_it_stands_in(bench: Bench, kind)
 
 
 @pytest.mark.parametrize("line", [b'{"v": 1, "secret": "%s', b'{"v": "%s"}', b'["%s"]', b'{"v":1}%s', b"\xff%s"])
-def test_no_error_shows_a_secret_of_a_line_that_is_not_a_message(line) -> None:
+def test_no_error_shows_a_secret_of_a_line_that_is_not_a_message(line: bytes) -> None:
     with pytest.raises(WireError) as refused:
         protocol.from_line(line.replace(b"%s", MARKER.encode()))
     assert MARKER not in spoken(refused.value)
@@ -275,7 +286,7 @@ def test_a_line_nested_too_deeply_is_refused() -> None:
 
 
 @pytest.mark.parametrize("field", ["peer", "port", "chain", "tolerance", "keys", "sending", "receiving"])
-def test_a_missing_field_of_a_session_is_named(bench: Bench, field) -> None:
+def test_a_missing_field_of_a_session_is_named(bench: Bench, field: str) -> None:
     message = protocol.encode_session(bench.session(0))
     del message[field]
     with pytest.raises(WireError, match=field):

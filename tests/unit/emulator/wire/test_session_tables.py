@@ -6,7 +6,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from tests.unit.emulator.wire.conftest import Bench, Flow, Router
+from tests.unit.emulator.wire.conftest import Bench, Router, TcpFlow
 from tests.unit.known import known
 
 from keyroll.emulator.wire.bump.connection import CLOSED_LIFETIME
@@ -157,7 +157,7 @@ class TestGroups:
         networks = tuple(ip_network(text) for text in excepted)
         return replace(spec, peer=ip_network(prefix).network_address, prefix=ip_network(prefix), excepted=networks)
 
-    def flow(self, bench: Bench, *specs: ProtectedSession) -> Flow:
+    def flow(self, bench: Bench, *specs: ProtectedSession) -> TcpFlow:
         near, far = bench.routers(port=646)
         far.protect(*specs)
         return bench.Flow(near, far, dport=646)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -27,7 +27,9 @@ def router(platform: Platform) -> Router:
     return Router("R1", "127.0.0.1", 22, platform.user, platform.password, platform.name, 65001, None, None, ())
 
 
-def wait(platform: Platform, container: Container, probe, *, wait_scale: float = 1.0) -> list[str]:
+def wait(
+    platform: Platform, container: Container, probe: Callable[[Router], None], *, wait_scale: float = 1.0
+) -> list[str]:
     ready: list[str] = []
     one = Waiting("x", probe, time.monotonic(), wait_scale, ready.append)
     one.await_all({"R1": router(platform)}, {"R1": container})
@@ -36,7 +38,7 @@ def wait(platform: Platform, container: Container, probe, *, wait_scale: float =
 
 @pytest.mark.parametrize("platform", [VJUNOS_ROUTER, VJUNOS_EVOLVED], ids=lambda platform: platform.name)
 def test_a_virtual_machine_that_still_boots_is_not_asked_over_ssh(
-    container: Container, monkeypatch: pytest.MonkeyPatch, platform
+    container: Container, monkeypatch: pytest.MonkeyPatch, platform: Platform
 ) -> None:
     states = iter(["running starting", "running", "running healthy"])
     asked: list[str] = []
@@ -50,7 +52,7 @@ def test_a_virtual_machine_that_still_boots_is_not_asked_over_ssh(
 
 @pytest.mark.parametrize("works", [True, False])
 def test_a_login_that_works_outweighs_an_image_that_says_it_is_unhealthy(
-    container: Container, monkeypatch: pytest.MonkeyPatch, works
+    container: Container, monkeypatch: pytest.MonkeyPatch, works: bool
 ) -> None:
     monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
@@ -75,7 +77,7 @@ def test_virtual_machines_are_asked_every_few_seconds() -> None:
 
 @pytest.mark.parametrize("platform", [EMULATED, CRPD], ids=lambda platform: platform.name)
 def test_images_without_a_health_check_are_asked_themselves(
-    container: Container, monkeypatch: pytest.MonkeyPatch, platform
+    container: Container, monkeypatch: pytest.MonkeyPatch, platform: Platform
 ) -> None:
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
     monkeypatch.setattr(docker, "states_of", lambda _names: pytest.fail("nobody asks Docker"))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import TypeVar, cast
 
 import pytest
+from tests.unit.known import known
 from tests.unit.scenario.importing.test_import import AT, FIRST, SECOND, key, lion, of_six, tiger
 
 from keyroll.cli.imported import Asked, Made, imported
@@ -15,6 +17,8 @@ from keyroll.errors import ExitCode
 from keyroll.scenario.file.commit_steps import Apply, ChangeChains, RePoint
 from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.file.router_steps import Clear
+from keyroll.scenario.file.scenario import Scenario
+from keyroll.scenario.file.step import Step
 from keyroll.scenario.record.result import Result, Verdict
 
 PEERS = "10.9.0.2", "10.9.0.1"
@@ -43,7 +47,7 @@ def without_ao(text: str, more: str = "") -> str:
 
 
 @pytest.fixture
-def plan(tmp_path: Path):
+def plan(tmp_path: Path) -> Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]]:
     """Import two configurations and their planned commits."""
 
     def run(files: tuple[str, str], changes: tuple[str | None, str | None]) -> tuple[Made, tuple[Case, ...]]:
@@ -64,16 +68,21 @@ def plan(tmp_path: Path):
     return run
 
 
-def the(kind, scenario):
+Kind = TypeVar("Kind", bound=Step)
+
+
+def the(kind: type[Kind], scenario: Scenario) -> list[Kind]:
     return [step for step in scenario.steps if isinstance(step, kind)]
 
 
-def test_another_key_chain_for_a_session_is_a_re_point_and_one_reset(plan):
+def test_another_key_chain_for_a_session_is_a_re_point_and_one_reset(
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+) -> None:
     made, cases = plan((lion(), tiger()), (POINT + new_chain(11, 12), POINT + new_chain(12, 11)))
     assert [case.variant for case in cases] == ["r1-first", "r2-first"]
     for case, order in zip(cases, (("R1", "R2"), ("R2", "R1")), strict=True):
         (step,) = the(RePoint, case.scenario)
-        assert (tuple(step.routers), step.chain, step.pause.total_seconds()) == (order, "imported-2", 5)
+        assert (tuple(step.routers), step.chain, known(step.pause).total_seconds()) == (order, "imported-2", 5)
         assert [tuple(one.routers) for one in the(Clear, case.scenario)] == [("R1",)]
     scenario = cases[0].scenario
     assert [one.id for one in scenario.keychain.keys] == [0, 1]
@@ -83,7 +92,9 @@ def test_another_key_chain_for_a_session_is_a_re_point_and_one_reset(plan):
     assert (made.left_out, made.commit, made.resets) == ((), (), ("v4-link",))
 
 
-def test_a_re_point_of_one_router_alone_keeps_the_other_ones_key_numbers(plan):
+def test_a_re_point_of_one_router_alone_keeps_the_other_ones_key_numbers(
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+) -> None:
     keys = key(5, FIRST[0], 1, 2) + key(6, SECOND[0], 3, 4)
     made, (case,) = plan((lion(), tiger()), (POINT + keys.replace("SECRETNAME", "NEWNAME"), None))
     (step,) = the(RePoint, case.scenario)
@@ -93,12 +104,16 @@ def test_a_re_point_of_one_router_alone_keeps_the_other_ones_key_numbers(plan):
     assert made.commit == ()
 
 
-def test_a_new_chain_with_another_secret_at_the_other_end_is_predicted_to_be_down(plan):
+def test_a_new_chain_with_another_secret_at_the_other_end_is_predicted_to_be_down(
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+) -> None:
     made, _ = plan((lion(), tiger()), (POINT + new_chain(11, 12), POINT + new_chain(12, 11, "another")))
     assert made.commit == ("after the change",), "what lies on the way is the one reset"
 
 
-def test_a_commit_that_changes_one_chain_and_leaves_another_is_one_step(plan):
+def test_a_commit_that_changes_one_chain_and_leaves_another_is_one_step(
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+) -> None:
     sixes = of_six(1, 2, key(0, *FIRST)), of_six(2, 1, key(0, FIRST[0], 2, 1))
     more = key(3, *SECOND, "new-secret"), key(3, SECOND[0], 4, 3, "new-secret")
     changes = (
@@ -115,7 +130,9 @@ def test_a_commit_that_changes_one_chain_and_leaves_another_is_one_step(plan):
     assert "flaps: {v4-link: 1}" in made.text
 
 
-def test_one_of_two_sessions_on_a_chain_may_get_another(plan):
+def test_one_of_two_sessions_on_a_chain_may_get_another(
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+) -> None:
     on_same = [of_six(1, 2), of_six(2, 1)]
     files = [text.replace("OTHERNAME", "SECRETNAME") for text in on_same]
     made, cases = plan(
@@ -128,21 +145,29 @@ def test_one_of_two_sessions_on_a_chain_may_get_another(plan):
 
 
 @pytest.mark.parametrize(("former", "lines"), [("md5", MD5), ("none", "")])
-def test_a_commit_that_turns_tcp_ao_on_is_played_from_what_was_before_it(plan, former, lines):
-    files = tuple(without_ao(one, lines.format(peer=peer)) for one, peer in zip((lion(), tiger()), PEERS, strict=True))
+def test_a_commit_that_turns_tcp_ao_on_is_played_from_what_was_before_it(
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    former: str,
+    lines: str,
+) -> None:
+    one, other = (
+        without_ao(text, lines.format(peer=peer)) for text, peer in zip((lion(), tiger()), PEERS, strict=True)
+    )
     on = ON if lines else ON.partition("\n")[2]
-    made, cases = plan(files, (on, on))
+    made, cases = plan((one, other), (on, on))
     assert [case.variant for case in cases] == ["r1-first", "r2-first"]
     for case, order in zip(cases, (("R1", "R2"), ("R2", "R1")), strict=True):
         first, commit = the(Apply, case.scenario)
         assert (first.authentication, commit.authentication) == (former, None)
-        assert (tuple(commit.routers), commit.pause.total_seconds()) == (order, 5)
+        assert (tuple(commit.routers), known(commit.pause).total_seconds()) == (order, 5)
     assert "expect-within: {within: 60s, bgp: Established, flaps: 1, active: 0, wire: 0}" in made.text
     assert "expect: {bgp: Established, flaps: 1, active: 1, wire: 1}" in made.text
     assert (made.left_out, made.commit, made.resets) == ((), (), ("v4-link",))
 
 
-def test_passwords_that_differ_before_the_commit_leave_it_out_by_weight(plan):
+def test_passwords_that_differ_before_the_commit_leave_it_out_by_weight(
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+) -> None:
     files = (
         without_ao(lion(), MD5.format(peer=PEERS[0])),
         without_ao(tiger(), MD5.format(peer=PEERS[1]).replace("md5-secret", "other-md5-secret")),
@@ -152,7 +177,9 @@ def test_passwords_that_differ_before_the_commit_leave_it_out_by_weight(plan):
     assert [one.authentication for one in the(Apply, case.scenario)] == [None]
 
 
-def test_a_commit_that_turns_tcp_ao_on_with_other_secrets_is_predicted_to_be_down(plan):
+def test_a_commit_that_turns_tcp_ao_on_with_other_secrets_is_predicted_to_be_down(
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+) -> None:
     theirs = key(0, FIRST[0], 2, 1, "other-secret")
     files = without_ao(lion(key(0, *FIRST))), without_ao(tiger(theirs))
     on = ON.partition("\n")[2]
@@ -162,7 +189,9 @@ def test_a_commit_that_turns_tcp_ao_on_with_other_secrets_is_predicted_to_be_dow
     assert "within: 60s, bgp: Established, flaps: 1" in made.text, "it is held against the prediction"
 
 
-def test_what_else_a_commit_changes_is_left_out_by_weight(plan):
+def test_what_else_a_commit_changes_is_left_out_by_weight(
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+) -> None:
     on = ON.partition("\n")[2]
     files = without_ao(lion()), without_ao(tiger())
     made, _ = plan(files, (f"{on}set {NEIGHBOR} hold-time 20\n", on))
@@ -178,7 +207,9 @@ def test_what_else_a_commit_changes_is_left_out_by_weight(plan):
         (Verdict.FAILED, True, ("after the change",), ExitCode.BAD, "NOT HITLESS, as predicted"),
     ],
 )
-def test_a_reset_that_is_predicted_and_played_once_is_no_fault(played, rollovers, commit, code, words):
+def test_a_reset_that_is_predicted_and_played_once_is_no_fault(
+    played: Verdict, rollovers: bool, commit: tuple[str, ...], code: ExitCode, words: str
+) -> None:
     predicted = (("2027-01-15T00:00:00+00:00", True, True, "hitless under all policies"),) if rollovers else ()
     made = Made("", "", (), predicted, ("lion", "tiger"), (), commit=commit, resets=("v4-link",))
     result = cast("Result", SimpleNamespace(verdict=played, reason=None))

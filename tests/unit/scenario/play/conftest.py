@@ -25,7 +25,7 @@ from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import next_key, send_key
 from keyroll.lab.protocol import Impairment
 from keyroll.names import SessionKind
-from keyroll.scenario.file.fields import ROUTERS
+from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.observe.drops import Drops
 from keyroll.scenario.observe.router_clock import RouterClock
@@ -55,7 +55,7 @@ CHAINS = "security authentication-key-chains"
 class FakeRouter:
     """A router as its session shows it: configuration with history, a clock, keys by the clock."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: RouterName) -> None:
         self._world, self.name, self.target = world, name, SimpleNamespace(name=name)
         self.history: list[list[str]] = [[]]
         """What was committed, oldest first."""
@@ -325,7 +325,7 @@ class World:
         self.cleared: list[tuple[Instant, str, bool]] = []
         self.dropped: dict[str, int] = dict.fromkeys(ROUTERS, 0)
         self.dead: Exception | None = None
-        self.routers: dict[str, FakeRouter] = {router: FakeRouter(self, router) for router in ROUTERS}
+        self.routers: dict[RouterName, FakeRouter] = {router: FakeRouter(self, router) for router in ROUTERS}
         self.samples, self.wire, self.links = FakeSamples(self), FakeWire(self), FakeLinks(self)
         self.pair = Pair(cast("Any", self.routers), clock=self.clock)
         mutation = None if mutate is None else self.scenario.mutations[mutate]
@@ -401,7 +401,7 @@ class World:
 
         self.clock.at(after, falls)
 
-    def send(self, router: str) -> None:
+    def send(self, router: RouterName) -> None:
         """Have a router send data, which its peer acknowledges."""
         key = self.routers[router].sends()
         if self.up is None or key is None:

@@ -28,13 +28,12 @@ def signed(connection_data: bytes = b"data") -> SignedFrame:
     return SignedFrame(bytes(frame / Raw(connection_data)), 4, 3, 0)
 
 
-def playing(world, steps: str, *, drops_after: timedelta | None = timedelta()) -> World:
+def playing(world: Callable[..., World], steps: str, *, drops_after: timedelta | None = timedelta()) -> World:
     played = world(steps)
     played.wire.frames.add(1, signed(b"before"), data=True)
     played.wire.frames.add(2, signed(), data=True)
     played.drops_after = drops_after
-    found: World = played
-    return found
+    return played
 
 
 @pytest.mark.parametrize("kind", ["rst", "syn"])
