@@ -41,6 +41,19 @@ class _Accepted(NamedTuple):
     span: tuple[int, int]
 
 
+class _Signed(NamedTuple):
+    """A segment, the keys of its direction, and the one that its KeyID names."""
+
+    packet: Packet
+    plain: Plain
+    keys: DirectionKeys
+    key: HeldKey
+
+    def message(self, sne: int) -> bytes:
+        """Return the input of the segment's MAC."""
+        return mac_message(self.plain, self.packet.data, sne=sne, include_options=self.key.include_options)
+
+
 class HandshakePath:
     """Judges and counts the segments of handshakes, with the referee's state."""
 
@@ -67,92 +80,78 @@ class HandshakePath:
         sent = keys.sent.get(plain.key_id, ())
         if len(sent) > 1 or (sent and not sent[0].secret.known):
             return False
+        signed = _Signed(packet, plain, keys, sent[0]) if sent else None
         if plain.flags & (SYN | ACK | RST | FIN) == SYN:
-            return self._syn(packet, plain, keys, sent[0] if sent else None)
-        accepted = self._accepted(keys, sent[0], packet.time_ns) if sent else None
-        return accepted is not None and self._after_syn(packet, plain, keys, sent[0], accepted)
+            return self._syn(packet, plain, keys, signed)
+        accepted = self._accepted(signed) if signed is not None else None
+        return signed is not None and accepted is not None and self._after_syn(signed, accepted)
 
-    def _after_syn(
-        self, packet: Packet, plain: Plain, keys: DirectionKeys, key: HeldKey, accepted: _Accepted
-    ) -> Followed | bool:
+    def _after_syn(self, signed: _Signed, accepted: _Accepted) -> Followed | bool:
         """Judge a segment after the only SYN of its socket pair."""
-        name, direction = _name(packet.data, plain)
+        plain = signed.plain
+        name, direction = _name(signed.packet.data, plain)
         socket_pair = self._connections.get(name)
         if socket_pair is None or len(socket_pair.connections) != 1:
             return False
         kind = plain.flags & (SYN | ACK | RST | FIN)
         if kind == SYN | ACK:
-            return self._syn_ack(packet, plain, keys, key, socket_pair, direction)
+            return self._syn_ack(signed, socket_pair, direction)
         if kind == ACK:
-            return self._segment(packet, plain, keys, key, accepted, socket_pair, direction)
+            return self._segment(signed, accepted, socket_pair, direction)
         return False
 
-    def _accepted(self, keys: DirectionKeys, key: HeldKey, time_ns: int | None) -> _Accepted | None:
-        """Return the receiver's key if it accepts `key` at this time and no other key has that recv-id; else None."""
-        name = (keys, key)
+    def _accepted(self, signed: _Signed) -> _Accepted | None:
+        """Return the receiver's key if it accepts the segment's now and no other key has that recv-id; else None."""
+        time_ns = signed.packet.time_ns
+        name = (signed.keys, signed.key)
         if name not in self._known:
             if len(self._known) >= _ACCEPTED_MAX:
                 self._known.clear()
-            self._known[name] = _receiver_key(keys, key)
+            self._known[name] = _receiver_key(signed.keys, signed.key)
         accepted = self._known[name]
         if accepted is None or time_ns is None or not accepted.span[0] <= time_ns < accepted.span[1]:
             return None
         return accepted
 
-    def _syn(self, packet: Packet, plain: Plain, keys: DirectionKeys, key: HeldKey | None) -> Judgement | bool:
+    def _syn(self, packet: Packet, plain: Plain, keys: DirectionKeys, signed: _Signed | None) -> Judgement | bool:
         name, direction = _name(packet.data, plain)
         if self._connections.get(name) is not None:
             return False
         if (
-            key is not None
-            and key.master is not None
-            and (packet is self._forged.verified or _is_right(packet, plain, key))
+            signed is not None
+            and signed.key.master is not None
+            and (packet is self._forged.verified or _is_right(signed))
         ):
-            return self._right_syn(packet, plain, keys, key, name, direction)
+            return self._right_syn(signed, name, direction)
         return self._forged.learn(packet, plain, keys, direction) and self._forged.judge(packet)
 
-    def _right_syn(
-        self, packet: Packet, plain: Plain, keys: DirectionKeys, key: HeldKey, name: bytes, direction: int
-    ) -> bool:
-        if self._connections.has_claims(name) or self._accepted(keys, key, packet.time_ns) is None:
+    def _right_syn(self, signed: _Signed, name: bytes, direction: int) -> bool:
+        if self._connections.has_claims(name) or self._accepted(signed) is None:
             return False
-        socket_pair = self._connections.find(name, packet.number)
-        connection = self._connections.syn(socket_pair, direction, plain.seq, verified=True)
-        self._count(packet, plain, keys, key, socket_pair, connection, direction)
+        socket_pair = self._connections.find(name, signed.packet.number)
+        connection = self._connections.syn(socket_pair, direction, signed.plain.seq, verified=True)
+        self._count(signed, socket_pair, connection, direction)
         return True
 
-    def _syn_ack(
-        self,
-        packet: Packet,
-        plain: Plain,
-        keys: DirectionKeys,
-        key: HeldKey,
-        socket_pair: SocketPair,
-        direction: int,
-    ) -> bool:
+    def _syn_ack(self, signed: _Signed, socket_pair: SocketPair, direction: int) -> bool:
         """Judge the SYN-ACK that answers the only SYN."""
+        plain, key = signed.plain, signed.key
         connection = socket_pair.connections[0]
         disn = (plain.ack - 1) & _MASK
         if connection.isns[1 - direction] != disn or connection.isns[direction] not in {None, plain.seq}:
             return False
         traffic_key = derive(key, plain, plain.seq, disn)
-        if traffic_key.mac(_message(packet, plain, key, 0)) != plain.mac:
+        if traffic_key.mac(signed.message(0)) != plain.mac:
             return False
         self._connections.syn_ack(socket_pair, direction, plain.seq, disn, verified=True)
         connection.keep(direction, key, traffic_key)
-        self._count(packet, plain, keys, key, socket_pair, connection, direction)
+        self._count(signed, socket_pair, connection, direction)
         return True
 
     def _segment(
-        self,
-        packet: Packet,
-        plain: Plain,
-        keys: DirectionKeys,
-        key: HeldKey,
-        accepted: _Accepted,
-        socket_pair: SocketPair,
-        direction: int,
+        self, signed: _Signed, accepted: _Accepted, socket_pair: SocketPair, direction: int
     ) -> Followed | bool:
+        plain, key = signed.plain, signed.key
         connection = socket_pair.connections[0]
         sisn, disn = connection.isns[direction], connection.isns[1 - direction]
         tracker = connection.sne[direction]
@@ -162,23 +161,16 @@ class HandshakePath:
         if traffic_key is None:
             traffic_key = derive(key, plain, sisn, disn)
             connection.keep(direction, key, traffic_key)
-        if traffic_key.mac(_message(packet, plain, key, tracker.sne_for(plain.seq))) != plain.mac:
+        if traffic_key.mac(signed.message(tracker.sne_for(plain.seq))) != plain.mac:
             return False
-        use = self._count(packet, plain, keys, key, socket_pair, connection, direction)
-        matched = Matched(socket_pair, tracker, traffic_key, key, accepted.key, keys.clock, plain.src, plain.dst)
+        use = self._count(signed, socket_pair, connection, direction)
+        clock = signed.keys.clock
+        matched = Matched(socket_pair, tracker, traffic_key, key, accepted.key, clock, plain.src, plain.dst)
         return Followed(plain, matched, use, accepted.span)
 
-    def _count(
-        self,
-        packet: Packet,
-        plain: Plain,
-        keys: DirectionKeys,
-        key: HeldKey,
-        socket_pair: SocketPair,
-        connection: Connection,
-        direction: int,
-    ) -> KeyUse:
+    def _count(self, signed: _Signed, socket_pair: SocketPair, connection: Connection, direction: int) -> KeyUse:
         """Record that a segment is verified."""
+        packet, plain, keys, key = signed
         socket_pair.last_packet = packet.number
         socket_pair.commit(connection, direction, plain.flags, plain.seq)
         known = socket_pair.flows[direction]
@@ -202,13 +194,9 @@ def _receiver_key(keys: DirectionKeys, key: HeldKey) -> _Accepted | None:
     return None if span is None else _Accepted(theirs[0], span)
 
 
-def _is_right(packet: Packet, plain: Plain, key: HeldKey) -> bool:
+def _is_right(signed: _Signed) -> bool:
     """Whether the MAC of a SYN is right under its sender's key."""
-    return mac_once(key, plain, plain.seq, 0, _message(packet, plain, key, 0)) == plain.mac
-
-
-def _message(packet: Packet, plain: Plain, key: HeldKey, sne: int) -> bytes:
-    return mac_message(plain, packet.data, sne=sne, include_options=key.include_options)
+    return mac_once(signed.key, signed.plain, signed.plain.seq, 0, signed.message(0)) == signed.plain.mac
 
 
 def _name(data: bytes, plain: Plain) -> tuple[bytes, int]:
