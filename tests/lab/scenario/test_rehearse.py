@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -9,10 +10,14 @@ from pathlib import Path
 
 import pytest
 from tests.unit.capture.conftest import make_key, make_talk, pcap_octets
+from tests.unit.traffic_keys import Search, traffic_keys
 
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.type9 import encode_type9
+from keyroll.scenario.file.read import read_cases
+from keyroll.scenario.options import read_instant
+from keyroll.scenario.plan.keyring import Keyring
 
 pytestmark = pytest.mark.lab
 
@@ -58,6 +63,21 @@ def link(secret: str) -> bytes:
     return bytes(pcap_octets(talk.packets))
 
 
+def drawn_for(run: Path) -> set[bytes]:
+    """Return the secrets that a run drew in place of the configurations'."""
+    told = json.loads((run / "run.json").read_text())
+    t0 = read_instant(told["t0"])
+    assert t0 is not None
+    cases = read_cases(run / "scenario.yaml")
+    rings = [Keyring(case.scenario, seed=told["seed"], t0=t0) for case in cases if case.variant == told["variant"]]
+    return {secret.reveal() for ring in rings for secret in ring.secrets()}
+
+
+def traffic_keys_of(run: Path) -> set[bytes]:
+    """Return the traffic keys of what was played."""
+    return traffic_keys(run / "lab" / "R1.pcap", drawn_for(run))
+
+
 @pytest.mark.parametrize(
     ("mended", "code", "verdict"),
     [
@@ -89,6 +109,9 @@ def test_the_rollover_of_two_configurations_is_played_before_the_night(
     for secret in ("first-secret", '"right"', '"wrong"', "$9$", *told):
         assert secret not in done.stdout
         assert [str(name) for name, octets in written.items() if secret.encode() in octets] == []
+    search = Search(traffic_keys(tmp_path / "link.pcap", [b"first-secret"]) | drawn_for(run) | traffic_keys_of(run))
+    assert [str(name) for name, octets in written.items() if search.finds(octets)] == []
+    assert not search.finds((done.stdout + done.stderr).encode())
     page = (run / "report.html").read_text()
     assert f"<h1>{verdict}</h1>\n<p>lion (R1) and tiger (R2): " in page, "the page says what the terminal says"
     assert "R1 is lion" in page

@@ -5,13 +5,13 @@ import re
 import signal
 import subprocess
 import sys
-from base64 import b64encode
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.known import known
+from tests.unit.traffic_keys import Search, traffic_keys
 
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.plan.chains import build_chains
@@ -49,12 +49,12 @@ def secrets_of(mutation: str | None) -> set[bytes]:
 
 
 def found_in(folder: Path, mutation: str | None) -> list[str]:
-    """Name every file under the folder that holds a secret in any spelling; $9$ texts are none of a run's business."""
-    words = [word for secret in secrets_of(mutation) for word in (secret, secret.hex().encode(), b64encode(secret))]
-    pattern = re.compile(rb"\$9\$|" + b"|".join(re.escape(word) for word in words), re.IGNORECASE)
+    """Name every file under the folder that holds a secret or a traffic key in any spelling, or a `$9$` text."""
+    secrets = secrets_of(mutation)
+    search = Search(secrets | traffic_keys(folder / "lab" / "R1.pcap", secrets))
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert len(files) > 10
-    return [path.name for path in files if pattern.search(path.read_bytes())]
+    return [path.name for path in files for octets in [path.read_bytes()] if b"$9$" in octets or search.finds(octets)]
 
 
 def test_the_rollover_is_proven_from_a_pipe_and_its_folder_holds_the_evidence_and_no_secret(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.traffic_keys import Search, traffic_keys
 
 from keyroll.capture import read_packets
 from keyroll.cli import main as cli
@@ -334,8 +335,10 @@ def test_no_output_holds_a_secret(
         texts += [str(part) for part in keyroll(capture("v4-sha1"), *source, *how)]
     if Path("copy.pcapng").exists():
         texts.append(Path("copy.pcapng").read_bytes().decode("latin-1"))
+    search = Search(traffic_keys(capture("v4-sha1"), [b"kernel-ao-key-one", SECOND.encode()]))
     for text in texts:
         assert not any(secret in text for secret in secrets)
+        assert not search.finds(text.encode("latin-1", "replace"))
 
 
 def test_a_pipe_will_do() -> None:
