@@ -155,7 +155,7 @@ class Datastore(Candidate):
     def _finished(self, task: asyncio.Task[Any]) -> None:
         self._unfinished.discard(task)
         if not task.cancelled():
-            task.exception()  # marks it as retrieved: asyncio would log the exception if the caller is gone
+            task.exception()  # marks it as retrieved, else asyncio logs it when the caller has been cancelled
 
     async def _commit(
         self,

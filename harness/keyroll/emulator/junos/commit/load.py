@@ -374,7 +374,7 @@ class _CurlyLoader:
         """Record a refused statement; a syntax error includes the wrong word, unless it may be a secret."""
         word = next((word for word in words if word.token.column == fault.column), words[0])
         named = fault.message == SYNTAX_ERROR and word.token.column == fault.column and not word.token.quoted
-        # A wrong word behind a secret may be a part of it, typed without quotes.
+        # A wrong word after a secret may be a part of it, typed without quotes.
         named = named and not any(names_a_secret(one.token.text) for one in words)
         if not named:
             self.mistakes.append(Mistake(word.line, fault.column, fault.message))

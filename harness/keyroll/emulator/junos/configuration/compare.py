@@ -80,7 +80,7 @@ def _collect(block: _Block, old: Node, new: Node, path: Path, prefix: str) -> No
         brief = f"{prefix}{_brief(after)}"
         if name in moved:
             block.own.append(f"!{_spaces(path, after)}{brief}")
-        if before.same(after):  # skips most of a large configuration, in a tenth of the time that the rest would take
+        if before.same(after):  # skips the unchanged part of a large configuration: ten times faster
             continue
         if before.inactive != after.inactive:
             block.own.append(f"!{_spaces(path, after)}{'inactive' if after.inactive else 'active'}: {brief}")

@@ -81,7 +81,7 @@ def _lines(node: Node, indent: str, prefix: str, comments: Comments | None) -> I
 def _is_words(node: Node) -> bool:
     """Return whether the children are words on the node's line: `route-filter 10.0.0.0/8 orlonger reject`.
 
-    They are so behind the key of an entry, and behind a value without a name: `autonomous-system 64500 loops 2`.
+    That is so after the key of an entry, and after a value without a name: `autonomous-system 64500 loops 2`.
     """
     return (node.statement.kind is Kind.ENTRY or node.statement.keyless is not None) and all(
         child.statement.kind in (Kind.FLAG, Kind.LEAF) and not child.inactive and not child.statement.secret

@@ -103,7 +103,7 @@ class Statement:
     note: str = ""
     """For a kept statement: what has no effect. For a refused one: the reason."""
     hierarchy: bool = False
-    """For an opaque statement: whether it always has a body, so that words behind its name are a line in that body."""
+    """For an opaque statement: whether it always has a body, so that words after its name are a line in that body."""
     ordered: bool = False
     """Whether the order of the entries matters: `show | compare` then shows the neighbors of a change (`term`)."""
     constraints: tuple[Constraint, ...] = ()

@@ -44,7 +44,7 @@ class ValueType(Protocol):
 
     @property
     def hint(self) -> str:
-        """The text that help shows behind the statement's help, such as `(0..63)`; may be empty."""
+        """The text that help shows after the statement's help, such as `(0..63)`; may be empty."""
         ...
 
     @property
