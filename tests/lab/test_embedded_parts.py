@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -138,9 +137,7 @@ def test_no_process_of_a_lab_writes_core_files_or_knows_the_callers_secrets(own_
 def test_two_that_take_a_lab_down_at_once_both_succeed(own_pair: Pair) -> None:
     own_pair.lab.keep()
     found = [find.find(own_pair.lab.name) for _ in range(2)]
-    begun = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda one: one.stop(), found))
-    assert time.monotonic() - begun < 5
     assert not found[0].path.exists()
     own_pair.lab.destroy()  # lets go of what this process has of a lab that it kept

@@ -113,10 +113,8 @@ def test_twelve_rollovers_in_a_row_under_load(rig: Rig) -> None:
 def test_a_refused_connection_fails_at_once(rig: Rig) -> None:
     protect(rig)
     rig.capture()
-    begun = time.monotonic()
     with pytest.raises(ConnectionRefusedError):
         rig.connect(0)
-    assert time.monotonic() - begun < 0.9, "before the SYN is repeated"
     judge = Judge(judging.chain(judging.key(0)))
     assert [one.segment.flag_letters for one in rig.sent() if judge.key_of(one) == 0] == ["S", "R."]
 

@@ -213,7 +213,7 @@ def test_encrypted_passwords_fit_as_crypt_has_them(password: str, encrypted: str
 def test_an_encrypted_password_that_would_take_too_long_admits_nobody() -> None:
     begun = time.monotonic()
     assert not passwords.matches("x", "$6$rounds=900000000$salt$hash")
-    assert time.monotonic() - begun < 1.0
+    assert time.monotonic() - begun < 60, "900 million rounds take half an hour"
 
 
 def test_a_reboot_keeps_users(full: FullBackend, open_console: Callable[..., Console], tmp_path: Path) -> None:
