@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 # others each time (`--hypothesis-profile soak`). A test that is to have more or fewer than the others says so by a
 # factor of `settings.default.max_examples`.
 settings.register_profile(
-    "keyroll", max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    "keyroll", max_examples=24, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 # Where hypothesis finds itself on CI it would draw the same examples every night.
 settings.register_profile("soak", settings.get_profile("keyroll"), max_examples=1000, derandomize=False)

@@ -135,14 +135,19 @@ ENDS = {
 
 
 @pytest.mark.parametrize(
-    ("end", "redirection"), [*((end, "2>/dev/full") for end in ENDS), ("bad", "2>&-"), ("bad", "<&- >&- 2>&-")]
+    ("end", "redirection"),
+    [
+        *(pytest.param(end, "2>/dev/full", marks=() if end == "unfit" else pytest.mark.slow) for end in ENDS),
+        pytest.param("bad", "2>&-", marks=pytest.mark.slow),
+        ("bad", "<&- >&- 2>&-"),
+    ],
 )
 def test_where_nothing_can_be_said_the_exit_code_says_it(end: str, redirection: str) -> None:
     line, code = ENDS[end]
     assert ended(f"def act():\n    {line}\n", redirection) == code
 
 
-@pytest.mark.parametrize("redirection", [">/dev/full", ">/dev/full 2>/dev/full"])
+@pytest.mark.parametrize("redirection", [pytest.param(">/dev/full", marks=pytest.mark.slow), ">/dev/full 2>/dev/full"])
 def test_output_that_cannot_be_written_is_not_good_and_not_bad(redirection: str) -> None:
     assert ended("def act():\n    click.echo('all that was asked for')\n", redirection) == 2
     assert ended("def act():\n    sys.stdout.write('x' * 100_000)\n", redirection) == 2
@@ -154,7 +159,9 @@ def test_what_is_bad_stays_bad_where_nobody_reads_it_or_there_is_no_room_for_it(
     assert ended(act, ">&-") == 1
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "end", [pytest.param(end, marks=() if end in ("bad", "interrupted") else pytest.mark.slow) for end in ENDS]
+)
 def test_a_reader_who_has_seen_enough_changes_no_exit_code_and_gets_no_complaint(end: str, tmp_path: Path) -> None:
     line, code = ENDS[end]
     act = f"def act():\n    for _ in range(9_999): click.echo('x' * 99)\n    {line}\n"

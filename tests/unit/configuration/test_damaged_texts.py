@@ -216,13 +216,13 @@ def check_damaged_text(data: DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=120)
+@settings(max_examples=60)
 def test_a_damaged_line_of_the_session_or_its_chain_is_never_green(data: DataObject) -> None:
     check_damaged_line(data)
 
 
 @given(st.data())
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_a_damaged_text_gives_a_named_error_or_a_finding_and_no_secret(data: DataObject) -> None:
     check_damaged_text(data)
 

@@ -18,8 +18,8 @@ from keyroll.plan.model import Plan, PlanRefusedError, Request, Router
 
 from .chains import AT, DAY, chain, key, pair, request_of
 
-PLANS = 80 if known(settings.default).max_examples < 1000 else 10_000
-"""Plans to judge: 80, and with `make soak`'s profile of a thousand examples ten thousand."""
+PLANS = 40 if known(settings.default).max_examples < 1000 else 10_000
+"""Plans to judge: 40, and with `make soak`'s profile of a thousand examples ten thousand."""
 
 
 @st.composite
