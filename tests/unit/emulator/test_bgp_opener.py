@@ -45,20 +45,20 @@ class FakeSynListener:
 def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[BgpOpener, list[object]]:
     insisted: list[object] = []
 
-    async def insist(address: object) -> None:
+    async def open_actively(address: object) -> None:
         insisted.append(address)
-        made.insisting(PEER)
+        made.mark_active(PEER)
 
-    async def give_way(address: object) -> None:
+    async def make_passive(address: object) -> None:
         assert address == PEER
-        if made.giving_way(PEER):
+        if made.mark_passive(PEER):
             insisted.append("gave way")
 
-    async def start_anew(address: object) -> None:
+    async def restart_timer(address: object) -> None:
         assert address == PEER
         insisted.append("started anew")
 
-    made = BgpOpener(cast("BgpReader", bgp), insist, give_way, start_anew)
+    made = BgpOpener(cast("BgpReader", bgp), open_actively, make_passive, restart_timer)
     made._syns = FakeSynListener(knock)  # type: ignore[assignment]
     return made, insisted
 
@@ -107,7 +107,7 @@ def waited(clock: VirtualTime, bgp: FakeBgp, knock_after: float | None) -> list[
 def test_a_peer_that_does_not_come_is_opened_to(clock: VirtualTime) -> None:
     begun = clock.now
     assert waited(clock, FakeBgp("Active"), None) == [PEER]
-    assert clock.now - begun == pytest.approx(bgp_opener.YIELD_SECONDS, abs=POLL_SECONDS)
+    assert clock.now - begun == pytest.approx(bgp_opener.PEER_FIRST_SECONDS, abs=POLL_SECONDS)
 
 
 def test_a_peer_that_was_turned_away_is_opened_to_before_its_time_is_over(clock: VirtualTime) -> None:
@@ -154,7 +154,7 @@ def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_pee
 ) -> None:
     done, took = after_a_reset(clock, FakeBgp("Active", "Established"), insisted_before=True, knock=clock.now - 60)
     assert done == ["gave way"]
-    assert took == pytest.approx(bgp_opener.ASIDE_SECONDS, abs=POLL_SECONDS)
+    assert took == pytest.approx(bgp_opener.TIMER_DELAY_SECONDS, abs=POLL_SECONDS)
 
 
 @pytest.mark.parametrize("told", [False, True])
@@ -164,7 +164,7 @@ def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the
     intent = replace(INTENT, neighbors=(replace(NEIGHBOR, passive=told),))
     done, took = after_a_reset(clock, FakeBgp("Established"), insisted_before=told, knock=clock.now - 60, intent=intent)
     assert done == ["started anew"]
-    assert took == pytest.approx(bgp_opener.ASIDE_SECONDS, abs=POLL_SECONDS)
+    assert took == pytest.approx(bgp_opener.TIMER_DELAY_SECONDS, abs=POLL_SECONDS)
 
 
 def test_a_peer_that_comes_before_its_passive_side_starts_anew_is_not_turned_away(clock: VirtualTime) -> None:
@@ -181,7 +181,7 @@ def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for(clo
 def test_after_a_reset_a_peer_that_keeps_knocking_is_left_to_it_until_it_falls_silent(clock: VirtualTime) -> None:
     done, took = after_a_reset(clock, FakeBgp("Active"), insisted_before=False, knock=clock.now + 0.2)
     assert done == [PEER]
-    assert took == pytest.approx(0.2 + bgp_opener.YIELD_AGAIN_SECONDS, abs=POLL_SECONDS)
+    assert took == pytest.approx(0.2 + bgp_opener.PEER_FIRST_AGAIN_SECONDS, abs=POLL_SECONDS)
 
 
 def test_once_routing_has_restarted_every_peer_has_its_chance_again(clock: VirtualTime) -> None:
@@ -201,7 +201,7 @@ def test_who_was_insisted_on_stays_so_while_it_is_configured(clock: VirtualTime)
     async def play() -> None:
         made.applied(INTENT, frozenset({PEER}))
         assert made.choose(INTENT, INTENT) == {PEER}
-        made.insisting(PEER)
+        made.mark_active(PEER)
         assert made.choose(INTENT, INTENT) == frozenset()
         await made.close()
 

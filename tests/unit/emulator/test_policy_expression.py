@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyroll.emulator.contract.policy_expression import Exit, PolicyStep, normal, policy_names, steps
+from keyroll.emulator.contract.policy_expression import Exit, PolicyStep, normalised, policy_names, steps
 
 ACCEPT, REJECT, NEXT = "accept", "reject", "next"
 NAMES = st.sampled_from("abcd")
@@ -59,7 +59,7 @@ def test_the_steps_of_a_list_decide_as_its_expressions_do(trees: list[object], a
 
 
 def test_not_binds_closest_then_and_then_or() -> None:
-    assert normal("(a||!b&&c)") == "( a || !b && c )"
+    assert normalised("(a||!b&&c)") == "( a || !b && c )"
     assert steps(["( a || b && c )"]) == steps(["( a || ( b && c ) )"])
     assert policy_names(["( a && !b )", "c", "a"]) == ("a", "b", "c")
 
@@ -67,4 +67,4 @@ def test_not_binds_closest_then_and_then_or() -> None:
 @pytest.mark.parametrize("wrong", ["(", "()", "(a b)", "(a &&)", "(a & b)", "(!)", "(a))", "(a) b"])
 def test_what_is_no_expression_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="malformed"):
-        normal(wrong)
+        normalised(wrong)

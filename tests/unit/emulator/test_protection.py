@@ -7,7 +7,13 @@ from ipaddress import ip_address, ip_network
 import pytest
 
 from keyroll.emulator.contract.model import AuthScheme, BackendError, Intent, Ldp, LdpPeer, Protection
-from keyroll.emulator.machine.protected_sessions import KeyPolicy, changed_kind, cut_off, has_groups, protected_sessions
+from keyroll.emulator.machine.protected_sessions import (
+    KeyPolicy,
+    changed_kind,
+    has_groups,
+    protected_sessions,
+    removed_sessions,
+)
 
 AO = Protection(AuthScheme.AO, "chain")
 PEER, OTHER, STRANGER = (ip_address(text) for text in ("10.0.1.1", "10.0.2.1", "192.0.2.1"))
@@ -50,5 +56,5 @@ def test_peers_whose_protection_a_group_brings_or_takes_are_reset_and_no_others(
 
 def test_a_group_that_goes_is_kept_until_its_sessions_are_given_up() -> None:
     old = protected_sessions(intent(("10.0.0.0/16", AO)), KeyPolicy())
-    assert cut_off(old, protected_sessions(intent(("10.0.0.0/24", AO)), KeyPolicy())) == old
-    assert cut_off(old, old) == ()
+    assert removed_sessions(old, protected_sessions(intent(("10.0.0.0/24", AO)), KeyPolicy())) == old
+    assert removed_sessions(old, old) == ()

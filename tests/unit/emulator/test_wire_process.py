@@ -19,7 +19,7 @@ from keyroll.emulator.contract.processes import Child, Death, Logs
 from keyroll.emulator.contract.processes import start as really_start
 from keyroll.emulator.machine import kernel, machine, wire_process
 from keyroll.emulator.machine.machine import Machine
-from keyroll.emulator.machine.protected_sessions import stranded
+from keyroll.emulator.machine.protected_sessions import unknown_to_wire
 from keyroll.emulator.machine.wire_process import Replacement, WirePath
 from keyroll.emulator.wire import protocol
 from keyroll.emulator.wire.model import ConnectionRecord, Direction, ProtectedSession, WireStatus
@@ -207,8 +207,8 @@ def test_open_connections_that_the_wire_path_does_not_know_are_stranded() -> Non
         connection((HERE, 179), (PEER, 40005), "TIME_WAIT"),
         connection((None, 179), None, "LISTEN"),
     ]
-    assert stranded([known, *free], [RECORD], [SESSION, ldp]) == []
-    assert stranded([known, *lost, *free], [RECORD], [SESSION, ldp]) == [(179, PEER), (646, OTHER)]
+    assert unknown_to_wire([known, *free], [RECORD], [SESSION, ldp]) == []
+    assert unknown_to_wire([known, *lost, *free], [RECORD], [SESSION, ldp]) == [(179, PEER), (646, OTHER)]
 
 
 def test_sessions_whose_state_died_are_reset_and_the_router_says_so(

@@ -1,7 +1,7 @@
-"""What stands between the Junos half and the FRR half of an emulated router.
+"""The interface between the Junos half and the machine half of an emulated router.
 
-The Junos half (configuration, CLI, show output) turns a committed configuration into an `Intent` and reads back
-states; the machine half (FRR, wire path, clock) makes the intent true. Neither knows how the other works.
+The Junos half (configuration, CLI, show output) turns a committed configuration into an `Intent` and reads states; the
+machine half (FRR, wire path, clock) carries out the intent. Neither depends on how the other works.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Address = IPv4Address | IPv6Address
 Interface = IPv4Interface | IPv6Interface
 Network = IPv4Network | IPv6Network
 
-# IANA's ports.
+# Port numbers assigned by IANA.
 BGP_PORT = 179
 LDP_PORT = 646
 
@@ -32,7 +32,7 @@ class BackendError(RunError):
 
 
 class AuthScheme(enum.Enum):
-    """`authentication-algorithm`, as BGP and LDP take it. Junos' default is HMAC_SHA_1_96 (docs/junos.md 2.1)."""
+    """`authentication-algorithm` of BGP and LDP. Junos' default is HMAC_SHA_1_96 (docs/junos.md 2.1)."""
 
     AO = "ao"
     MD5 = "md5"
@@ -42,10 +42,10 @@ class AuthScheme(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """What a session's TCP connection is protected with.
+    """How a session's TCP connection is protected.
 
-    With `scheme` AO and a chain, every segment carries TCP-AO or is dropped, both ways; a chain without a usable key
-    drops everything (fails closed). `allow_without_ao` is `tcpao-auth-mismatch allow-without-tcpao`.
+    With `scheme` AO and a chain, every segment in either direction carries TCP-AO or is dropped; a chain without a
+    usable key drops everything (fails closed). `allow_without_ao` is `tcpao-auth-mismatch allow-without-tcpao`.
     """
 
     scheme: AuthScheme
@@ -55,14 +55,14 @@ class Protection:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A logical interface: Junos' name of it (`ge-0/0/0.0`, `lo0.0`) and its addresses."""
+    """A logical interface: its name in Junos (`ge-0/0/0.0`, `lo0.0`) and its addresses."""
 
     name: str
     addresses: tuple[Interface, ...] = ()
     disabled: bool = False
     """`disable` on its physical interface: administratively down."""
     mpls: bool = False
-    """`family mpls`: shown, without effect; ldpd exchanges labels on LDP's interfaces alone."""
+    """`family mpls`: shown, without effect; ldpd exchanges labels on the interfaces of LDP only."""
     vlan: int | None = None
     """`vlan-id`: the 802.1Q tag of its frames; None: they have none."""
 
@@ -78,9 +78,9 @@ class BgpNeighbor:
     local_address: Address | None = None
     local_as: int | None = None
     local_as_private: bool = False
-    """The local AS is not put into the paths that this neighbour sends."""
+    """`local-as private`: the local AS is not added to the paths that this neighbour sends."""
     local_as_alone: bool = False
-    """What this neighbour is sent has the local AS in its path, and not the router's own beside it."""
+    """`local-as no-prepend-global-as`: paths to this neighbour have the local AS, and not the router's own AS."""
     hold_time: int | None = None
     multihop_ttl: int | None = None
     passive: bool = False
@@ -91,31 +91,31 @@ class BgpNeighbor:
     import_: tuple[str, ...] = ()
     description: str | None = None
     local_preference: int | None = None
-    """Of what an external peer sends."""
+    """Of routes from an external peer."""
     limits: Mapping[str, PrefixLimit] = field(default_factory=dict)
     """By family."""
     ttl: int | None = None
-    """1 or 255: what segments leave with; None: 1 to an external peer that is no hop away, else 64 or 255."""
+    """TTL of segments, 1 or 255; None: 1 to a directly connected external peer, else 64 or 255."""
     tcp_mss: int | None = None
     """The largest segment, in octets of payload."""
     preference: int | None = None
-    """Of the routes that it sends; None: 170."""
+    """Of the routes that it sends; None: 170, Junos' default."""
     multipath: bool = False
     multiple_as: bool = False
     """Multipath over different neighbouring autonomous systems."""
     remove_private: str | None = None
-    """What is done with private AS numbers: empty, `all`, `all replace`; None: nothing."""
+    """`remove-private`: the words after it (none, `all` or `all replace`); None: private AS numbers stay."""
     as_override: bool = False
     cluster: IPv4Address | None = None
-    """The router reflects this neighbour's routes, under this cluster id."""
+    """Cluster id under which the router reflects this neighbour's routes; None: it does not."""
 
 
-class Nowhere(enum.Enum):
-    """Where a static route leads that drops its packets."""
+class DropAction(enum.Enum):
+    """What a static route does that drops its packets."""
 
     DISCARD = "discard"
     REJECT = "reject"
-    """And the sender gets an ICMP unreachable."""
+    """Drop, and send an ICMP unreachable to the sender."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ class Ldp:
     keepalive_interval: int | None = None
     keepalive_timeout: int | None = None
     transport_interface: bool = False
-    """`transport-address interface`; else the router id is the transport address, as Junos has it by default."""
+    """`transport-address interface`; otherwise the router id is the transport address (Junos' default)."""
 
     def peer_of(self, address: Address) -> LdpPeer | None:
         """Return the entry that applies to a peer's transport address: the one with the longest prefix."""
@@ -164,24 +164,25 @@ class Intent:
     units: tuple[Unit, ...] = ()
     router_id: IPv4Address | None = None
     autonomous_system: int | None = None
-    static_routes: tuple[tuple[Network, Address | Nowhere], ...] = ()
+    static_routes: tuple[tuple[Network, Address | DropAction], ...] = ()
     neighbors: tuple[BgpNeighbor, ...] = ()
     announce: Mapping[str, tuple[OwnRoute, ...]] = field(default_factory=dict)
-    """Export policy name to what it does with the router's own routes, as far as `policy-options` is modelled."""
+    """Export policy's name to its decisions on the router's own routes, as far as `policy-options` is emulated."""
     policies: Mapping[str, tuple[PolicyTerm, ...]] = field(default_factory=dict)
-    """Export or import policy name to what it does with routes that BGP brought; what no term decides is accepted."""
+    """Policy's name to its terms for routes learned by BGP; a route on which no term decides is accepted."""
     chains: tuple[Keychain, ...] = ()
     ldp: Ldp | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BgpState:
-    """One neighbour's state as FRR's own JSON says it. Counters count since the neighbour was configured."""
+    """One neighbour's state, from FRR's JSON. Counters count from the configuration of the neighbour."""
 
     address: Address
     peer_as: int
     state: str
-    """FRR's and the RFC's word: Idle, Connect, Active, OpenSent, OpenConfirm, Established."""
+    """The word of RFC 4271 (section 8.2.2), which FRR uses too: Idle, Connect, Active, OpenSent, OpenConfirm,
+    Established."""
     since_seconds: int
     """Seconds since the session came up or went down; since the neighbour was configured when it never was up."""
     flaps: int
@@ -196,7 +197,7 @@ class BgpState:
     keepalive: int | None = None
     last_reset: str | None = None
     peer_id: IPv4Address | None = None
-    """The peer's router id; None before it was heard."""
+    """The peer's router id; None before its OPEN."""
     advertised: Mapping[str, int] = field(default_factory=dict)
     """Table to how many prefixes the peer was sent."""
 
@@ -221,11 +222,14 @@ class Backend(Protocol):
         ...
 
     async def set_clock(self, moment: datetime) -> None:
-        """Move the router's own wall clock; nothing that runs on monotonic time follows it."""
+        """Move the router's own wall clock; timers on monotonic time do not change."""
         ...
 
     async def apply(self, intent: Intent) -> None:
-        """Make `intent` true, touching no session that it does not concern; on failure the former one stays."""
+        """Carry out `intent` without touching sessions that it does not change.
+
+        On failure the former one stays in force.
+        """
         ...
 
     async def bgp(self) -> Sequence[BgpState]:
@@ -243,7 +247,7 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LdpSession:
-    """One LDP session, as the daemon says it. Times in seconds."""
+    """One LDP session, as ldpd reports it. Times in seconds."""
 
     peer: IPv4Address
     """The peer's transport address, which Junos shows as the session's address."""
@@ -254,11 +258,11 @@ class LdpSession:
     """RFC 5036's word: Nonexistent, Initialized, OpenRec, OpenSent, Operational."""
     local: IPv4Address | None
     up_seconds: int | None
-    """Since the session is operational; None when it is not."""
+    """Since the session became operational; None if it is not."""
     keepalive_interval: int
     keepalive_timeout: int
     hold_left: int | None = None
-    """Seconds until the session is given up unless something is heard; None where the daemon does not tell."""
+    """Seconds until the session ends unless a message comes; None if ldpd does not report it."""
     flaps: int = 0
     last_down_seconds: int | None = None
     last_down_reason: str | None = None
@@ -278,19 +282,19 @@ class LdpAdjacency:
 
 @dataclass(frozen=True, slots=True)
 class LdpBinding:
-    """One label that a neighbour has given for a prefix (`received`), or that it was given."""
+    """A label for a prefix: from a neighbour (`received`), or sent to it."""
 
     peer_id: IPv4Address
     """The neighbour's LSR id."""
     prefix: IPv4Network
     label: int
-    """As the wire has it: 3 is implicit null."""
+    """The value on the wire: 3 is implicit null (RFC 3032)."""
     received: bool
 
 
 @dataclass(frozen=True, slots=True)
 class InterfaceState:
-    """One physical interface by Junos' name (`ge-0/0/0`), as the kernel says it."""
+    """One physical interface by its name in Junos (`ge-0/0/0`), with the kernel's state."""
 
     name: str
     admin_up: bool
@@ -321,7 +325,7 @@ class AuthDrops:
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What came of one echo request. `milliseconds` None: no answer; `problem` says why it could not even be sent."""
+    """The outcome of one echo request. `milliseconds` None: no answer; `problem`: why it could not be sent."""
 
     sequence: int
     octets: int = 0
@@ -365,8 +369,8 @@ class RouterNote:
     text: str
 
 
-# What follows is beyond what every machine half can do. The Junos half asks with isinstance, and answers commands that
-# need what is not there with an error.
+# Optional interfaces of a machine half. The Junos half checks for them with isinstance, and answers commands that need
+# a missing one with an error.
 
 
 @runtime_checkable
@@ -374,7 +378,7 @@ class LdpBackend(Protocol):
     """A machine half that runs LDP. All methods raise `BackendError` when a state cannot be read."""
 
     async def ldp_sessions(self) -> Sequence[LdpSession]:
-        """Return the sessions with every neighbour known."""
+        """Return the sessions with all known neighbours."""
         ...
 
     async def ldp_adjacencies(self) -> Sequence[LdpAdjacency]:
@@ -391,7 +395,7 @@ class LabelBackend(Protocol):
     """A machine half that knows which labels LDP has exchanged. Raises `BackendError` when it cannot be read."""
 
     async def ldp_bindings(self) -> Sequence[LdpBinding]:
-        """Return the labels of all neighbours, both ways."""
+        """Return the labels from and to all neighbours."""
         ...
 
 
@@ -414,12 +418,12 @@ class HostBackend(Protocol):
     def ping(self, address: Address, *, count: int, source: Address | None, interval: float) -> AsyncIterator[Echo]:
         """Ping from the router's own namespace; yield each request's outcome as it comes.
 
-        `interval` is in seconds from one request to the next; an answer is waited for one second.
+        `interval`: seconds from one request to the next. An answer is waited for one second.
         """
         ...
 
     async def restart_routing(self) -> None:
-        """Restart the routing daemons, and make the present intent true again."""
+        """Restart the routing daemons, and carry out the present intent again."""
         ...
 
     async def reboot(self) -> None:
@@ -438,7 +442,7 @@ class EventBackend(Protocol):
 
 @runtime_checkable
 class CheckBackend(Protocol):
-    """A machine half that can say beforehand what it could not do."""
+    """A machine half that can check an intent before it is applied."""
 
     def check(self, intent: Intent) -> None:
         """Raise `BackendError` for what `apply` would refuse by itself, without asking a daemon; changes nothing."""

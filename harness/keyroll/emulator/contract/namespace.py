@@ -1,11 +1,11 @@
-"""The router's inner network namespace: where FRR and the router's own interfaces live, out of the wire's reach.
+"""The router's inner network namespace, which holds FRR and the router's interfaces, separated from the wire.
 
 outer namespace (a container's own):  eth1 … the wire      h0
                                              └── wire path ──┘ ║ veth
 inner namespace:                                          ge-0-0-0, lo, FRR
 
-A logical interface with a VLAN has a veth of its own beside the port's (`h0.100`, `ge-0-0-0.100`); the wire path tags
-its frames.
+A logical interface with a VLAN has its own veth in addition to the port's (`h0.100`, `ge-0-0-0.100`); the wire path
+tags its frames.
 
 A port and its units have a MAC address that follows from the wire's interface, which outlives the router: a random one
 would be another after each reboot, and the neighbour would send to the old one for half a minute, as its cache says.
@@ -28,7 +28,7 @@ _SYSCTL = Path("/proc/sys/net")
 _INNER_SYSCTLS = {
     "ipv4/ip_forward": "1",
     "ipv6/conf/all/forwarding": "1",
-    # Addresses are planned, not negotiated: duplicate address detection would delay each by a second.
+    # Addresses are unique by configuration, and duplicate address detection would delay each by a second.
     "ipv6/conf/default/accept_dad": "0",
     "ipv6/conf/default/dad_transmits": "0",
     "ipv6/conf/default/accept_ra": "0",
@@ -38,7 +38,8 @@ _INNER_SYSCTLS = {
     "ipv6/conf/lo/keep_addr_on_down": "1",
 }
 _PORT_SYSCTLS = {
-    # A peer that is configured a moment later is found a moment later, not a second.
+    # ARP and neighbour discovery ask every 50 ms, for two seconds: a peer that is configured a moment later is found at
+    # once, not after a second.
     f"{family}/neigh/{{port}}/{name}": value
     for family in ("ipv4", "ipv6")
     for name, value in (("retrans_time_ms", "50"), ("mcast_solicit", "40"))
@@ -58,9 +59,9 @@ class PortPair:
 def make_inner(ports: Sequence[PortPair], *, source_port: int | None = None) -> int:
     """Make the inner namespace and its ports, all up; return the descriptor that keeps it alive.
 
-    Every connection is opened from `source_port` where one is given: then each has the ports of the one before it.
+    With `source_port`, every connection is opened from that port, so that each has the same ports as the one before it.
 
-    Called in the outer namespace, by the main thread of a process with no other.
+    Call it in the outer namespace, from a process with a single thread.
 
     Raises:
         ProcessError: the kernel or `ip` refuses.
@@ -94,7 +95,7 @@ def unit_pair(port: PortPair, number: str) -> PortPair:
 
 
 def make_units(units: Sequence[PortPair], inner: int) -> None:
-    """Make the veths of further logical interfaces, all up. Called in the outer namespace, as `make_inner`.
+    """Make the veths of further logical interfaces, all up. Call it in the outer namespace, as `make_inner`.
 
     Raises:
         ProcessError: the kernel or `ip` refuses.
@@ -103,7 +104,7 @@ def make_units(units: Sequence[PortPair], inner: int) -> None:
     with linux.inside(inner):
         for unit in units:
             disable_offloads(unit.router)
-            # `.` separates names in sysctl's own notation alone: as a folder's name it is any character.
+            # The command sysctl separates names by `.`, but a path below /proc/sys may contain one.
             _write({name.format(port=unit.router): value for name, value in _PORT_SYSCTLS.items()})
         _ip("".join(f"link set {unit.router} up\n" for unit in units), inner)
 
@@ -114,11 +115,11 @@ def _pair(port: PortPair, inner: int) -> str:
     return f"link add name {port.host} type veth peer name {router_side}\nlink set {port.host} up\n"
 
 
-def flap(interfaces: Sequence[str], inner: int) -> None:
-    """Set the router's own interfaces down and up: zebra learns each again, with its addresses.
+def set_down_and_up(interfaces: Sequence[str], inner: int) -> None:
+    """Set the router's own interfaces down and up, so that zebra learns each again with its addresses.
 
-    zebra of FRR 10 often makes no connected routes of the IPv6 addresses that were there before it (seen with 10.3), so
-    that bgpd finds no way to its neighbours and their next hops; it makes them when the interface comes up.
+    zebra of FRR 10 often makes no connected routes for IPv6 addresses that existed before it started (seen with 10.3),
+    so that bgpd has no route to neighbours and next hops. It makes them when the interface comes up.
 
     Raises:
         ProcessError: `ip` refuses.
@@ -128,7 +129,7 @@ def flap(interfaces: Sequence[str], inner: int) -> None:
 
 
 def remove_ports(ports: Sequence[PortPair]) -> None:
-    """Take ports, or units' interfaces, away at once: a namespace that nobody holds goes later.
+    """Remove ports, or units' interfaces, at once: the kernel removes an unused namespace only later.
 
     Raises:
         ProcessError: `ip` refuses.
@@ -137,7 +138,7 @@ def remove_ports(ports: Sequence[PortPair]) -> None:
 
 
 def _one_port(port: int) -> dict[str, str]:
-    """Return the switches for one source port; a connection in TIME-WAIT would keep it, so this end keeps none."""
+    """Return the sysctls for one source port. No TIME-WAIT is kept, because it would keep the port in use."""
     return {"ipv4/ip_local_port_range": f"{port} {port}", "ipv4/tcp_max_tw_buckets": "0"}
 
 
@@ -147,7 +148,7 @@ def _write(values: dict[str, str]) -> None:
         try:
             path.write_text(value, encoding="ascii")
         except FileNotFoundError:
-            continue  # a kernel without IPv6 has none of its switches
+            continue  # a kernel without IPv6 has none of its sysctls
         except OSError as error:
             raise ProcessError(f"cannot write {path}: {error.strerror}") from error
 

@@ -1,8 +1,8 @@
-"""Policy expressions: `( A && !B )` in a list of policies, and the order in which a route meets its policies.
+"""Policy expressions such as `( A && !B )` in a list of policies, and the order in which a route passes the policies.
 
-Juniper, "Understanding Policy Expressions": accept and next policy are TRUE, reject is FALSE. What decides is the last
-policy that is asked: `&&` asks the next one after TRUE, `||` after FALSE, and `!` makes reject of accept and next
-policy, and accept of reject. `!` binds closest, then `&&`, then `||`.
+Juniper, "Understanding Policy Expressions": accept and next policy are TRUE, reject is FALSE. The last policy that is
+evaluated decides. `&&` evaluates the next one after TRUE, `||` after FALSE. `!` turns accept and next policy into
+reject, and reject into accept. `!` binds most tightly, then `&&`, then `||`.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ _TOKEN = re.compile(r"\s*(?P<token>\(|\)|!|&&|\|\||[^\s()!&|]+)")
 
 
 class Exit(enum.Enum):
-    """Where a route is done."""
+    """Where the evaluation of a route ends."""
 
     ACCEPT = enum.auto()
     REJECT = enum.auto()
     END = enum.auto()
-    """Behind the last policy: the protocol's default."""
+    """After the last policy: the protocol's default applies."""
 
 
 Target = Exit | int
-"""What comes of a policy: an exit, or the index of the policy that is asked next, always a later one."""
+"""The result of a policy: an exit, or the index of the policy that is evaluated next, always a later one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyStep:
-    """One policy of a list, and what comes of each of its answers."""
+    """One policy of a list, and the target of each of its answers."""
 
     policy: str
     accept: Target
@@ -60,17 +60,17 @@ _Expression = _Name | _Not | _Both
 
 
 def is_expression(text: str) -> bool:
-    """Say whether an entry of a list of policies is an expression, not a name."""
+    """Return whether an entry of a list of policies is an expression, not a name."""
     return text.startswith("(")
 
 
 def is_open(text: str) -> bool:
-    """Say whether an expression has parentheses that are not closed yet."""
+    """Return whether an expression has unclosed parentheses."""
     return text.count("(") > text.count(")")
 
 
-def normal(text: str) -> str:
-    """Return an expression as it is shown: one blank between its words. Raises ValueError where it is malformed."""
+def normalised(text: str) -> str:
+    """Return an expression as Junos shows it, with one blank between words. Raises ValueError if it is malformed."""
     tokens = _tokens(text)
     _Parser(tokens).whole()
     return " ".join(tokens).replace("! ", "!")
@@ -87,12 +87,12 @@ _MARKS = frozenset({"(", ")", "!", "&&", "||"})
 
 
 def steps(listed: Sequence[str]) -> tuple[PolicyStep, ...]:
-    """Return the policies of a list in the order in which a route meets them."""
+    """Return the policies of a list in the order in which a route passes them. Raises ValueError."""
     parsed = [_Parser(_tokens(text)).whole() if is_expression(text) else _Name(text) for text in listed]
     found: list[PolicyStep] = []
     after = sum(map(_count, parsed))
     behind: Target = Exit.END
-    # From the last one back: what comes after a policy is known before the policy.
+    # From the last to the first: the target after a policy must be known before the policy.
     for expression in reversed(parsed):
         after -= _count(expression)
         found[:0] = _compiled(expression, after, PolicyStep("", Exit.ACCEPT, Exit.REJECT, behind))
@@ -109,7 +109,7 @@ def _count(expression: _Expression) -> int:
 
 
 def _compiled(expression: _Expression, at: int, then: PolicyStep) -> list[PolicyStep]:
-    """Return the steps of an expression that begins at index `at`; `then` says what comes of its answers."""
+    """Return the steps of an expression that begins at index `at`; `then` has the targets of its answers."""
     if isinstance(expression, _Name):
         return [PolicyStep(expression.name, then.accept, then.reject, then.next)]
     if isinstance(expression, _Not):

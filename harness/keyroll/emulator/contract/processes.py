@@ -1,4 +1,4 @@
-"""The child processes of a router: started in a namespace, each with its own log, their deaths noticed at once."""
+"""The child processes of a router: started in a namespace, each with its own log; their end is noticed at once."""
 
 from __future__ import annotations
 
@@ -17,17 +17,15 @@ from keyroll.emulator.contract.errors import ProcessError
 from keyroll.forking import fork
 
 END_SECONDS = 2.0
-"""From asking a process to end to killing it: FRR's daemons close their sessions in some 100 ms."""
+"""From SIGTERM to SIGKILL: FRR's daemons close their sessions in about 100 ms."""
 TAIL_LINES = 12
-"""Lines of a log that are reported with a death: enough for a traceback's end or a daemon's last complaint."""
+"""Lines of a log that are reported with a death: enough for the end of a traceback or a daemon's last messages."""
 _TEE_OCTETS = 65536
-"""Octets read at once: what a pipe holds."""
+"""Octets read at once: the capacity of a pipe."""
 _TAIL_OCTETS = 8192
-"""Octets of a log that are searched for its last lines: more than TAIL_LINES of FRR's longest."""
-
-
+"""Octets of a log that are searched for its last lines: more than TAIL_LINES of FRR's longest lines."""
 _SOCKET_POLL_SECONDS = 0.005
-"""Between two looks for a daemon's socket: a fraction of the time that a daemon takes to start."""
+"""Between two checks for a daemon's socket: a fraction of the time that a daemon takes to start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class Death:
 
 
 class _Process(Protocol):
-    """A child process, as `subprocess` has it."""
+    """A child process; `subprocess.Popen` is one."""
 
     @property
     def pid(self) -> int: ...
@@ -84,7 +82,7 @@ class Child:
         self._expected = False
         self._on_death: Callable[[Death], None] | None = None
         self.death: Death | None = None
-        """How it ended, once it was seen to."""
+        """How it ended; None until its end has been noticed."""
 
     @property
     def pid(self) -> int:
@@ -93,11 +91,11 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it has not been seen to end."""
+        """Whether its end has not been noticed yet."""
         return not self._ended.is_set()
 
     def watch(self, on_death: Callable[[Death], None]) -> None:
-        """Call `on_death` once if it ends without having been asked to."""
+        """Call `on_death` once if it ends without being asked to."""
         self._on_death = on_death
         asyncio.get_running_loop().add_reader(self._pidfd, self._end)
 
@@ -110,7 +108,7 @@ class Child:
             self._on_death(self.death)
 
     async def ends(self, seconds: float) -> bool:
-        """Wait until it is seen to end; say whether it was within `seconds`."""
+        """Wait until it ends; return whether it did within `seconds`."""
         try:
             await asyncio.wait_for(self._ended.wait(), seconds)
         except TimeoutError:
@@ -118,10 +116,10 @@ class Child:
         return True
 
     async def wait_for(self, path: Path, seconds: float, what: str) -> None:
-        """Wait until it takes connections on `path`, a Unix socket.
+        """Wait until it accepts connections on `path`, a Unix socket.
 
         Raises:
-            ProcessError: it ended first, or did not within `seconds` of now.
+            ProcessError: it ended first, or took longer than `seconds`.
         """
         deadline = asyncio.get_running_loop().time() + seconds
         while not _accepts(path):
@@ -129,18 +127,18 @@ class Child:
             if left <= 0:
                 raise ProcessError(f"{self.name} did not {what} within {seconds:g} s; see {self.log}")
             try:
-                # The file system does not report a new socket: look again soon, and at once if the process ends.
+                # No event reports a listening socket: check again soon, and at once if the process ends.
                 await asyncio.wait_for(self._ended.wait(), min(left, _SOCKET_POLL_SECONDS))
             except TimeoutError:
                 continue
             raise ProcessError(f"{self.name} ended before it could {what}; see {self.log}")
 
     def expect_end(self) -> None:
-        """Tell nobody when it ends: it was asked to in some other way."""
+        """Do not call `on_death` when it ends: it was asked to in another way."""
         self._expected = True
 
     async def stop(self) -> None:
-        """Ask it to end, and kill it when it does not."""
+        """Ask it to end, and kill it if it does not."""
         self.expect_end()
         if not self.alive:
             return
@@ -151,7 +149,7 @@ class Child:
 
 
 class Logs:
-    """The folder where logs go, held by descriptor: the process's own mounts may hide its path."""
+    """The folder of logs, held by descriptor, because this process's own mounts may hide its path."""
 
     def __init__(self, folder: int, prefix: str) -> None:
         self._folder = folder
@@ -166,7 +164,7 @@ class Logs:
         """Open the log of `what`, truncated the first time, then appending; the caller closes the descriptor."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
         if what not in self._begun:
-            flags |= os.O_TRUNC  # of a former lab that had the same folder
+            flags |= os.O_TRUNC  # it may be of a former lab with the same folder
             self._begun.add(what)
         return os.open(self.name(what), flags, 0o600, dir_fd=self._folder)
 
@@ -182,14 +180,14 @@ class Logs:
 
 
 def _accepts(path: Path) -> bool:
-    """Whether someone listens on the socket: it exists from bind(2) on, and takes connections after listen(2)."""
+    """Whether a process listens on the socket: the path exists from bind(2) on, but connections need listen(2)."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(0)
         try:
             probe.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             return False
-        except BlockingIOError:  # someone listens, and is busy
+        except BlockingIOError:  # a process listens; its queue is full
             return True
     return True
 
@@ -203,9 +201,9 @@ def start(
     pass_fds: Sequence[int] = (),
     on_line: Callable[[str], None] | None = None,
 ) -> Child:
-    """Start a child process; in the network namespace `namespace` when given. From the main thread only.
+    """Start a child process, in the network namespace `namespace` if given. Call it from the main thread only.
 
-    With `on_line`, what the child writes passes through here on its way to the log, and `on_line` gets each whole line.
+    With `on_line`, the child's output passes through this process to the log, and `on_line` is called with each line.
 
     Raises:
         ProcessError: it cannot be started.
@@ -226,7 +224,7 @@ def start(
 
 
 def start_fork(name: str, work: Callable[[], int], logs: Logs, *, title: str, keep: Sequence[int]) -> Child:
-    """Start a child process that goes on in this program's memory (see `forking`). From a process of one thread only.
+    """Start a child process as a fork of this one (see `forking`). Call it from a process with a single thread.
 
     Raises:
         ProcessError: it cannot be started.
@@ -246,7 +244,7 @@ def _spawn(command: Sequence[str], log: int, pass_fds: Sequence[int]) -> subproc
 
 
 class _Tee:
-    """Reads a child's output from a pipe, logs it, and passes on each line. Ends with the child's output."""
+    """Reads a child's output from a pipe until its end, logs it, and calls `on_line` with each line."""
 
     def __init__(self, log: int, on_line: Callable[[str], None]) -> None:
         self._log = log

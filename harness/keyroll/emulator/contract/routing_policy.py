@@ -1,4 +1,4 @@
-"""Routing policies as the machine half gets them: terms for routes of BGP, decisions on the router's own routes."""
+"""Routing policies in an intent: terms for routes learned by BGP, and decisions on the router's own routes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PolicyAction(enum.Enum):
     REJECT = "reject"
     NEXT_POLICY = "next-policy"
     NEXT_TERM = "next-term"
-    """It only changes the route."""
+    """The term only changes the route."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ NO_CHANGES = RouteChanges()
 
 
 def merged(first: RouteChanges, then: RouteChanges) -> RouteChanges:
-    """Return what comes of changing a route twice."""
+    """Return the changes of `first` followed by those of `then`."""
     return RouteChanges(
         first.local_preference if then.local_preference is None else then.local_preference,
         first.metric if then.metric is None else then.metric,
@@ -67,10 +67,11 @@ def merged(first: RouteChanges, then: RouteChanges) -> RouteChanges:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTerm:
-    """One term of a routing policy, as far as routes that BGP brought can meet it.
+    """One term of a routing policy, for routes learned by BGP.
 
-    `prefixes` None: every prefix. Of `communities` (each a set that a route must have whole), `as_paths` (POSIX
-    expressions over the path's text) and `neighbors` one has to fit; empty ones are not asked.
+    A route must match `prefixes` (None: every prefix), one of `communities` (sets whose members the route must all
+    have), one of `as_paths` (POSIX expressions over the path's text) and one of `neighbors`; empty tuples match every
+    route.
     """
 
     action: PolicyAction
@@ -83,7 +84,7 @@ class PolicyTerm:
 
 @dataclass(frozen=True, slots=True)
 class OwnRoute:
-    """What an export policy does with one of the router's own routes; `NEXT_POLICY`: it leaves it to the next one."""
+    """What an export policy does with one of the router's own routes; `NEXT_POLICY` leaves it to the next policy."""
 
     prefix: IPv4Network | IPv6Network
     action: PolicyAction = PolicyAction.ACCEPT
@@ -94,8 +95,8 @@ class OwnRoute:
 class PrefixLimit:
     """How many prefixes of a family a peer may send.
 
-    `teardown` false: more are only logged. `percent`: when a warning comes before. `idle_minutes`: how long the session
-    stays down; 0 until somebody clears it, None as long as it takes to come back.
+    `teardown` false: exceeding it is only logged. `percent` of it gives a warning. `idle_minutes`: how long the session
+    stays down; 0: until it is cleared; None: it may come back at once.
     """
 
     maximum: int

@@ -1,7 +1,7 @@
 """Configuration lines for FRR as data, and the steps that turn one set of lines into another.
 
-A line has a key, so that a changed value replaces the former one in place, and may hang on a parent (a neighbour's
-timers on the neighbour), so that it goes when the parent goes. Nothing here knows what the lines mean.
+A line has a key, so that a changed value replaces the former one in place, and may depend on a parent (a neighbour's
+timers on the neighbour): it is removed with the parent. This module does not know what the lines mean.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ class Daemon(enum.Enum):
 class Line:
     """One configuration line.
 
-    `node` are the lines that lead to where it stands; `undo` takes it back there. With `replace` false a changed text
-    needs the undo first. `anew` says that all lines that depend on it have to be set again after a change.
+    `node` are the lines that lead to the node where it is entered; `undo` removes it there. With `replace` false a
+    changed text needs the undo first. `clears_children`: after a change all lines that depend on it have to be set
+    again.
     """
 
     daemon: Daemon
@@ -37,51 +38,56 @@ class Line:
     node: tuple[str, ...] = ()
     parent: str | None = None
     replace: bool = True
-    anew: bool = False
+    clears_children: bool = False
     secret: bool = False
-    """Whether `text` holds a secret: then it is never shown."""
-    together: str = ""
-    """Consecutive lines with the same word here are sent in one go: nothing happens between them."""
+    """Whether `text` holds a secret: it is then never shown."""
+    batch: str = ""
+    """Consecutive lines with the same word here are sent together, so that the daemon does nothing between them."""
 
 
 @dataclass(frozen=True, slots=True)
 class VtyCommand:
-    """One thing to tell a daemon. `text` may hold a secret; `shown` never does."""
+    """One configuration command for a daemon. `text` may hold a secret; `shown` never does."""
 
     daemon: Daemon
     node: tuple[str, ...]
     text: str = field(repr=False)
     shown: str = ""
-    together: str = ""
+    batch: str = ""
 
 
 def steps(old: Sequence[Line], new: Sequence[Line]) -> list[VtyCommand]:
-    """Return what to tell FRR to come from `old` to `new`: what goes first, in reverse order; then what comes."""
+    """Return the commands that lead from `old` to `new`: first removals, in reverse order.
+
+    Then additions and changes.
+    """
     former = {line.key: line for line in old}
     wanted = {line.key: line for line in new}
     gone = {key for key in former if key not in wanted}
-    renewed = {line.key for line in new if line.key in former and line.anew and _differs(line, former[line.key])}
+    renewed = {
+        line.key for line in new if line.key in former and line.clears_children and _differs(line, former[line.key])
+    }
     result = []
     for line in reversed(old):
-        if _hangs_on(line, former, gone | renewed):
-            continue  # goes with its parent
+        if _depends_on(line, former, gone | renewed):
+            continue  # FRR removes it with its parent
         replacement = wanted.get(line.key)
         if replacement is None or line.key in renewed or (_differs(line, replacement) and not replacement.replace):
             result.append(VtyCommand(line.daemon, line.node, line.undo, line.undo))
     for line in new:
         before = former.get(line.key)
-        if before is None or _differs(line, before) or line.key in renewed or _hangs_on(line, wanted, renewed):
+        if before is None or _differs(line, before) or line.key in renewed or _depends_on(line, wanted, renewed):
             shown = f"{line.key} <secret>" if line.secret else line.text
-            result.append(VtyCommand(line.daemon, line.node, line.text, shown, line.together))
+            result.append(VtyCommand(line.daemon, line.node, line.text, shown, line.batch))
     return result
 
 
-def batches(told: Sequence[VtyCommand]) -> list[tuple[VtyCommand, ...]]:
-    """Return the steps, those that belong together in one tuple."""
+def batches(commands: Sequence[VtyCommand]) -> list[tuple[VtyCommand, ...]]:
+    """Return the commands in tuples: those of one batch in one tuple."""
     found: list[tuple[VtyCommand, ...]] = []
-    for step in told:
+    for step in commands:
         last = found[-1][-1] if found else None
-        if last is not None and step.together and (step.together, step.daemon) == (last.together, last.daemon):
+        if last is not None and step.batch and (step.batch, step.daemon) == (last.batch, last.daemon):
             found[-1] += (step,)
         else:
             found.append((step,))
@@ -92,7 +98,7 @@ def _differs(one: Line, other: Line) -> bool:
     return (one.text, one.node, one.daemon) != (other.text, other.node, other.daemon)
 
 
-def _hangs_on(line: Line, lines: dict[str, Line], keys: set[str]) -> bool:
+def _depends_on(line: Line, lines: dict[str, Line], keys: set[str]) -> bool:
     parent = line.parent
     while parent is not None:
         if parent in keys:

@@ -1,4 +1,4 @@
-"""How FRR's daemons are started: where they lie, their command lines, and where their sockets appear."""
+"""How FRR's daemons are started: their folder, their command lines, and the paths of their sockets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def find() -> Path:
     """Return the folder of FRR's daemons.
 
     Raises:
-        ProcessError: FRR is not there.
+        ProcessError: FRR is not installed.
     """
     for path in DIRECTORIES:
         if (path / Daemon.ZEBRA.value).exists():
@@ -31,7 +31,7 @@ def has_mgmtd() -> bool:
     """Whether this FRR has mgmtd (10 and newer): zebra and staticd are then configured through it.
 
     Raises:
-        ProcessError: FRR is not there.
+        ProcessError: FRR is not installed.
     """
     return (find() / Daemon.MGMTD.value).exists()
 
@@ -54,13 +54,13 @@ def prepare(folder: Path) -> None:
 
 
 PLACES = {"/etc/frr": "0755", "/run/frr": "0775", "/var/lib/frr": "0775"}
-"""Folders that FRR uses whatever its options say, with their modes."""
+"""Folders that FRR uses regardless of its options, with their modes."""
 
 
 def isolate() -> None:
     """Give this process and its children empty folders in place of FRR's fixed ones, in their own mounts.
 
-    Routers on one machine would meet in them (mgmtd's sockets), and a configuration of the host's own would get in.
+    Otherwise routers on one machine would share them (mgmtd's sockets), and read the host's own configuration.
 
     Raises:
         ProcessError: the mounts cannot be made.
@@ -79,23 +79,23 @@ def isolate() -> None:
         raise ProcessError(f"there is no user '{USER}'", remedy="apt-get install frr makes it") from None
     except OSError as error:
         raise ProcessError(
-            f"FRR's folders cannot be covered: {error}", remedy="the router needs CAP_SYS_ADMIN"
+            f"cannot mount over FRR's folders: {error}", remedy="the router needs CAP_SYS_ADMIN"
         ) from error
 
 
 def vty_socket(daemon: Daemon, folder: Path) -> Path:
-    """Return where the daemon's vty socket appears once it is ready."""
+    """Return the path of the daemon's vty socket, which exists once the daemon is ready."""
     return folder / f"{daemon.value}.vty"
 
 
 def command(daemon: Daemon, folder: Path) -> list[str]:
     """Return the daemon's command line: in the foreground, no TCP vty, an empty configuration, log on stdout.
 
-    Debug messages are let through, but none is switched on (but for ldpd's events, see `suite`).
+    The log level admits debug messages, but only ldpd's events are switched on (see `suite`).
 
     `--vty_socket` and ldpd's `--ctl_socket` are folders, `-z` is a file (measured with FRR 8.4).
     """
-    # mgmtd, and what is configured through it alone, takes no configuration file.
+    # mgmtd and staticd take no configuration file: they are configured only through mgmtd.
     file = [] if has_mgmtd() and daemon in {Daemon.MGMTD, Daemon.STATICD} else ["-f", "/dev/null"]
     argv = [
         str(find() / daemon.value),
@@ -113,5 +113,5 @@ def command(daemon: Daemon, folder: Path) -> list[str]:
 
 
 def zserv_socket(folder: Path) -> Path:
-    """Return zebra's own socket: the others must not start before it is there, or they retry only after 10 s."""
+    """Return zebra's own socket. Other daemons start after it exists: without it they retry only after 10 s."""
     return folder / "zserv.api"

@@ -1,12 +1,12 @@
-"""Which of bgpd's instances a neighbour is in: the router's own, or a view of the AS that it is internal to.
+"""Which of bgpd's instances a neighbour belongs to: the router's own, or a view for the local AS of an internal peer.
 
-bgpd has no `local-as` of an internal peer: with the router's AS in `router bgp`, a peer in the local AS is external to
-it, and what it sends has that AS in its path, which the peer drops as a loop. `router bgp AS view NAME` is internal to
-that AS: its OPEN has it, and its paths have none (measured with FRR 8.4). A view needs no VRF in the kernel; its routes
-stay in it (assumption M15).
+bgpd does not support `local-as` for an internal peer: with the router's AS in `router bgp`, a peer in the local AS is
+external, and bgpd's paths to it contain that AS, so that the peer drops them as a loop. In `router bgp AS view NAME`
+the peer is internal: the OPEN has that AS, and paths do not (measured with FRR 8.4). A view needs no VRF in the kernel;
+its routes stay in it (assumption M15).
 
-bgpd looks for the peer of a connection that comes in only among those of `router bgp` without a view, where there is
-one, and closes it otherwise. So this router always opens the connection to a neighbour in a view.
+If there is a `router bgp` without a view, bgpd looks there only for the peer of an incoming connection, and closes the
+connection if it finds none. So this router always opens the connection to a neighbour in a view.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from keyroll.emulator.contract.model import Address, BackendError, BgpNeighbor, 
 
 @dataclass(frozen=True, slots=True)
 class BgpInstance:
-    """One `router bgp`; `autonomous_system` is what its OPEN says where a neighbour has no `local-as`."""
+    """One `router bgp`; `autonomous_system` is the AS of its OPEN messages, unless a neighbour has `local-as`."""
 
     autonomous_system: int
     view: str | None = None
@@ -28,7 +28,7 @@ class BgpInstance:
 
     @property
     def scope(self) -> str:
-        """What follows `show bgp` and `clear bgp` to ask for this instance, with a space behind it."""
+        """The words after `show bgp` and `clear bgp` that select this instance, with a space at the end."""
         return "" if self.view is None else f"view {self.view} "
 
     @property
@@ -38,7 +38,7 @@ class BgpInstance:
 
 
 def own_instance(intent: Intent) -> BgpInstance:
-    """Return the router's own instance: in its AS, or where it has none in the first neighbour's `local-as`.
+    """Return the router's own instance: in its AS, or else in the first neighbour's `local-as`.
 
     Raises:
         BackendError: there is neither.
@@ -63,7 +63,7 @@ def instances(intent: Intent) -> Iterator[tuple[BgpInstance, Intent]]:
     """Yield (instance, intent with only its neighbours) of each instance that has neighbours, the own one first.
 
     Raises:
-        NotEmulatedError: a neighbour in a view is to open the connection itself.
+        NotEmulatedError: a neighbour in a view is `passive`, so that it would have to open the connection.
     """
     if not intent.neighbors:
         return
@@ -77,7 +77,7 @@ def instances(intent: Intent) -> Iterator[tuple[BgpInstance, Intent]]:
 
 def _all_are_reached(intent: Intent, places: Mapping[Address, BgpInstance]) -> None:
     if all(place.view is not None for place in places.values()):
-        return  # with views alone, bgpd looks for the peer in each
+        return  # without an instance outside of views, bgpd looks for the peer in each view
     for neighbor in intent.neighbors:
         if neighbor.passive and places[neighbor.address].view is not None:
             raise NotEmulatedError(

@@ -1,4 +1,4 @@
-"""From ldpd's JSON to LDP sessions and adjacencies. What cannot be understood is an error, never a default."""
+"""Read LDP sessions, adjacencies and labels from ldpd's JSON. Unexpected values are errors, never defaults."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _WORDS = {
     "OPENSENT": "OpenSent",
     "OPERATIONAL": "Operational",
 }
-"""ldpd's words to RFC 5036's; PRESENT is ldpd's own: heard by hello, no connection yet."""
+"""ldpd's words to RFC 5036's. PRESENT is ldpd's own word for a neighbour heard by hello, without a connection yet."""
 KEEPALIVES_IN_HOLD_TIME = 3
-"""As ldpd sends them, so that what is shown of a session that is not up is what it will negotiate."""
+"""ldpd sends three keepalives in a hold time, whatever is configured (assumption M6)."""
 _NULL_LABELS = {"exp-null": 0, "imp-null": 3}
-"""RFC 3032, section 2.1; ldpd's words for them."""
+"""ldpd's words for the labels of RFC 3032 section 2.1."""
 
 
 def sessions(
@@ -32,13 +32,14 @@ def sessions(
 ) -> list[LdpSession]:
     """Read `show mpls ldp neighbor json` and `show mpls ldp neighbor detail json`.
 
-    `local_id` is this router's LSR id, `hold_time` what is configured here: it stands until a session negotiated one.
+    `local_id` is this router's LSR id; `hold_time` (seconds) is the configured one, valid until a session negotiates
+    one.
 
     Raises:
         FrrError: a value is missing or is not what it should be.
     """
     if not summary:
-        return []  # ldpd answers {} before it has heard of anybody
+        return []  # ldpd answers {} before the first hello
     try:
         return [
             _session(entry, detail.get(entry["neighborId"], {}), local_id, hold_time, counts)
@@ -49,7 +50,7 @@ def sessions(
 
 
 def agree(summary: Mapping[str, Any], detail: Mapping[str, Any]) -> bool:
-    """Say whether two answers, asked one after the other, can be of one state: no session went down in between."""
+    """Return whether two successive answers can describe the same state: no session went down in between."""
     return all(
         _negotiated(detail.get(entry.get("neighborId")))
         for entry in summary.get("neighbors", ())
@@ -85,9 +86,9 @@ def _session(
 
 
 def bindings(detail: Mapping[str, Any]) -> list[LdpBinding]:
-    """Read `show mpls ldp binding detail json`: prefixes, each with whom it was advertised to and whose labels came.
+    """Read `show mpls ldp binding detail json`: for each prefix, the labels sent to and received from neighbours.
 
-    LDP runs over IPv4 here: what ldpd holds for IPv6 prefixes is advertised to nobody.
+    LDP runs over IPv4 here, so ldpd advertises no labels for IPv6 prefixes.
 
     Raises:
         FrrError: it cannot be read.
@@ -126,7 +127,7 @@ def adjacencies(discovery: Mapping[str, Any]) -> list[LdpAdjacency]:
 
 
 def _adjacencies(discovery: Mapping[str, Any]) -> Iterator[LdpAdjacency]:
-    IPv4Address(discovery["lsrId"])  # always there: without it this is another answer
+    IPv4Address(discovery["lsrId"])  # always present: without it this is the answer to another command
     for name, interface in discovery.get("interfaces", {}).items():
         for entry in interface.get("adjacencies", ()):  # ldpd leaves the list out until the first hello has come
             yield LdpAdjacency(

@@ -1,4 +1,4 @@
-"""What the router asks bgpd and zebra for, and since when it has waited for its neighbours."""
+"""Ask bgpd and zebra for states, and keep the time since which each neighbour has been configured."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _FAMILIES = (("ipv4", "ip", "ipv4Unicast", "inet.0"), ("ipv6", "ipv6", "ipv6Unic
 
 
 class BgpReader:
-    """Reads BGP's states."""
+    """Reads the states of BGP neighbours."""
 
     def __init__(self, frr: FrrSuite) -> None:
         self._frr = frr
         self._since: dict[Address, float] = {}
         self._scopes: dict[Address, str] = {}
-        """By neighbour, what names its instance of bgpd in a command (`BgpInstance.scope`)."""
+        """By neighbour, the words that select its instance of bgpd in a command (`BgpInstance.scope`)."""
 
     def configured(self, intent: Intent) -> None:
-        """Take note of the neighbours that there are from now on."""
+        """Set the neighbours that are configured from now on."""
         moment = time.monotonic()
         self._since = {one.address: self._since.get(one.address, moment) for one in intent.neighbors}
         self._scopes = {one.address: place.scope for place, part in instances(intent) for one in part.neighbors}
 
     def restarted(self) -> None:
-        """Take note that bgpd restarted: every neighbour waits from now on."""
+        """Record that bgpd restarted: the time of every neighbour starts again."""
         moment = time.monotonic()
         self._since = dict.fromkeys(self._since, moment)
 
@@ -52,9 +52,9 @@ class BgpReader:
             if not giving:
                 continue
             if len(neighbors) == 1 and not scope:
-                # All of BGP's routes in use are this neighbour's: zebra's count says it without the whole table. With
-                # another one configured it would not: zebra holds routes of a session that is down a moment longer.
-                # Of a view it has none.
+                # All of BGP's routes in use are this neighbour's, so zebra's count is enough and the whole table need
+                # not be read. With several neighbours it is not enough: zebra keeps the routes of a session that went
+                # down a moment longer. Routes of a view are not in zebra.
                 summary = await self._frr.json(Daemon.ZEBRA, f"show {zebra_word} route summary json")
                 active[giving[0], table] = min(state.bgp_total(summary), accepted[giving[0]])
             else:
@@ -64,7 +64,7 @@ class BgpReader:
         return state.bgp_states(neighbors, active, {one: int(moment - since) for one, since in self._since.items()})
 
     async def state_of(self, address: Address) -> str | None:
-        """Return one neighbour's state in bgpd's word; None when there is no such neighbour. Raises BackendError."""
+        """Return bgpd's word for a neighbour's state; None if there is no such neighbour. Raises BackendError."""
         if address not in self._since:
             return None
         state = (await self._neighbor(address)).get("bgpState")

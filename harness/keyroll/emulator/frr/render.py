@@ -1,14 +1,14 @@
-"""From an Intent to FRR's lines. Pure: the same intent gives the same lines in the same order.
+"""Render an Intent as FRR's configuration lines. Pure: the same intent gives the same lines in the same order.
 
-What makes FRR behave as Junos does, and fast (measured with FRR 8.4):
+These lines make FRR behave as Junos does, and without delays (measured with FRR 8.4):
 
 - `no bgp ebgp-requires-policy`, `no bgp default ipv4-unicast`: Junos' eBGP needs no policy, and a neighbour stays
   silent until its families are activated;
-- `timers connect 1`, told together with the families' activation at the end: it opens the session at once;
+- `timers connect 1`, sent in one batch with the activation of the families: opens the session at once (see `_start`);
 - `advertisement-interval 0`, `coalesce-time 10` (milliseconds; FRR's default is a second): routes go out at once;
 - `bgp graceful-restart-disable`: graceful restart hides flaps;
-- `soft-reconfiguration inbound`: what was received is kept, as Junos keeps it, so that a changed import policy holds
-  at once (FRR 8.4 answers a route refresh with nothing when it believes that nothing changed).
+- `soft-reconfiguration inbound`: received routes are kept, as Junos keeps them, so that a changed import policy takes
+  effect at once (FRR 8.4 answers a route refresh with no routes if it believes that nothing changed).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import replace
 from ipaddress import IPv4Interface, IPv4Network
 
 from keyroll.emulator.contract.errors import NotEmulatedError
-from keyroll.emulator.contract.model import Address, BgpNeighbor, Intent, Network, Nowhere, Unit
+from keyroll.emulator.contract.model import Address, BgpNeighbor, DropAction, Intent, Network, Unit
 from keyroll.emulator.contract.policy_expression import Exit, PolicyStep, Target, steps
 from keyroll.emulator.contract.routing_policy import NO_CHANGES, OwnRoute, PolicyAction, PrefixLimit, merged
 from keyroll.emulator.frr.config import Daemon, Line
@@ -36,9 +36,9 @@ from keyroll.emulator.frr.render_policy import (
 HOLD_TIME_DEFAULT = 90
 """Seconds; Junos' default (`hold-time`)."""
 _FAMILIES = {"inet-unicast": "ipv4 unicast", "inet6-unicast": "ipv6 unicast"}
-_NOWHERE = {Nowhere.DISCARD: "blackhole", Nowhere.REJECT: "reject"}
+_DROP_WORDS = {DropAction.DISCARD: "blackhole", DropAction.REJECT: "reject"}
 _KEEPALIVES_IN_HOLD_TIME = 3
-"""RFC 4271, 10, and Junos: keepalives come at a third of the hold time."""
+"""RFC 4271 section 10, and Junos: keepalives are sent at a third of the hold time."""
 
 
 def kernel_name(unit: str) -> str:
@@ -72,21 +72,19 @@ def port_units(intent: Intent, ports: Sequence[str]) -> Iterator[tuple[str, Unit
         if unit.vlan is not None:
             yield port, unit
         elif number != "0" and unit.addresses:
-            raise NotEmulatedError(
-                f"unit {number} of {physical} without a vlan-id: its frames look like unit 0's, so nobody would answer"
-            )
+            raise NotEmulatedError(f"unit {number} of {physical} without a vlan-id: its frames look like unit 0's")
 
 
 def _is_there(unit: str, ports: Sequence[str]) -> bool:
-    """Say whether the router has the port of a logical interface, or it is the loopback's."""
+    """Return whether the router has a logical interface's port, or it is the loopback."""
     physical, _, number = unit.partition(".")
     return (physical == "lo0" and number in {"", "0"}) or physical.replace("/", "-") in ports
 
 
-def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] = ()) -> tuple[Line, ...]:
+def render(intent: Intent, ports: Sequence[str], passive_for_now: Collection[Address] = ()) -> tuple[Line, ...]:
     """Return FRR's lines for `intent`; `ports` are the kernel's names of the router's ports.
 
-    Neighbours in `yielding` are passive, whatever the intent says (see `machine.bgp_opener`).
+    Neighbours in `passive_for_now` are passive, even if the intent does not say so (see `machine.bgp_opener`).
 
     Raises:
         BackendError: the intent asks for something that this router does not have or do.
@@ -96,9 +94,9 @@ def render(intent: Intent, ports: Sequence[str], yielding: Collection[Address] =
     lines += _static(intent)
     _no_neighbor_is_itself(intent, ports)
     for instance, part in instances(intent):
-        lines += _bgp(part, yielding, instance)
+        lines += _bgp(part, passive_for_now, instance)
     if intent.ldp is not None:
-        # What Junos takes beside the router's ports changes nothing: lo0, where nobody answers, and ports not there.
+        # Junos also accepts LDP on lo0, where there is no neighbour, and on ports that do not exist: without effect.
         named = [one for one in intent.ldp.interfaces if not one.name.startswith("lo0.")]
         there = [one for one in named if _is_there(one.name, ports)]
         ldp = replace(intent, ldp=replace(intent.ldp, interfaces=tuple(there)))
@@ -118,8 +116,8 @@ def _no_neighbor_is_itself(intent: Intent, ports: Sequence[str]) -> None:
 
 def _unit(unit: Unit, ports: Sequence[str], tagged: Collection[str]) -> Iterator[Line]:
     if not _is_there(unit.name, ports) or not (unit.name.endswith(".0") or unit.name in tagged):
-        # Junos takes the configuration of a port that is not there (yet); nothing of it is in force. Nor is a unit that
-        # only bridges: it has no address, and no interface of the kernel.
+        # Junos accepts the configuration of a port that does not exist (yet); it has no effect. Nor has a unit that
+        # only bridges: it has no address, and no interface in the kernel.
         return
     name = kernel_name(unit.name)
     if unit.disabled:
@@ -133,14 +131,14 @@ def _unit(unit: Unit, ports: Sequence[str], tagged: Collection[str]) -> Iterator
 def _static(intent: Intent) -> Iterator[Line]:
     for prefix, target in intent.static_routes:
         family = "ip" if isinstance(prefix, IPv4Network) else "ipv6"
-        text = f"{family} route {prefix} {_NOWHERE[target] if isinstance(target, Nowhere) else target}"
+        text = f"{family} route {prefix} {_DROP_WORDS[target] if isinstance(target, DropAction) else target}"
         yield Line(Daemon.STATICD, text, text, f"no {text}")
 
 
-def _bgp(intent: Intent, yielding: Collection[Address], instance: BgpInstance) -> Iterator[Line]:
-    """Yield the lines of one instance; the intent has only its neighbours."""
+def _bgp(intent: Intent, passive_for_now: Collection[Address], instance: BgpInstance) -> Iterator[Line]:
+    """Yield the lines of one instance; `intent` has only the neighbours of that instance."""
     root, key = instance.root, _key(instance, "bgp")
-    yield Line(Daemon.BGPD, key, root, f"no {root}", replace=False, anew=True)
+    yield Line(Daemon.BGPD, key, root, f"no {root}", replace=False, clears_children=True)
     for text, undo in (
         ("no bgp ebgp-requires-policy", "bgp ebgp-requires-policy"),
         ("no bgp default ipv4-unicast", "bgp default ipv4-unicast"),
@@ -160,12 +158,12 @@ def _bgp(intent: Intent, yielding: Collection[Address], instance: BgpInstance) -
         yield Line(Daemon.BGPD, f"{key} {text}", text, f"no {text}", node, parent=key)
     for neighbor in intent.neighbors:
         yield from _export_filter(intent, neighbor, announced)
-        passive = neighbor.passive or neighbor.address in yielding
+        passive = neighbor.passive or neighbor.address in passive_for_now
         yield from _neighbor(replace(neighbor, passive=passive), intent, instance)
 
 
 def _key(instance: BgpInstance, words: str) -> str:
-    """Return the key of a line of an instance: what moves to another one goes here, and comes there."""
+    """Return the key of a line of an instance, so that a neighbour that moves to another instance gets new lines."""
     return f"{instance.scope}{words}"
 
 
@@ -174,7 +172,7 @@ MAXIMUM_PATHS = 16
 
 
 def _router_wide(intent: Intent, root: str, key: str) -> Iterator[Line]:
-    """Yield the lines of what Junos has for each group, and bgpd only for the whole router."""
+    """Yield the lines of settings that Junos has for each group and bgpd only for a whole instance."""
     clusters = dict.fromkeys(one.cluster for one in intent.neighbors if one.cluster is not None)
     if len(clusters) > 1:
         raise NotEmulatedError(
@@ -203,14 +201,14 @@ def _router_wide(intent: Intent, root: str, key: str) -> Iterator[Line]:
 
 
 def _announced(intent: Intent) -> tuple[Network, ...]:
-    """Return every prefix that some neighbour's export policy accepts, each once, in the order of first mention."""
+    """Return every prefix that any neighbour's export policy accepts, each once, in the order of first mention."""
     return tuple(dict.fromkeys(own.prefix for one in intent.neighbors for own in _exported(intent, one)))
 
 
 def _exported(intent: Intent, neighbor: BgpNeighbor) -> tuple[OwnRoute, ...]:
-    """Return the router's own routes that a neighbour's chain of policies accepts, with what it changes of them.
+    """Return the router's own routes that a neighbour's chain of policies accepts, with the chain's changes.
 
-    What a policy changes of a route holds whatever others decide on it later.
+    The changes that a policy makes remain, whatever later policies decide.
     """
     asked = steps(neighbor.export)
     answers = [{own.prefix: own for own in intent.announce.get(step.policy, ())} for step in asked]
@@ -220,7 +218,7 @@ def _exported(intent: Intent, neighbor: BgpNeighbor) -> tuple[OwnRoute, ...]:
 
 
 def _through(asked: Sequence[PolicyStep], answers: Sequence[OwnRoute | None], prefix: Network) -> OwnRoute | None:
-    """Return a route as the policies leave it; None: they do not accept it. What none decides is not announced."""
+    """Return a route with the policies' changes; None if they do not accept it, or none decides on it."""
     changes = NO_CHANGES
     place: Target = 0
     while isinstance(place, int):
@@ -241,7 +239,7 @@ def _filter_name(neighbor: BgpNeighbor) -> str:
 
 
 def _export_filter(intent: Intent, neighbor: BgpNeighbor, announced: Sequence[Network]) -> Iterator[Line]:
-    """Keep from a neighbour the prefixes that only other neighbours' policies accept; BGP's own routes all pass."""
+    """Withhold from a neighbour the prefixes that only other neighbours' policies accept; routes from BGP all pass."""
     routes = _exported(intent, neighbor)
     exported = {own.prefix for own in routes}
     withheld = [prefix for prefix in announced if prefix not in exported]
@@ -263,7 +261,7 @@ def _export_filter(intent: Intent, neighbor: BgpNeighbor, announced: Sequence[Ne
 
 
 def _filters_out(intent: Intent, neighbor: BgpNeighbor) -> bool:
-    """Say whether a neighbour is to be kept from something."""
+    """Return whether a neighbour needs an export filter."""
     routes = _exported(intent, neighbor)
     withheld = set(_announced(intent)) - {own.prefix for own in routes}
     changed = any(own.changes != NO_CHANGES for own in routes)
@@ -271,7 +269,7 @@ def _filters_out(intent: Intent, neighbor: BgpNeighbor) -> bool:
 
 
 def _filters_in(neighbor: BgpNeighbor) -> bool:
-    """Say whether what a neighbour sends goes through a route map."""
+    """Return whether a neighbour's routes go through a route map."""
     return bool(neighbor.import_) or neighbor.local_preference is not None
 
 
@@ -309,7 +307,7 @@ def _neighbor(neighbor: BgpNeighbor, intent: Intent, instance: BgpInstance) -> I
 
 
 def _family_lines(neighbor: BgpNeighbor) -> Iterator[tuple[str, str]]:
-    """Yield (name, line without `neighbor ADDRESS`) of what holds for each family of a neighbour."""
+    """Yield (name, line without `neighbor ADDRESS`) of settings that a neighbour has in each family."""
     if neighbor.remove_private is not None and neighbor.external:
         words = neighbor.remove_private.replace("replace", "replace-AS")
         yield "private", f"remove-private-AS {words}".rstrip()
@@ -320,21 +318,21 @@ def _family_lines(neighbor: BgpNeighbor) -> Iterator[tuple[str, str]]:
 
 
 def _start(neighbor: BgpNeighbor, instance: BgpInstance) -> Iterator[Line]:
-    """Yield the lines that open the session, all at once.
+    """Yield the lines that open the session, as one batch.
 
-    `timers connect` has bgpd open the session as soon as it comes to it, whether or not there is a family yet; said
-    after a family was activated it would only have it start over, a second later (`peer_timers_connect_set`).
+    `timers connect` makes bgpd open the session as soon as it can, even without a family. After the activation of a
+    family it would make bgpd start again, a second later (`peer_timers_connect_set`); hence this order, and one batch.
     """
     root, its, text = instance.root, f"neighbor {neighbor.address}", "timers connect"
     key = _key(instance, its)
-    yield Line(Daemon.BGPD, f"{key} connect", f"{its} {text} 1", f"no {its} {text}", (root,), key, together=key)
+    yield Line(Daemon.BGPD, f"{key} connect", f"{its} {text} 1", f"no {its} {text}", (root,), key, batch=key)
     for family in neighbor.families:
         node = (root, f"address-family {_frr_family(neighbor, family)}")
-        yield Line(Daemon.BGPD, f"{key} {family}", f"{its} activate", f"no {its} activate", node, key, together=key)
+        yield Line(Daemon.BGPD, f"{key} {family}", f"{its} activate", f"no {its} activate", node, key, batch=key)
 
 
 def _limit(limit: PrefixLimit) -> str:
-    """Return what follows `maximum-prefix`. FRR keeps a session down unless it is configured when to restart it."""
+    """Return the words after `maximum-prefix`. Without `restart MINUTES` FRR keeps the session down."""
     percent = f" {limit.percent}" if limit.percent is not None else ""
     if not limit.teardown:
         return f"{limit.maximum}{percent} warning-only"
@@ -350,7 +348,7 @@ def _frr_family(neighbor: BgpNeighbor, family: str) -> str:
 
 
 def _neighbor_lines(neighbor: BgpNeighbor, local_as: int) -> Iterator[tuple[str, str, str, bool]]:
-    """Yield (name, line, what undoes it, whether it holds a secret), each without `neighbor ADDRESS`."""
+    """Yield (name, line, its undo, whether it holds a secret), each without `neighbor ADDRESS`."""
     hold = HOLD_TIME_DEFAULT if neighbor.hold_time is None else neighbor.hold_time
     yield "timers", f"timers {hold // _KEEPALIVES_IN_HOLD_TIME} {hold}", "timers", False
     yield "interval", "advertisement-interval 0", "advertisement-interval", False

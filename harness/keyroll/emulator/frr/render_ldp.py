@@ -1,7 +1,7 @@
-"""From the LDP part of an Intent to ldpd's lines. Pure.
+"""Render the LDP part of an Intent as ldpd's configuration lines. Pure.
 
-Hellos go out every second unless the configuration says otherwise: with Junos' default of five, a session would wait
-as long for its second hello (measured: 1.0 s against 5.0 s). FRR sends keepalives three times in a hold time.
+Hellos are sent every second unless configured otherwise: with Junos' default of five seconds a session would wait so
+long for the second hello (measured: 1.0 s against 5.0 s). FRR sends three keepalives in a hold time.
 """
 
 from __future__ import annotations
@@ -12,22 +12,21 @@ from ipaddress import IPv4Address, IPv4Interface
 from keyroll.emulator.contract.errors import NotEmulatedError
 from keyroll.emulator.contract.model import BackendError, Intent, Ldp
 from keyroll.emulator.frr.config import Daemon, Line
+from keyroll.emulator.frr.ldp_state import KEEPALIVES_IN_HOLD_TIME
 from keyroll.emulator.frr.state import junos_name
 
 KEEPALIVE_TIMEOUT_DEFAULT = 30
 """Seconds; Junos' default (`keepalive-timeout`)."""
 HOLD_TIME_MAX = 65535
-"""Seconds; what an initialization message has room for (RFC 5036, section 3.5.3)."""
+"""Seconds; the field in an initialization message has 16 bits (RFC 5036 section 3.5.3)."""
 HOLD_TIME_MIN = 15
-"""Seconds; what FRR's `session holdtime` takes at least (FRR 8.4)."""
+"""Seconds; the least that FRR's `session holdtime` accepts (FRR 8.4)."""
 HELLO_INTERVAL_DEFAULT = 1
-"""Seconds; Junos' default is 5, with which a session would wait as long for its second hello (assumption M4)."""
+"""Seconds; Junos' default of 5 would delay every session (see the module, and assumption M4)."""
 HELLO_HOLD_TIME_DEFAULT = 15
 """Seconds; Junos' default, and RFC 5036's."""
 _ROOT = "mpls ldp"
 _FAMILY = "address-family ipv4"
-_KEEPALIVES_IN_HOLD_TIME = 3
-"""As ldpd sends them, whatever is configured (assumption M6)."""
 
 
 def local_id(intent: Intent) -> IPv4Address:
@@ -64,20 +63,20 @@ def transport_address(intent: Intent, ldp: Ldp) -> IPv4Address:
 
 
 def hold_time(ldp: Ldp) -> int:
-    """Return the session hold time in seconds: what is configured, else Junos' default; from FRR's 15 on.
+    """Return the session hold time in seconds: the configured one, else Junos' default; at least FRR's 15.
 
-    Show output has the time that the session negotiated, so what is shown is what is held.
+    Show output has the time that the session negotiated, so it is true in any case.
     """
     wanted = KEEPALIVE_TIMEOUT_DEFAULT
     if ldp.keepalive_timeout is not None:
         wanted = ldp.keepalive_timeout
     elif ldp.keepalive_interval is not None:
-        wanted = ldp.keepalive_interval * _KEEPALIVES_IN_HOLD_TIME
+        wanted = ldp.keepalive_interval * KEEPALIVES_IN_HOLD_TIME
     return min(max(wanted, HOLD_TIME_MIN), HOLD_TIME_MAX)
 
 
 def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]) -> Iterator[Line]:
-    """Yield ldpd's lines. `kernel_names` are those of the LDP interfaces, in order; `ports` those that there are."""
+    """Yield ldpd's lines. `kernel_names` are those of the LDP interfaces, in order; `ports` are the router's ports."""
     ldp = intent.ldp
     if ldp is None or not ldp.interfaces:
         return
@@ -85,11 +84,11 @@ def render_ldp(intent: Intent, ports: Sequence[str], kernel_names: Sequence[str]
         raise NotEmulatedError(
             "MD5 of LDP sessions: ldpd has passwords by LSR id alone, so the session would be unprotected"
         )
-    yield Line(Daemon.LDPD, "ldp", _ROOT, f"no {_ROOT}", anew=True)
+    yield Line(Daemon.LDPD, "ldp", _ROOT, f"no {_ROOT}", clears_children=True)
     router_id = f"router-id {local_id(intent)}"
     yield Line(Daemon.LDPD, "ldp router-id", router_id, f"no {router_id}", (_ROOT,), parent="ldp")
-    # For all interfaces, and before there is any: an interface's first hello goes out with what stands here, and the
-    # second one comes as much later.
+    # Set globally, before any interface: an interface sends its first hello at once with these values, and the second
+    # one an interval later.
     common = (("interval", HELLO_INTERVAL_DEFAULT), ("holdtime", HELLO_HOLD_TIME_DEFAULT))
     for what, value in common:
         text = f"discovery hello {what} {value}"

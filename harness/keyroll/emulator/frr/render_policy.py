@@ -1,7 +1,8 @@
-"""Routing policies as FRR's route maps: what a neighbour's import and export chains do with routes that BGP brought.
+"""Render routing policies as FRR's route maps: a neighbour's import and export chains for routes learned by BGP.
 
-One route map a neighbour and direction. Junos runs the policies of a chain in order, each term by term, until one
-decides; `next policy` skips the rest of a policy; what none decides is accepted (Junos, default BGP policies).
+There is one route map for each neighbour and direction. Junos runs the policies of a chain in order, each term by term,
+until one decides; `next policy` skips the rest of a policy; a route on which none decides is accepted (Junos, default
+BGP policies).
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from keyroll.emulator.contract.routing_policy import (
 from keyroll.emulator.frr.config import Daemon, Line
 
 _STEP = 10
-"""Between two entries of a route map; the entries for own routes and preferences stand below the first."""
+"""Distance of two entries of a route map; entries for own routes and preferences have numbers below the first."""
 _FAMILIES = {4: "ip", 6: "ipv6"}
-# Entries of a route map for own routes; any two numbers below _STEP.
+# Numbers of the entries for the router's own routes: any two below _STEP.
 _OWN_V4, _OWN_V6 = 7, 8
 
 
@@ -61,7 +62,7 @@ def chain_lines(
 
 
 def _falls_through(step: PolicyStep, place: int, count: int) -> bool:
-    """Say whether a route that a policy leaves alone meets what stands next in the list anyway."""
+    """Return whether a route on which a policy does not decide goes to the next policy of the list."""
     return step.next == (place + 1 if place + 1 < count else Exit.END)
 
 
@@ -74,7 +75,7 @@ class _Ends:
     last: int = 0
 
     def of(self, action: PolicyAction) -> Exit | int | None:
-        """Return what comes of an action: accepted, rejected, or an entry to go on at; None: the next entry."""
+        """Return the result of an action: accepted, rejected, or the entry to continue at; None: the next entry."""
         if action is PolicyAction.NEXT_TERM:
             return None
         by_action = {PolicyAction.ACCEPT: self.step.accept, PolicyAction.REJECT: self.step.reject}
@@ -85,11 +86,11 @@ class _Ends:
 
 
 _DECIDING = _Ends(PolicyStep("", Exit.ACCEPT, Exit.REJECT, Exit.END))
-"""Of entries that no other follows."""
+"""For entries after which no other is run."""
 
 
 def own_lines(name: str, routes: Sequence[OwnRoute]) -> Iterator[Line]:
-    """Yield entries that accept the router's own exported routes, before any term is asked."""
+    """Yield entries that accept the router's own exported routes, before the entries of any term."""
     plain = [route.prefix for route in routes if route.changes == NO_CHANGES]
     for version, number in ((4, _OWN_V4), (6, _OWN_V6)):
         ranges = [_exactly(own) for own in plain if own.version == version]
@@ -103,12 +104,12 @@ def own_lines(name: str, routes: Sequence[OwnRoute]) -> Iterator[Line]:
 
 
 def first_term(routes: Sequence[OwnRoute]) -> int:
-    """Return the number of the entry behind those of `own_lines`."""
+    """Return the number of the first entry after those of `own_lines`."""
     return _STEP * (1 + sum(route.changes != NO_CHANGES for route in routes))
 
 
 def preference_lines(name: str, preference: int) -> Iterator[Line]:
-    """Yield the entry that gives every route a local preference and goes on."""
+    """Yield the entry that gives every route a local preference and continues with the next entry."""
     term = PolicyTerm(PolicyAction.NEXT_TERM, changes=RouteChanges(local_preference=preference))
     yield from _entry(name, _OWN_V4, term, _Variant(), _DECIDING)
 
@@ -118,7 +119,7 @@ def _exactly(prefix: Network) -> PrefixRange:
 
 
 def filters(chain: Sequence[str], policies: Mapping[str, tuple[PolicyTerm, ...]]) -> bool:
-    """Say whether a chain rejects or changes anything that BGP brought."""
+    """Return whether a chain rejects or changes any route learned by BGP."""
     return any(
         term.action is PolicyAction.REJECT or term.changes != NO_CHANGES
         for policy in policy_names(chain)
@@ -127,9 +128,9 @@ def filters(chain: Sequence[str], policies: Mapping[str, tuple[PolicyTerm, ...]]
 
 
 def changed(old: Intent, new: Intent) -> list[Address]:
-    """Return the neighbours, there before and after, for whom a policy changed: routes have to be exchanged again.
+    """Return the neighbours in both intents whose policies changed: their routes have to be exchanged again.
 
-    FRR would do it by itself some seconds later; Junos does it with the commit.
+    FRR does this by itself only some seconds later; Junos does it with the commit.
     """
     before = {neighbor.address: _view(old, neighbor) for neighbor in old.neighbors}
     return [
@@ -140,7 +141,7 @@ def changed(old: Intent, new: Intent) -> list[Address]:
 
 
 def _view(intent: Intent, neighbor: BgpNeighbor) -> object:
-    """Return all that decides which routes of BGP pass between this router and a neighbour."""
+    """Return everything that decides which routes pass between this router and a neighbour."""
     chains = (neighbor.import_, neighbor.export)
     names = [
         [(name, intent.policies.get(name), intent.announce.get(name)) for name in policy_names(chain)]
@@ -151,7 +152,7 @@ def _view(intent: Intent, neighbor: BgpNeighbor) -> object:
 
 @dataclass(frozen=True, slots=True)
 class _Variant:
-    """One entry of those that a term takes: a route map's entry asks for prefixes of one version, of one peer."""
+    """One of the entries that a term needs: an entry of a route map matches prefixes of one IP version and one peer."""
 
     version: int | None = None
     neighbor: Address | None = None
@@ -203,7 +204,7 @@ def _conditions(own: str, term: PolicyTerm, variant: _Variant) -> Iterator[tuple
 
 
 def _settings(own: str, changes: RouteChanges) -> Iterator[tuple[str, str]]:
-    """Yield (what, line) of what an entry changes. FRR's own next hop, to a peer, is called `peer-address`."""
+    """Yield (what, line) of an entry's changes. `peer-address` is FRR's word for its own address towards the peer."""
     if changes.local_preference is not None:
         yield "preference", f"set local-preference {changes.local_preference}"
     if changes.metric is not None:
@@ -220,7 +221,7 @@ def _settings(own: str, changes: RouteChanges) -> Iterator[tuple[str, str]]:
 
 
 def _community_settings(own: str, changes: RouteChanges) -> Iterator[tuple[str, str]]:
-    """Yield the lines for communities: FRR takes one that sets or adds, and one that deletes before it."""
+    """Yield the lines for communities: FRR takes one line that deletes, then one that sets or adds."""
     members: tuple[str, ...] = ()
     additive = True
     for place, (way, named) in enumerate(changes.communities):

@@ -1,6 +1,6 @@
-"""Sessions that come and go, read from the daemons' logs. Pure: lines and moments in, changes and counts out.
+"""Read from the daemons' logs which sessions came up or went down. Pure: lines and moments in, changes and counts out.
 
-LDP has no flap counter in FRR, and a lost session is back within 10 ms: only ldpd's log has every one.
+FRR has no flap counter for LDP, and a lost session can be up again after 10 ms: only ldpd's log shows every loss.
 """
 
 from __future__ import annotations
@@ -57,14 +57,14 @@ class LdpCounts:
 
     _by_peer: dict[IPv4Address, _Count] = field(default_factory=dict)
 
-    def take(self, change: SessionChange, moment: float) -> None:
-        """Count one change."""
+    def count(self, change: SessionChange, moment: float) -> None:
+        """Count one change; `moment` is in monotonic seconds."""
         if change.protocol != "ldp" or change.up or not isinstance(change.peer, IPv4Address):
             return
-        count = self._by_peer.setdefault(change.peer, _Count())
-        count.downs += 1
-        count.last_down = moment
-        count.reason = change.reason
+        found = self._by_peer.setdefault(change.peer, _Count())
+        found.downs += 1
+        found.last_down = moment
+        found.reason = change.reason
 
     def of(self, peer: IPv4Address) -> tuple[int, float | None, str | None]:
         """Return (how often, when last, why) of the session with that LSR id."""

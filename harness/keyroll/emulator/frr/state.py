@@ -1,4 +1,4 @@
-"""From FRR's JSON to the states that the Junos half reads. What cannot be understood is an error, never a default."""
+"""Read states for the Junos half from FRR's JSON. Unexpected values are errors, never defaults."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from keyroll.emulator.contract.errors import FrrError
 from keyroll.emulator.contract.model import Address, BgpState, Interface, RouteState
 
 _TABLES = {"ipv4Unicast": "inet.0", "ipv6Unicast": "inet6.0"}
-# In a second.
+# Milliseconds in a second.
 _MILLISECONDS = 1000
 _UNKNOWN = "Unknown"
 PROTOCOLS = {"connected": "Direct", "local": "Local", "bgp": "BGP", "static": "Static", "kernel": "Kernel"}
@@ -19,7 +19,7 @@ PREFERENCES = {"Direct": 0, "Local": 0, "Static": 5, "LDP": 9, "BGP": 170, "Kern
 """Junos' default route preferences (Juniper, "Route Preferences Overview")."""
 _STATES = {
     **{state: state for state in ("Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established")},
-    # bgpd's own names for a neighbour that it is still tearing down; RFC 4271 (8.2.2) and Junos know them as Idle.
+    # bgpd's own names for a neighbour whose session it is still removing; Idle in RFC 4271 (section 8.2.2) and Junos.
     "Clearing": "Idle",
     "Deleted": "Idle",
 }
@@ -93,7 +93,7 @@ def _bgp_state(
 
 
 def _endpoint(entry: dict[str, Any], host: str, port: str) -> tuple[Address, int] | None:
-    """Return one end of the connection; None where FRR says that it knows none."""
+    """Return one end of the connection; None if FRR reports none."""
     if entry.get(host, _UNKNOWN) == _UNKNOWN or port not in entry:
         return None
     return ip_address(entry[host]), int(entry[port])
@@ -104,13 +104,13 @@ def _seconds(milliseconds: int | None) -> int | None:
 
 
 def _peer_id(entry: dict[str, Any]) -> IPv4Address | None:
-    """Return the peer's router id; bgpd says 0.0.0.0 before it was heard."""
+    """Return the peer's router id; None before its OPEN, when bgpd reports 0.0.0.0."""
     found = IPv4Address(entry.get("remoteRouterId", "0.0.0.0"))  # noqa: S104 - not an address to listen on
     return found if int(found) else None
 
 
 def _reset(entry: dict[str, Any]) -> str | None:
-    """Return why the session last went down. Before it ever did, `lastResetDueTo` only says what it waits for."""
+    """Return why the session last went down; None if it never did (`lastResetDueTo` then is what bgpd waits for)."""
     text = entry.get("lastNotificationReason") or (entry.get("lastResetDueTo") if entry["connectionsDropped"] else None)
     return str(text) if text else None
 
@@ -136,7 +136,7 @@ def active_counts(table: str, rib: Mapping[str, Any]) -> dict[tuple[str, str], i
 def routes(tables: Iterable[Mapping[str, Any]], addresses: Sequence[tuple[str, Interface]]) -> list[RouteState]:
     """Read `show ip route json` and `show ipv6 route json`: the selected routes, by Junos' names.
 
-    FRR before 10 has no local routes; `addresses` (Junos' interface name, address) supplies the router's own ones.
+    FRR before 10 does not list local routes; they are made from `addresses` (Junos' interface name, address).
 
     Raises:
         FrrError: a route cannot be read.
@@ -159,7 +159,7 @@ def _route(entry: dict[str, Any]) -> RouteState | None:
         protocol = PROTOCOLS[entry["protocol"]]
         prefix = ip_network(entry["prefix"])
         if prefix.version != 4 and prefix.is_link_local:  # noqa: PLR2004 - IP version 4
-            return None  # Junos does not show them among its routes either
+            return None  # Junos does not show link-local routes either
         hops = entry.get("nexthops") or [{}]
         hop = next((hop for hop in hops if hop.get("fib") or hop.get("active")), hops[0])
         name = hop.get("interfaceName")

@@ -1,4 +1,4 @@
-"""FRR's daemons of one router, running: started when first needed, configured by lines, asked for states."""
+"""The running FRR daemons of one router: started when first needed, configured by lines, asked for states."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from keyroll.emulator.contract.errors import FrrBusyError, ProcessError
-from keyroll.emulator.contract.namespace import flap
+from keyroll.emulator.contract.namespace import set_down_and_up
 from keyroll.emulator.contract.processes import Child, Death, Logs, start
 from keyroll.emulator.frr import daemons
 from keyroll.emulator.frr.config import Daemon, VtyCommand, batches
 from keyroll.emulator.frr.vty import Vty
 
 START_SECONDS = 10.0
-"""From a daemon's start to its socket: it takes some 100 ms, several seconds on a machine with all cores busy."""
+"""From a daemon's start to its socket: usually some 100 ms, several seconds on a machine with all cores busy."""
 BUSY_SECONDS = 5.0
-"""From a question that a daemon could not answer to giving up: its socket is free again within milliseconds."""
+"""Time for asking again when a daemon was too busy to answer: usually it answers within milliseconds."""
 _BUSY_PAUSE = 0.01
-"""Seconds between two such questions."""
+"""Seconds between two such questions: short, because the answer usually comes with the second one."""
 _THROUGH_MGMTD = frozenset({Daemon.ZEBRA, Daemon.STATICD})
 _FIRST_LINES = {
-    # ldpd logs sessions that come and go only with this; it has no counter.
+    # ldpd logs session changes only with this, and has no counter of them.
     Daemon.LDPD: ("debug mpls ldp event",),
 }
 
 
 class FrrSuite:
-    """The daemons. `on_line` gets (daemon, log line) as they write it; `on_death` a daemon that ended unasked."""
+    """The daemons.
+
+    `on_line` is called with (daemon, log line), `on_death` for a daemon that ended without being asked.
+    """
 
     def __init__(
         self,
@@ -57,17 +60,17 @@ class FrrSuite:
         return {daemon.value: child.pid for daemon, child in self._children.items() if child.alive}
 
     def prepare(self, namespace: int, interfaces: Sequence[str]) -> None:
-        """Make the folder for sockets; the daemons will live in the network namespace `namespace`, which has these."""
+        """Make the folder for sockets, and set the network namespace of the daemons and its `interfaces`."""
         daemons.prepare(self._folder)
         self._namespace = namespace
         self._interfaces = interfaces
 
     def units(self, interfaces: Sequence[str]) -> None:
-        """Say which further logical interfaces there are from now on, beside those of `prepare`."""
+        """Set the further logical interfaces that exist from now on, in addition to those of `prepare`."""
         self._units = tuple(interfaces)
 
     async def start_basic(self) -> None:
-        """Start what every router has. zebra has to be there before the rest, and mgmtd before zebra.
+        """Start the daemons that every router has. zebra must run before the others, and mgmtd before zebra.
 
         Raises:
             BackendError: one does not come up.
@@ -76,7 +79,7 @@ class FrrSuite:
             await self.start(Daemon.MGMTD)
         await self.start(Daemon.ZEBRA)
         if daemons.has_mgmtd():
-            flap((*self._interfaces, *self._units), self._namespace)
+            set_down_and_up((*self._interfaces, *self._units), self._namespace)
         await self.start(Daemon.BGPD)
 
     async def start(self, daemon: Daemon) -> None:
@@ -109,13 +112,13 @@ class FrrSuite:
     def _stale(self, daemon: Daemon) -> tuple[Path, ...]:
         return (daemons.zserv_socket(self._folder),) if daemon is Daemon.ZEBRA else ()
 
-    async def tell(self, told: Sequence[VtyCommand]) -> None:
-        """Carry out steps of configuration in order; a daemon is started when it is not running yet.
+    async def configure(self, commands: Sequence[VtyCommand]) -> None:
+        """Carry out configuration commands in order; a daemon that is not running yet is started.
 
         Raises:
-            BackendError: refused.
+            BackendError: a command is refused.
         """
-        for batch in batches(told):
+        for batch in batches(commands):
             daemon = batch[0].daemon
             if daemon not in self._vtys:
                 await self.start(daemon)
@@ -134,8 +137,8 @@ class FrrSuite:
     async def json(self, daemon: Daemon, command: str) -> dict[str, Any]:
         """Ask a daemon for a state.
 
-        ldpd passes every question on to one of its own processes over a socket that takes few connections, and answers
-        with a bare warning when it gets none: only asking again helps.
+        ldpd passes every question on to one of its own processes over a socket with a short queue, and answers with an
+        empty warning if that is full: the question then has to be asked again.
 
         Raises:
             BackendError: it does not answer.
@@ -163,7 +166,7 @@ class FrrSuite:
         return vty
 
     async def stop(self) -> tuple[Daemon, ...]:
-        """End all daemons, the ones that lean on zebra first; return which were running."""
+        """End all daemons, zebra and mgmtd last because the others need them; return which were running."""
         were = tuple(self._vtys)
         for vty in self._vtys.values():
             await vty.close()

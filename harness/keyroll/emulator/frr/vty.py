@@ -1,7 +1,7 @@
-"""A conversation with one FRR daemon over its vty socket, as vtysh holds it.
+"""Send commands to one FRR daemon over its vty socket, as vtysh does.
 
-The protocol (lib/vty.c, `vtysh_read` and `vtysh_return`): a command goes out as text ending in one zero octet; the
-answer is text followed by three zero octets and one octet of return code (lib/command.h).
+The protocol (lib/vty.c, `vtysh_read` and `vtysh_return`): a command is text that ends with one zero octet; the answer
+is text, then three zero octets and one octet of return code (lib/command.h).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from keyroll.emulator.contract.errors import FrrBusyError, FrrError
 CMD_SUCCESS = 0
 CMD_WARNING = 1
 ANSWER_SECONDS = 10.0
-"""From a command to its answer; FRR answers in about a millisecond, tables of a million routes in seconds."""
+"""From a command to its answer: usually a millisecond; seconds for a table of a million routes."""
 ANSWER_OCTETS = 1 << 28
-"""Octets of one answer: a table of a million routes as JSON has about half as many."""
+"""Longest answer, in octets: a table of a million routes as JSON has about half as many."""
 _TRAILER = 4
 """Octets that end an answer: three zeros and the result code (FRR, vtysh.c)."""
 _CODES = {
@@ -29,7 +29,7 @@ _CODES = {
     3: "ambiguous",
     4: "incomplete",
     13: "configuration refused",
-    14: "not made; was it there?",
+    14: "failed; does it exist?",
 }
 
 
@@ -50,7 +50,7 @@ class Vty:
         """Connect to the daemon's socket and enter the enable node.
 
         Raises:
-            FrrError: it does not take the connection.
+            FrrError: the connection fails.
         """
         try:
             reader, writer = await asyncio.open_unix_connection(str(path), limit=ANSWER_OCTETS)
@@ -61,7 +61,7 @@ class Vty:
         return vty
 
     async def command(self, line: str, *, shown: str | None = None) -> str:
-        """Send one command and return its answer. `shown` stands for a line that holds a secret, in errors.
+        """Send one command and return its answer. Errors quote `shown` instead of a line that holds a secret.
 
         Raises:
             FrrError: the daemon refuses it, or does not answer in time.
@@ -112,12 +112,12 @@ class Vty:
         return found
 
     async def configure_together(self, lines: Sequence[tuple[Sequence[str], str]]) -> None:
-        """Carry out several (node, line) in one go: the daemon does nothing else between them.
+        """Carry out several (node, line) together: the daemon does nothing else between them.
 
-        That holds as long as they fit into what the daemon reads at once (VTY_READ_BUFSIZ, 512 octets).
+        This holds if they fit into one read of the daemon (VTY_READ_BUFSIZ, 512 octets).
 
         Raises:
-            FrrError: one is refused; those after it have been tried as well.
+            FrrError: a line is refused; the lines after it have been sent as well.
         """
         commands = ["configure terminal"]
         for node, line in lines:
@@ -135,7 +135,7 @@ class Vty:
                 raise refused
 
     async def configure(self, node: Sequence[str], line: str, *, shown: str | None = None) -> None:
-        """Carry out one configuration line inside `node` (the lines that lead there), and come back.
+        """Carry out one configuration line inside `node` (the lines that lead there), then return to the enable node.
 
         Raises:
             FrrError: the daemon refuses it.

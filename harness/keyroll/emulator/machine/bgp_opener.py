@@ -1,14 +1,14 @@
-"""Who opens a BGP connection when both sides may.
+"""Decide which side opens a BGP connection if both may.
 
-When both open at the same instant, RFC 4271's collision rule (6.8) takes one connection away; a side that has already
-reached Established on it counts a flap. Two routers that are configured together meet this often, and two whose
-session was reset always do. So the side with the lower address lets the other open: it is passive until the peer has
-had its chance, and opens itself when the peer sent its SYN before it was configured here, or sends none. After each
-reset of a session it lets the other open again.
+If both open at the same instant, the collision rule of RFC 4271 section 6.8 closes one connection, and a side that has
+already reached Established on it counts a flap. This often happens to two routers that are configured at the same time,
+and always to two whose session was reset. So the side with the lower address is passive at first. It opens the
+connection itself if the peer sent its SYN before the session was configured here, or sends none in time. After each
+reset of the session it is passive again.
 
-bgpd's start timers run in whole seconds at both ends, so that after a reset they fire together; and a passive bgpd
-whose timer fires while the peer's connection is coming up closes that as soon as it is Established. So a side that is
-passive, by its own choice or by configuration, has its timer restarted a while after the reset.
+bgpd's start timers run in whole seconds at both ends, so after a reset they fire at the same time; and a passive bgpd
+whose timer fires while the peer's connection is being established closes that connection once it is Established. So the
+timer of a side that is passive, by this rule or by configuration, is restarted a fraction of a second after the reset.
 """
 
 from __future__ import annotations
@@ -26,26 +26,28 @@ from keyroll.emulator.machine.syn_listener import SynListener
 
 log = logging.getLogger(__name__)
 SYN_RETRY_SECONDS = 1.5
-"""So long after a SYN its sender is waiting to send the next one: Linux' first retransmission comes after a second."""
-YIELD_SECONDS = 1.5
-"""From a neighbour's activation to opening from this side as well."""
-YIELD_AGAIN_SECONDS = 3.0
-"""From a session's end, or the peer's last SYN after it, to opening from this side: bgpd starts a second after it."""
-ASIDE_SECONDS = 0.4
-"""From a session's end to restarting bgpd's start timer on a side that is passive from now on, or was already:
-it fires between the whole seconds (one or two) after which the peer's does."""
+"""For this long after a SYN its sender waits before the next one: Linux' first retransmission comes after a second."""
+PEER_FIRST_SECONDS = 1.5
+"""From a neighbour's activation to opening from this side too: a peer that is configured at the same time opens at
+once, or after one retransmission of its SYN."""
+PEER_FIRST_AGAIN_SECONDS = 3.0
+"""From a session's end, or the peer's last SYN after it, to opening from this side: the peer's bgpd starts one or two
+seconds after the end."""
+TIMER_DELAY_SECONDS = 0.4
+"""From a session's end to restarting bgpd's start timer on a passive side. The timer then fires between the whole
+seconds (one or two) after which the peer's fires."""
 SETTLE_SECONDS = 0.25
-"""After the activation: a peer whose SYN came during it has by then been answered with a RST."""
+"""After the activation: by then a peer whose SYN came during it has been answered with a RST."""
 _POLL_SECONDS = 0.02
-"""Between two looks at a session that is awaited: each asks bgpd, which answers in a millisecond."""
+"""Between two reads of a session's state while it is awaited: each asks bgpd, which answers in a millisecond."""
 _HANDSHAKE_POLL_SECONDS = 0.2
-"""Between two looks while the OPEN messages are exchanged: nothing is to be done in that time."""
+"""Between two reads while OPEN messages are exchanged: longer, because nothing has to be done in that time."""
 _HANDSHAKE = frozenset({"OpenSent", "OpenConfirm"})
 _UP = "Established"
 
 
 def local_address(neighbor: BgpNeighbor, units: Iterable[Unit]) -> Address | None:
-    """Return the address that the session runs from; None when it is unknown."""
+    """Return this side's address of the session; None if it is unknown."""
     if neighbor.local_address is not None:
         return neighbor.local_address
     for unit in units:
@@ -56,33 +58,35 @@ def local_address(neighbor: BgpNeighbor, units: Iterable[Unit]) -> Address | Non
 
 
 def has_lower_address(neighbor: BgpNeighbor, units: Iterable[Unit]) -> bool:
-    """Whether this side has the lower address of the session, and nothing is said about who opens."""
+    """Whether this side has the lower address of the session, and is not configured to be passive."""
     mine = local_address(neighbor, units)
     return not neighbor.passive and mine is not None and int(mine) < int(neighbor.address)
 
 
-Insist = Callable[[Address], Awaitable[None]]
-"""Opens from this side as well from now on."""
-Yield = Callable[[Address], Awaitable[None]]
-"""Leaves the opening to the neighbour from now on."""
-Restart = Callable[[Address], Awaitable[None]]
-"""Restarts bgpd's start timer for an idle neighbour."""
+OpenActively = Callable[[Address], Awaitable[None]]
+"""Makes this side open the connection to a neighbour too."""
+MakePassive = Callable[[Address], Awaitable[None]]
+"""Makes this side passive towards a neighbour."""
+RestartTimer = Callable[[Address], Awaitable[None]]
+"""Restarts bgpd's start timer of an idle neighbour."""
 
 
 class BgpOpener:
-    """Keeps account of the neighbours that are left to open, and ends that when the peer does not."""
+    """Tracks the neighbours towards which this side is passive for now, and opens if the peer does not."""
 
-    def __init__(self, bgp: BgpReader, insist: Insist, give_way: Yield, start_anew: Restart) -> None:
+    def __init__(
+        self, bgp: BgpReader, open_actively: OpenActively, make_passive: MakePassive, restart_timer: RestartTimer
+    ) -> None:
         self._bgp = bgp
-        self._insist = insist
-        self._give_way = give_way
-        self._start_anew = start_anew
+        self._open_actively = open_actively
+        self._make_passive = make_passive
+        self._restart_timer = restart_timer
         self._syns: SynListener | None = None
-        self._yielding: set[Address] = set()
+        self._passive_for_now: set[Address] = set()
         self._lower: set[Address] = set()
-        """The neighbours that this side may leave to open."""
+        """The neighbours with the higher address: this side may be passive towards them."""
         self._passive: set[Address] = set()
-        """The neighbours that the configuration leaves to open (`passive`)."""
+        """The neighbours that are configured with `passive`."""
         self._tasks: dict[Address, asyncio.Task[None]] = {}
 
     def listen(self, namespace: int) -> None:
@@ -96,41 +100,47 @@ class BgpOpener:
         chosen = set()
         for address in _lower(wanted):
             if address in known:
-                if address in self._yielding:
+                if address in self._passive_for_now:
                     chosen.add(address)
             elif not self._sent_syn(address, before=time.monotonic()):
                 chosen.add(address)
         return frozenset(chosen)
 
-    def applied(self, intent: Intent, yielding: frozenset[Address]) -> None:
-        """Take note that of the neighbours these are passive now; wait for the peers of those that were not before."""
+    def applied(self, intent: Intent, passive_for_now: frozenset[Address]) -> None:
+        """Record the intent in force and its neighbours that are passive for now.
+
+        Wait for those that were not before.
+        """
         self._took(intent)
-        for address in yielding - self._yielding:
-            self._wait_for(address, YIELD_SECONDS)
-        self._yielding = set(yielding)
+        for address in passive_for_now - self._passive_for_now:
+            self._wait_for(address, PEER_FIRST_SECONDS)
+        self._passive_for_now = set(passive_for_now)
 
     def restarted(self, intent: Intent) -> frozenset[Address]:
-        """Every session restarts: return the neighbours that are to be passive, and wait for them."""
+        """Record that every session restarts; return the neighbours that are to be passive, and wait for them."""
         self._took(intent)
-        self._yielding = set(self._lower)
-        for address in self._yielding:
-            self._wait_for(address, YIELD_AGAIN_SECONDS)
-        return frozenset(self._yielding)
+        self._passive_for_now = set(self._lower)
+        for address in self._passive_for_now:
+            self._wait_for(address, PEER_FIRST_AGAIN_SECONDS)
+        return frozenset(self._passive_for_now)
 
     def went_down(self, address: Address) -> None:
-        """A session ended: its peer has its chance again."""
+        """Record that a session ended; its peer may open first again."""
         if address in self._lower | self._passive:
-            self._wait_for(address, YIELD_AGAIN_SECONDS, again=True)
+            self._wait_for(address, PEER_FIRST_AGAIN_SECONDS, again=True)
 
-    def insisting(self, address: Address) -> None:
-        """Take note that this neighbour is not passive any more."""
-        self._yielding.discard(address)
+    def mark_active(self, address: Address) -> None:
+        """Record that this side is not passive towards a neighbour any more."""
+        self._passive_for_now.discard(address)
 
-    def giving_way(self, address: Address) -> bool:
-        """Take note that this neighbour is passive from now on; false when it may not, or already is."""
-        if address not in self._lower or address in self._yielding:
+    def mark_passive(self, address: Address) -> bool:
+        """Record that this side is passive towards a neighbour from now on.
+
+        Return False if it must not be, or already is.
+        """
+        if address not in self._lower or address in self._passive_for_now:
             return False
-        self._yielding.add(address)
+        self._passive_for_now.add(address)
         return True
 
     async def close(self) -> None:
@@ -153,7 +163,7 @@ class BgpOpener:
         self._tasks[address] = asyncio.create_task(self._wait(address, time.monotonic(), seconds, again=again))
 
     def _sent_syn(self, address: Address, *, before: float) -> bool:
-        """Whether the peer's last SYN came shortly before a moment: one that came later is being served."""
+        """Whether the peer's last SYN came shortly before `before`: a later one is being answered by bgpd."""
         last = self._last_syn(address)
         return last is not None and before - SYN_RETRY_SECONDS <= last <= before
 
@@ -161,50 +171,50 @@ class BgpOpener:
         return self._syns.last(address) if self._syns is not None else None
 
     async def _wait(self, address: Address, begun: float, seconds: float, *, again: bool) -> None:
-        """Poll until the session is up; open from this side when the peer was turned away, or when its time is over.
+        """Poll until the session is up; open from this side if the peer was refused, or if its time is over.
 
-        `again` says that the session has been up: a peer that was never heard to open then does not get a chance first.
+        `again`: the session has been up before. Then there is no waiting for a peer that never sent a SYN.
         """
         with contextlib.suppress(asyncio.CancelledError):
             try:
-                if again and not await self._step_aside(address, begun):
+                if again and not await self._let_peer_open(address, begun):
                     return
                 came = begun
-                while address in self._yielding:
+                while address in self._passive_for_now:
                     state = await self._bgp.state_of(address)
                     if state is None or state == _UP:
                         return
                     if state in _HANDSHAKE:
-                        # It came; should the handshake fail, it has as long again for the next.
+                        # The peer opened. If the handshake fails, it has the same time for the next attempt.
                         came = time.monotonic()
                         await asyncio.sleep(_HANDSHAKE_POLL_SECONDS)
                         continue
                     if again:
                         came = max(came, self._last_syn(address) or came)
                     passed = time.monotonic() - came
-                    turned_away = not again and passed > SETTLE_SECONDS and self._sent_syn(address, before=begun)
-                    if turned_away or passed > seconds:
-                        await asyncio.shield(self._insist(address))
+                    was_refused = not again and passed > SETTLE_SECONDS and self._sent_syn(address, before=begun)
+                    if was_refused or passed > seconds:
+                        await asyncio.shield(self._open_actively(address))
                         return
                     await asyncio.sleep(_POLL_SECONDS)
             except BackendError as error:
                 log.warning("the wait for %s to open ended: %s", address, error)
 
-    async def _step_aside(self, address: Address, begun: float) -> bool:
-        """Leave the opening to a neighbour whose session went down at `begun`; return whether it is waited for."""
-        leaving = address in self._yielding
+    async def _let_peer_open(self, address: Address, begun: float) -> bool:
+        """Let a neighbour open first whose session went down at `begun`; return whether to wait for it."""
+        leaving = address in self._passive_for_now
         if not leaving and address not in self._passive and self._last_syn(address) is None:
             return False
-        await asyncio.sleep(ASIDE_SECONDS)
+        await asyncio.sleep(TIMER_DELAY_SECONDS)
         if not leaving and address not in self._passive:
-            await asyncio.shield(self._give_way(address))
-        elif (self._last_syn(address) or begun) <= begun:  # a peer that has come by now is not to be turned away
-            await asyncio.shield(self._start_anew(address))
+            await asyncio.shield(self._make_passive(address))
+        elif (self._last_syn(address) or begun) <= begun:  # a peer that has opened by now must not be refused
+            await asyncio.shield(self._restart_timer(address))
         return True
 
 
 def _lower(intent: Intent) -> set[Address]:
-    """Return the neighbours that this side may leave to open: of those in a view bgpd takes no connection."""
+    """Return the neighbours that may open first: not those in a view, from which bgpd accepts no connection."""
     return {
         neighbor.address
         for instance, part in instances(intent)

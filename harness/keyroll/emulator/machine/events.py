@@ -1,4 +1,4 @@
-"""Events of the machine half for its subscribers: sessions, keys on the wire, drops."""
+"""Publish events of the machine half: session changes, key changes on the wire, drops."""
 
 from __future__ import annotations
 
@@ -9,36 +9,37 @@ from keyroll.emulator.frr.session_log import SessionChange
 from keyroll.emulator.wire.model import Direction, WireEvent, WireEventKind
 from keyroll.names import DropReason
 
-_NOT_AUTHENTICATION = frozenset({DropReason.CONGESTION, DropReason.MALFORMED, DropReason.FRAGMENT})
+NOT_AUTHENTICATION = frozenset({DropReason.CONGESTION, DropReason.MALFORMED, DropReason.FRAGMENT})
+"""Reasons of drops that say nothing about a peer's keys."""
 
 
 class EventPublisher:
-    """Turns what the daemons' logs and the wire path tell into `RouterEvent`s."""
+    """Makes `RouterEvent`s from the daemons' logs and the wire path's events."""
 
     def __init__(self) -> None:
         self._subscribers: list[Callable[[RouterEvent | RouterNote], None]] = []
 
     def subscribe(self, on_event: Callable[[RouterEvent | RouterNote], None]) -> None:
-        """Tell `on_event` from now on."""
+        """Call `on_event` with every event from now on."""
         self._subscribers.append(on_event)
 
     def session(self, change: SessionChange) -> None:
-        """A session came up or went down."""
+        """Publish that a session came up or went down."""
         kind = EventKind.SESSION_UP if change.up else EventKind.SESSION_DOWN
-        self._tell(RouterEvent(kind, change.protocol, change.peer, reason=change.reason))
+        self._publish(RouterEvent(kind, change.protocol, change.peer, reason=change.reason))
 
     def note(self, text: str) -> None:
-        """Something happened to the router itself."""
-        self._tell(RouterNote(text))
+        """Publish something that happened to the router itself."""
+        self._publish(RouterNote(text))
 
     def wire(self, event: WireEvent) -> None:
-        """The wire path reported an event."""
+        """Publish an event of the wire path, if it is one for subscribers."""
         if event.peer is None or event.port is None:
             return
         protocol = "ldp" if event.port == LDP_PORT else "bgp"
         outgoing = None if event.direction is None else event.direction is Direction.OUT
         if event.kind is WireEventKind.KEY_CHANGE:
-            self._tell(
+            self._publish(
                 RouterEvent(
                     EventKind.KEY_CHANGE,
                     protocol,
@@ -48,9 +49,9 @@ class EventPublisher:
                     key=event.key,
                 )
             )
-        elif event.kind is WireEventKind.DROP and event.reason not in _NOT_AUTHENTICATION:
+        elif event.kind is WireEventKind.DROP and event.reason not in NOT_AUTHENTICATION:
             reason = None if event.reason is None else event.reason.value
-            self._tell(
+            self._publish(
                 RouterEvent(
                     EventKind.AUTH_FAILURE,
                     protocol,
@@ -61,6 +62,6 @@ class EventPublisher:
                 )
             )
 
-    def _tell(self, event: RouterEvent | RouterNote) -> None:
+    def _publish(self, event: RouterEvent | RouterNote) -> None:
         for subscriber in self._subscribers:
             subscriber(event)

@@ -1,4 +1,4 @@
-"""What the router's kernel and wire path know: interfaces, sockets, drops, and ping."""
+"""Read the state of the router's kernel and wire path (interfaces, sockets, drops), and ping."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from keyroll import linux
 from keyroll.emulator.contract.errors import FrrError
 from keyroll.emulator.contract.model import Address, AuthDrops, BackendError, Echo, InterfaceState, TcpConnection
 from keyroll.emulator.frr.state import junos_name
+from keyroll.emulator.machine.events import NOT_AUTHENTICATION
 from keyroll.emulator.wire.model import Direction, WireStatus
 from keyroll.names import DropReason
 from keyroll.tcpao import internet_checksum
 
 PING_SECONDS = 1.0
-"""From an echo request to giving up on its reply: a lab's link takes milliseconds, impaired ones below a second."""
+"""Time for the reply to an echo request: a lab's link takes milliseconds, an impaired one less than a second."""
 PING_OCTETS = 56
 """Payload of a request: Junos' default, so that replies have 64 octets. Even, as the checksum needs."""
 _STATES = {
@@ -39,20 +40,20 @@ _STATES = {
     12: "SYN_RCVD",
 }
 """Linux' numbers (include/net/tcp_states.h) to FreeBSD's words, which Junos shows."""
-# The kernel's number of LISTEN, and the hexadecimal digits of an IPv4 address in /proc/net/tcp.
+# The kernel's number of LISTEN; hexadecimal digits of a 32-bit word of an address in /proc/net/tcp.
 _LISTEN = 10
 _IPV4_HEX = 8
-_NOT_AUTHENTICATION = frozenset(
-    {DropReason.CONGESTION, DropReason.MALFORMED, DropReason.FRAGMENT, DropReason.ICMP_ERROR}
-)
+_NOT_COUNTED = NOT_AUTHENTICATION | {DropReason.ICMP_ERROR}
+"""Ignored ICMP errors have a counter of their own."""
 _ECHO = {4: (8, 0), 6: (128, 129)}
 """ICMP types of echo request and reply (RFC 792, RFC 4443)."""
+# The header length in the first octet of an IPv4 header, in 32-bit words; and 16 bits of sequence number.
 _IPV4_WORDS = 0x0F
 _WORD = 0xFFFF
 
 
 def interfaces(shown: Mapping[str, Any]) -> list[InterfaceState]:
-    """Read zebra's `show interface json`; the loopback and whatever is not a port are left out.
+    """Read the physical ports from zebra's `show interface json`.
 
     Raises:
         FrrError: it cannot be read.
@@ -62,11 +63,11 @@ def interfaces(shown: Mapping[str, Any]) -> list[InterfaceState]:
             InterfaceState(
                 name=junos_name(name).removesuffix(".0"),
                 admin_up=entry["administrativeStatus"] == "up",
-                # zebra says nothing of the link of an interface that is shut down.
+                # zebra does not report the link of an interface that is shut down.
                 link_up=entry["administrativeStatus"] == "up" and entry["operationalStatus"] == "up",
             )
             for name, entry in shown.items()
-            if name.startswith("ge-") and "." not in name  # a unit with a VLAN is no physical interface
+            if name.startswith("ge-") and "." not in name  # a unit with a VLAN is not a physical interface
         ]
     except (KeyError, TypeError) as error:
         raise FrrError(f"zebra's interfaces cannot be read: {type(error).__name__} {error}") from error
@@ -113,7 +114,7 @@ def parse_socket(line: str, version: int) -> TcpConnection:
 
 
 def _end(text: str) -> tuple[Address, int]:
-    """Read an address and port: 32-bit words in the host's byte order, the port as it is."""
+    """Read an address and port: the address as 32-bit words in the host's byte order, the port as a number."""
     words, _, port = text.partition(":")
     packed = b"".join(struct.pack("=I", int(words[at : at + _IPV4_HEX], 16)) for at in range(0, len(words), _IPV4_HEX))
     address = ip_address(packed)
@@ -123,10 +124,10 @@ def _end(text: str) -> tuple[Address, int]:
 
 
 def auth_drops(status: WireStatus) -> AuthDrops:
-    """Sum up the wire path's drops as `show system statistics tcp` has them."""
+    """Add up the wire path's drops for `show system statistics tcp`."""
 
     def total(way: Direction) -> int:
-        return sum(count for (one, why), count in status.drops.items() if one is way and why not in _NOT_AUTHENTICATION)
+        return sum(count for (one, why), count in status.drops.items() if one is way and why not in _NOT_COUNTED)
 
     icmp = sum(count for (_, reason), count in status.drops.items() if reason is DropReason.ICMP_ERROR)
     return AuthDrops(received=total(Direction.IN), sent=total(Direction.OUT), icmp_ignored=icmp)
@@ -138,7 +139,7 @@ async def ping(
     """Send echo requests from a namespace, `interval` seconds apart; yield the outcome of each.
 
     Raises:
-        BackendError: no raw socket may be opened.
+        BackendError: a raw socket cannot be opened.
     """
     family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IP version 4
     protocol = socket.IPPROTO_ICMP if family is socket.AF_INET else socket.IPPROTO_ICMPV6
@@ -159,11 +160,11 @@ async def ping(
             begun = time.monotonic()
             yield await _echo(raw, address, identifier, sequence)
             if sequence + 1 < count:
-                await _until(begun + interval)
+                await _sleep_until(begun + interval)
 
 
-async def _until(moment: float) -> None:
-    """Let time pass until a monotonic moment: ping's requests leave at an interval by definition."""
+async def _sleep_until(moment: float) -> None:
+    """Sleep until a monotonic moment: ping sends its requests at a fixed interval."""
     await asyncio.sleep(max(0.0, moment - time.monotonic()))
 
 

@@ -1,7 +1,7 @@
-"""The carrier of the wire's ports, handed on to the router: a cut link takes the router's own port down as well.
+"""Copy the carrier state of the wire's interfaces to the router's ports, so that a cut link takes the port down too.
 
-The kernel reports every change over rtnetlink (rtnetlink(7), RTMGRP_LINK). The wire path carries frames whatever the
-carrier says; without this, `ge-0/0/0` would stay up over a cut link, which no router's port does.
+The kernel reports every change over rtnetlink (rtnetlink(7), RTMGRP_LINK). The wire path joins two veths and does not
+pass the carrier on: `ge-0/0/0` would stay up over a cut link, as no real port does.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class CarrierWatch:
         asyncio.get_running_loop().add_reader(self._netlink, self._read)
 
     def units(self, units: Sequence[PortPair]) -> None:
-        """Hand the carrier on to these further logical interfaces as well, from now on."""
+        """Set the further logical interfaces that get the carrier state from now on."""
         for wire, (port, *_) in self._ports.items():
             further = tuple(unit.host for unit in units if unit.wire == wire)
             for host in set(further) - set(self._ports[wire]):
@@ -116,7 +116,7 @@ class CarrierWatch:
 
 
 def set_up(interface: str, *, up: bool) -> None:
-    """Set an interface of the present namespace up or down. Raises OSError."""
+    """Set an interface of the current namespace up or down. Raises OSError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sH14x", interface.encode(), 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]

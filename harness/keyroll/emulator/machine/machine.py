@@ -1,4 +1,4 @@
-"""The machine half of a router: FRR and the wire path made to do what an Intent says. Implements `Backend`."""
+"""The machine half of a router: carries out an Intent with FRR and the wire path. Implements `Backend`."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ from keyroll.emulator.machine.link_carrier import CarrierWatch
 from keyroll.emulator.machine.protected_sessions import (
     KeyPolicy,
     changed_kind,
-    cut_off,
     has_groups,
     protected_sessions,
-    stranded,
+    removed_sessions,
+    unknown_to_wire,
 )
 from keyroll.emulator.machine.vlan_units import VlanUnits, vlan_units
 from keyroll.emulator.machine.wire_process import Replacement, WirePath, WireRestart
@@ -56,8 +56,9 @@ from keyroll.emulator.wire.model import ProtectedSession, VlanUnit, WireStatus
 
 log = logging.getLogger(__name__)
 
-_LDP_READINGS = 5
-"""How often ldpd is asked again when a session goes down between its two answers: more in a row was never seen."""
+_LDP_READS_MAX = 5
+"""How often ldpd is asked if a session goes down between its two answers: to happen five times in a row, sessions would
+have to go down faster than they can come up."""
 
 
 @dataclass(slots=True)
@@ -71,10 +72,10 @@ class _Applied:
 
 
 class Machine:
-    """See the module. Made and used in one event loop, on the main thread; `start` first, `stop` last.
+    """See the module. Use it in one event loop, on the main thread; call `start` first and `stop` last.
 
-    `on_death` gets a daemon (or a wire path that is not replaced) that ended; `on_restart` a wire path that
-    was replaced.
+    `on_death` is called for a daemon that ended (or a wire path that is not replaced), `on_restart` for a wire path
+    that was replaced, `on_reboot` when a reboot is requested.
     """
 
     def __init__(
@@ -97,9 +98,9 @@ class Machine:
         self._inner = -1
         self._events = EventPublisher()
         self._ldp_counts = session_log.LdpCounts()
-        self._frr = FrrSuite(folder, logs, on_death=self._died, on_line=self._daemon_said, wait_scale=wait_scale)
+        self._frr = FrrSuite(folder, logs, on_death=self._died, on_line=self._read_log_line, wait_scale=wait_scale)
         self._bgp = BgpReader(self._frr)
-        self._opener = BgpOpener(self._bgp, self._insist, self._give_way, self._start_anew)
+        self._opener = BgpOpener(self._bgp, self._open_actively, self._make_passive, self._restart_timer)
         self._wire = WirePath(
             ports,
             logs,
@@ -131,8 +132,8 @@ class Machine:
         """The router's clock less the host's."""
         return self._offset
 
-    async def start(self, told: Callable[[str, float], None], *, clock: timedelta = timedelta(0)) -> None:
-        """Make the inner namespace and start the wire path, zebra and bgpd; `told` gets (part, seconds).
+    async def start(self, on_phase: Callable[[str, float], None], *, clock: timedelta = timedelta(0)) -> None:
+        """Make the inner namespace and start the wire path, zebra and bgpd; `on_phase` is called with (part, seconds).
 
         `clock` is the router's clock less the host's.
 
@@ -146,17 +147,17 @@ class Machine:
         self._carrier.start()
         self._units.start(self._inner, self._carrier)
         self._opener.listen(self._inner)
-        told("inner namespace", time.monotonic() - begun)
+        on_phase("inner namespace", time.monotonic() - begun)
         begun = time.monotonic()
         wire = asyncio.create_task(self._wire.start())
         try:
             await self._frr.start_basic()
-            told("daemons", time.monotonic() - begun)
+            on_phase("daemons", time.monotonic() - begun)
         finally:
             await wire
         if clock:
             await self.set_clock(datetime.now(UTC) + clock)
-        told("daemons and wire path", time.monotonic() - begun)
+        on_phase("daemons and wire path", time.monotonic() - begun)
 
     def _died(self, death: Death) -> None:
         self.deaths.append(death)
@@ -164,11 +165,11 @@ class Machine:
         self._on_death(death)
 
     async def _wire_replaced(self, replaced: Replacement) -> None:
-        """Reset the sessions whose state died with a wire process, and tell what happened."""
+        """Reset the sessions whose state was lost with a wire process, and report the replacement."""
         lost: list[tuple[int, Address]] = []
         try:
             open_now = kernel.connections(self._inner)  # before the records: what opens meanwhile has one
-            lost = stranded(open_now, await self._wire.records(), self._applied.sessions)
+            lost = unknown_to_wire(open_now, await self._wire.records(), self._applied.sessions)
             for port, peer in lost:
                 await self._reset(port, peer)
         except BackendError as error:
@@ -180,10 +181,10 @@ class Machine:
         self._events.note(str(restart))
         self._on_restart(restart)
 
-    def _daemon_said(self, daemon: Daemon, line: str) -> None:
+    def _read_log_line(self, daemon: Daemon, line: str) -> None:
         change = session_log.read(daemon, line)
         if change is not None:
-            self._ldp_counts.take(change, time.monotonic())
+            self._ldp_counts.count(change, time.monotonic())
             self._events.session(change)
             if change.protocol == "bgp" and not change.up:
                 self._opener.went_down(change.peer)
@@ -193,7 +194,7 @@ class Machine:
         if self._carrier is not None:
             self._carrier.close()
         await self._opener.close()
-        # The daemons first: what they have to say to their peers still goes out.
+        # The daemons first, so that their last messages to their peers still pass through the wire path.
         await self._frr.stop()
         await self._wire.stop()
         if self._inner >= 0:
@@ -229,8 +230,8 @@ class Machine:
         """
         async with self._turn:
             former = self._applied
-            yielding = self._opener.choose(former.intent, intent)
-            lines = self._render(intent, yielding)
+            passive_for_now = self._opener.choose(former.intent, intent)
+            lines = self._render(intent, passive_for_now)
             units = vlan_units(intent, self._ports)
             wanted = _Applied(intent, lines, protected_sessions(intent, self._policy), units)
             by_prefix = has_groups(former.intent) or has_groups(intent)
@@ -242,7 +243,7 @@ class Machine:
                 raise
             self._applied = wanted
             self._bgp.configured(intent)
-            self._opener.applied(intent, yielding)
+            self._opener.applied(intent, passive_for_now)
             if intent.ldp is None:
                 self._ldp_counts.clear()
             for port, peer in changed_kind(former.intent, intent, ldp_peers):
@@ -250,46 +251,47 @@ class Machine:
             for peer in render_policy.changed(former.intent, intent):
                 await self.clear_bgp(peer, soft=True)
 
-    def _render(self, intent: Intent, yielding: frozenset[Address]) -> tuple[Line, ...]:
-        return render(intent, [port.router for port in self._ports], yielding)
+    def _render(self, intent: Intent, passive_for_now: frozenset[Address]) -> tuple[Line, ...]:
+        return render(intent, [port.router for port in self._ports], passive_for_now)
 
-    async def _insist(self, address: Address) -> None:
-        """Open the connection to a neighbour from this side as well."""
+    async def _open_actively(self, address: Address) -> None:
+        """Open the connection to a neighbour from this side too."""
         async with self._turn:
             intent = self._applied.intent
-            self._opener.insisting(address)
+            self._opener.mark_active(address)
             lines = self._render(intent, self._opener.choose(intent, intent))
             between = lines
             if not await self._bgp.was_up(address):
-                # A neighbour that is made again opens at once, else a second later; once it was up its counters stay.
+                # A neighbour that is removed and added opens at once, not a second later. Not after its session has
+                # been up: that would reset its counters.
                 without = replace(intent, neighbors=tuple(one for one in intent.neighbors if one.address != address))
                 between = self._render(without, self._opener.choose(intent, without))
-            await self._frr.tell([*steps(self._applied.lines, between), *steps(between, lines)])
+            await self._frr.configure([*steps(self._applied.lines, between), *steps(between, lines)])
             self._applied.lines = lines
 
-    async def _give_way(self, address: Address) -> None:
-        """Leave the opening of the connection to a neighbour whose session is down."""
+    async def _make_passive(self, address: Address) -> None:
+        """Become passive towards a neighbour whose session is down."""
         async with self._turn:
-            if await self._bgp.state_of(address) == "Established" or not self._opener.giving_way(address):
-                return  # a change to passive would reset it
+            if await self._bgp.state_of(address) == "Established" or not self._opener.mark_passive(address):
+                return  # becoming passive would reset an established session
             intent = self._applied.intent
             lines = self._render(intent, self._opener.choose(intent, intent))
-            await self._frr.tell(steps(self._applied.lines, lines))
+            await self._frr.configure(steps(self._applied.lines, lines))
             self._applied.lines = lines
 
-    async def _start_anew(self, address: Address) -> None:
-        """Have bgpd's start timer for a neighbour run from now on; nothing when it has fired already."""
+    async def _restart_timer(self, address: Address) -> None:
+        """Restart bgpd's start timer of a neighbour, unless it has fired already."""
         async with self._turn:
             if await self._bgp.state_of(address) == "Idle":
                 await self.clear_bgp(address, soft=False)
 
     async def _change(self, old: _Applied, new: _Applied) -> None:
-        both = tuple(new.sessions) + cut_off(old.sessions, new.sessions)
+        both = tuple(new.sessions) + removed_sessions(old.sessions, new.sessions)
         if both != old.sessions:
             await self._wire.set_sessions(both)
         if new.units != old.units:
             await self._units.make(new.units)
-        await self._frr.tell(steps(old.lines, new.lines))
+        await self._frr.configure(steps(old.lines, new.lines))
         if both != new.sessions:
             await self._wire.set_sessions(new.sessions)
         if new.units != old.units:
@@ -299,12 +301,15 @@ class Machine:
         await (self.clear_bgp(peer, soft=False) if port == BGP_PORT else self._clear_ldp(peer))
 
     async def _restore(self, attempted: _Applied, former: _Applied, refused: BackendError) -> None:
-        """Undo what was done of `attempted`. Lines that were never made are refused when undone: that is expected."""
+        """Undo what was carried out of `attempted`.
+
+        FRR refuses to undo lines that were never entered: this is expected.
+        """
         broken: list[str] = []
         for step in steps(attempted.lines, former.lines):
             undoing = step.text.startswith("no ")
             try:
-                await self._frr.tell([step])
+                await self._frr.configure([step])
             except BackendError as error:
                 if not undoing:
                     broken.append(str(error))
@@ -316,7 +321,7 @@ class Machine:
 
     async def bgp(self) -> list[BgpState]:
         """Return the state of every configured neighbour, from bgpd."""
-        async with self._turn:  # a neighbour that is being made again is missing for a moment
+        async with self._turn:  # a neighbour that is removed and added again is missing for a moment
             return await self._bgp.states()
 
     async def routes(self) -> list[RouteState]:
@@ -337,7 +342,7 @@ class Machine:
             return []
         summary: dict[str, Any] = {}
         detail: dict[str, Any] = {}
-        for _ in range(_LDP_READINGS):
+        for _ in range(_LDP_READS_MAX):
             summary = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor json")
             detail = await self._frr.json(Daemon.LDPD, "show mpls ldp neighbor detail json")
             if ldp_state.agree(summary, detail):
@@ -383,7 +388,7 @@ class Machine:
         return kernel.ping(self._inner, address, count=count, source=source, interval=interval)
 
     async def restart_routing(self) -> None:
-        """Restart the routing daemons, and make the present intent true again. Every session goes down by it."""
+        """Restart the routing daemons and carry out the present intent again. Every session goes down."""
         async with self._turn:
             were = await self._frr.stop()
             await self._frr.start_basic()
@@ -392,7 +397,7 @@ class Machine:
                     await self._frr.start(daemon)
             intent = self._applied.intent
             self._applied.lines = self._render(intent, self._opener.restarted(intent))
-            await self._frr.tell(steps((), self._applied.lines))
+            await self._frr.configure(steps((), self._applied.lines))
             self._bgp.restarted()
 
     async def reboot(self) -> None:
@@ -400,13 +405,13 @@ class Machine:
         self._on_reboot()
 
     def subscribe(self, on_event: Callable[[RouterEvent | RouterNote], None]) -> None:
-        """Report sessions that come and go, key changes on the wire, drops, deaths and restarts to `on_event`."""
+        """Report session changes, key changes on the wire, drops, deaths and restarts to `on_event`."""
         self._events.subscribe(on_event)
 
     # -- for status and diagnosis -----------------------------------------------------------------------------------
 
     async def wire_status(self) -> WireStatus:
-        """Return what the wire path says of connections, keys on the wire, and drops."""
+        """Return the wire path's state: connections, keys on the wire, and drops."""
         return await self._wire.status()
 
     @property

@@ -1,4 +1,4 @@
-"""From an Intent to the wire path's table of protected sessions. Pure."""
+"""Make the wire path's table of protected sessions from an Intent. Pure."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from keyroll.emulator.wire.model import ConnectionRecord, ProtectedSession
 from keyroll.keychain.model import Keychain
 from keyroll.names import Receiving, Sending
 
-# 32 bits of sequence number, 16 of port.
+# A sequence number has 32 bits, a port 16.
 _ISN_MAX = 0xFFFFFFFF
 _PORT_MAX = 0xFFFF
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPolicy:
-    """Which rules this router follows (DESIGN.md, "A key policy"); a setting of the router, not of a commit."""
+    """Which rules this router's keys follow; a setting of the emulated router, not of its configuration."""
 
     sending: Sending = Sending.CLOCK
     receiving: Receiving = Receiving.TOLERANCE
@@ -41,7 +41,7 @@ class KeyPolicy:
 
     @classmethod
     def of(cls, settings: Mapping[str, str]) -> KeyPolicy:
-        """Read it from a router's settings; what is not there has its default. Raises ValueError."""
+        """Read it from a router's settings, with defaults for missing ones. Raises ValueError."""
         return cls(
             Sending(settings.get("sending", Sending.CLOCK.value)),
             Receiving(settings.get("receiving", Receiving.TOLERANCE.value)),
@@ -54,10 +54,10 @@ class KeyPolicy:
 def protected_sessions(intent: Intent, policy: KeyPolicy) -> tuple[ProtectedSession, ...]:
     """Return the sessions whose segments carry TCP-AO.
 
-    A session that names a chain which is not configured is protected with an empty one: nothing passes.
+    A session whose chain is not configured is protected with an empty chain: nothing passes.
 
     Raises:
-        BackendError: a scheme that this router does not carry.
+        BackendError: a scheme that the wire path does not support.
     """
     chains = {chain.name: chain for chain in intent.chains}
     sessions = []
@@ -96,7 +96,7 @@ def _protected(intent: Intent) -> Iterator[tuple[Address, Address | None, int, P
 
 
 def _excepted(intent: Intent, prefix: Network) -> tuple[Network, ...]:
-    """Return what an LDP session-group does not protect of its prefix: a longer one that says nothing of protection."""
+    """Return the longer prefixes inside an LDP session-group's prefix that are configured without protection."""
     peers = intent.ldp.peers if intent.ldp is not None else ()
     return tuple(
         peer.peers
@@ -105,18 +105,18 @@ def _excepted(intent: Intent, prefix: Network) -> tuple[Network, ...]:
     )
 
 
-def cut_off(old: Sequence[ProtectedSession], new: Sequence[ProtectedSession]) -> tuple[ProtectedSession, ...]:
+def removed_sessions(old: Sequence[ProtectedSession], new: Sequence[ProtectedSession]) -> tuple[ProtectedSession, ...]:
     """Return the old sessions that the new table lacks: they stay protected until FRR has closed them."""
     wanted = {(session.peer, session.port, session.prefix) for session in new}
     return tuple(session for session in old if (session.peer, session.port, session.prefix) not in wanted)
 
 
-def stranded(
+def unknown_to_wire(
     connections: Sequence[TcpConnection], known: Sequence[ConnectionRecord], sessions: Sequence[ProtectedSession]
 ) -> list[tuple[int, Address]]:
     """Return (port, peer) of the protected sessions with an open connection that the wire path does not know.
 
-    Its segments can be neither signed nor verified: it would stay until its hold time.
+    Its segments can be neither signed nor verified, so the session would stay up, silent, until its hold time.
     """
     ends = {(record.local, record.remote) for record in known}
     found: dict[tuple[int, Address], None] = {}
@@ -130,10 +130,10 @@ def stranded(
 
 
 def changed_kind(old: Intent, new: Intent, ldp_peers: Iterable[Address] = ()) -> list[tuple[int, Address]]:
-    """Return (port, peer) of the sessions that there were and are, and whose kind of protection changed.
+    """Return (port, peer) of the sessions in both intents whose kind of protection changed.
 
-    Their connections' segments were protected otherwise until now: neither end can go on with them. LDP finds its peers
-    by itself: `ldp_peers` are the transport addresses of those that it has, whether or not they are named.
+    Their connections were protected in another way, so neither end can continue them. LDP discovers its peers:
+    `ldp_peers` are the transport addresses of those that it has, configured by name or not.
     """
     before, after = _kinds(old), _kinds(new)
     changed = [(BGP_PORT, peer) for peer, kind in after.items() if peer in before and before[peer] != kind]
@@ -146,7 +146,7 @@ def changed_kind(old: Intent, new: Intent, ldp_peers: Iterable[Address] = ()) ->
 
 
 def has_groups(intent: Intent) -> bool:
-    """Whether LDP sessions are protected by prefix, so that their peers are known to LDP alone."""
+    """Whether LDP sessions are protected by prefix, so that only LDP knows their peers."""
     return intent.ldp is not None and any(peer.peers.prefixlen < peer.peers.max_prefixlen for peer in intent.ldp.peers)
 
 
@@ -167,5 +167,5 @@ def _number(settings: Mapping[str, str], name: str, greatest: int) -> int | None
         return None
     number = int(settings[name])
     if not 0 <= number <= greatest:
-        raise ValueError(f"{name} is a number from 0 to {greatest}, not {number}")
+        raise ValueError(f"invalid {name} {number}: use a number from 0 to {greatest}")
     return number

@@ -1,8 +1,8 @@
-"""Who has lately asked to open a BGP connection: SYNs to port 179 that reach the router's kernel.
+"""Record which peers recently tried to open a BGP connection: SYNs to port 179 that reach the router's kernel.
 
-A peer that was configured first sends a SYN before this router knows it, is answered with a RST, and tries again only
-a second later. A router that has heard the SYN can open from its side at once. Raw sockets get a copy of every
-segment; a filter in the kernel (classic BPF) lets only the SYNs through.
+A peer that was configured first sends a SYN before this router knows it, is answered with a RST, and tries again only a
+second later. A router that has recorded the SYN can open from its side at once. Raw sockets get a copy of every
+segment; a filter in the kernel (classic BPF) passes only the SYNs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _JUMP_EQUAL, _AND, _RETURN = 0x15, 0x54, 0x06
 _TCP_DESTINATION, _TCP_FLAGS = 2, 13
 _SYN, _SYN_ACK = 0x02, 0x12
 _OCTETS = 128
-"""Octets of a segment that the kernel copies: none is read, but the filter needs the headers (at most 60 + 60)."""
+"""Octets of a segment that the kernel copies: only the sender's address is used, but the filter needs both headers (60
+octets each at most)."""
 
 
 def _program(*, header: bool) -> bytes:
@@ -58,7 +59,7 @@ class SynListener:
                     self._sockets.append(_listen(family))
         except OSError as error:
             self._close_sockets()
-            raise ProcessError(f"connections being opened cannot be heard: {error.strerror}") from error
+            raise ProcessError(f"cannot listen for SYNs: {error.strerror}") from error
 
     def start(self) -> None:
         """Listen from now on."""
@@ -66,7 +67,7 @@ class SynListener:
             asyncio.get_running_loop().add_reader(raw, self._read, raw)
 
     def last(self, address: Address) -> float | None:
-        """Return when (monotonic seconds) that address last asked to open a connection; None when it never did."""
+        """Return when (monotonic seconds) a SYN last came from that address; None if none has."""
         return self._heard.get(address)
 
     def close(self) -> None:

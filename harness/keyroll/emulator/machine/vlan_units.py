@@ -1,7 +1,7 @@
-"""The router's logical interfaces with a VLAN: each has a veth of its own, whose frames the wire path tags.
+"""The router's logical interfaces with a VLAN: each has its own veth, whose frames the wire path tags.
 
-No kernel's VLAN device takes part: not every kernel has one (`8021q` is a module), and behind the wire path there is no
-interface that it could stand on. A unit 0 with a `vlan-id` is the port's own veth, tagged.
+VLAN devices of the kernel are not used: not every kernel has them (`8021q` is a module), and on the router's side of
+the wire path there is no interface for them. A unit 0 with a `vlan-id` is the port's own veth, with tagged frames.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ def vlan_units(intent: Intent, ports: Sequence[PortPair]) -> dict[PortPair, Vlan
     """Return the interfaces of the units that have a VLAN on one of the ports, with their tags.
 
     Raises:
-        BackendError: a unit cannot be told from another.
+        BackendError: two units cannot be distinguished.
     """
     by_name = {port.router: port for port in ports}
     found: dict[PortPair, VlanUnit] = {}
     for name, unit in port_units(intent, list(by_name)):
         port, number = by_name[name], unit.name.partition(".")[2]
         pair = port if number == "0" else unit_pair(port, number)
-        assert unit.vlan is not None  # noqa: S101 - `port_units` yields no other
+        assert unit.vlan is not None  # noqa: S101 - `port_units` yields only units with a VLAN
         found[pair] = VlanUnit(pair.host, pair.wire, unit.vlan)
     return found
 
 
 class VlanUnits:
-    """Makes and takes away the interfaces. All methods raise BackendError."""
+    """Makes and removes the interfaces. All methods raise BackendError."""
 
     def __init__(self, ports: Sequence[PortPair], wire: WirePath, frr: FrrSuite) -> None:
         self._ports = frozenset(ports)
@@ -46,13 +46,13 @@ class VlanUnits:
         self._tags: dict[PortPair, VlanUnit] = {}
 
     def start(self, inner: int, carrier: CarrierWatch) -> None:
-        """Say in which namespace the router lives, and who hands the wire's carrier on. First of all."""
+        """Set the router's namespace and the watch that copies the carrier state. Call it first."""
         self._inner, self._carrier = inner, carrier
 
     async def make(self, wanted: dict[PortPair, VlanUnit]) -> None:
-        """Make what is missing, tagged as wanted; what is not wanted any more stays until `keep`.
+        """Make missing interfaces and set all tags; interfaces that are not wanted any more stay until `keep`.
 
-        So FRR finds a new unit there when it is told of it, and leaves an old one before it goes.
+        So a new interface exists before FRR is configured for it, and an old one until FRR does not use it any more.
         """
         new = [pair for pair in wanted if pair not in self._ports and pair not in self._there]
         if new:
@@ -67,15 +67,15 @@ class VlanUnits:
         await self._tag({**wanted, **leaving})
 
     async def keep(self, wanted: dict[PortPair, VlanUnit]) -> None:
-        """Take away what is not wanted."""
-        await self._tag(wanted)  # first: a wire process ends when an interface goes that it carries frames of
+        """Remove the interfaces that are not wanted."""
+        await self._tag(wanted)  # first: a wire process ends if an interface is removed whose frames it carries
         gone = [pair for pair in self._there if pair not in wanted]
         if gone:
             self._set(tuple(pair for pair in self._there if pair in wanted))
             remove_ports(gone)
 
     def close(self) -> None:
-        """Take everything away, once the wire path has ended."""
+        """Remove all interfaces. Call it when the wire path has ended."""
         remove_ports(self._there)
         self._there, self._tags = (), {}
 

@@ -1,11 +1,11 @@
-"""The supervisor's side of the wire path: one process, replaced by another when it dies.
+"""The supervisor's side of the wire path: one process, which is replaced if it dies.
 
-What a wire process knows that nobody else does are the initial sequence numbers and sequence number extensions of the
-connections. It reports them over its control socket before the first segment that needs them leaves: they outlive it,
-a successor gets the clock, the table and those connections before it carries a frame, and connections go on. Until
-then no frame passes, both ways: the kernel never bridges the two sides. Connections that were not reported are for the
-caller to reset (`records` says which go on). A process that dies soon after its predecessor did is not replaced: what
-kills it is still there.
+Only the wire process knows the connections' initial sequence numbers and sequence number extensions. It reports them
+over its control socket before it sends the first segment that needs them. A replacement process gets the clock, the
+table and these connections before it carries a frame, so that connections continue. Until then no frame passes in
+either direction, because the kernel does not bridge the two sides. The caller has to reset connections that were not
+reported (`records` names those that continue). A process that dies soon after it replaced another one is not replaced:
+the cause remains.
 """
 
 from __future__ import annotations
@@ -43,15 +43,16 @@ log = logging.getLogger(__name__)
 NAME = "wire"
 _PROGRAM = "keyroll.emulator.wire"
 AGAIN_SECONDS = 10.0
-"""A process that dies so soon after it replaced another one is not replaced: what killed the first kills it too."""
+"""A process that dies within this time after it replaced another one is not replaced: the cause remains."""
 REPLACED_SECONDS = 15.0
-"""From an order to a process that is gone to its successor's having taken over (see `client` for its parts)."""
+"""Time that an order to a process that has ended waits for the replacement, which has READY_DEADLINE to open its
+sockets (see `client`) and some seconds for the rest."""
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A wire process died and another one took over `connections` of it, after `seconds` without a wire path."""
+    """A wire process died and was replaced; `connections` continue, after `seconds` without a wire path."""
 
     death: Death
     connections: int
@@ -66,9 +67,9 @@ class WireRestart:
     """On the router's own clock."""
     death: Death
     connections: int
-    """How many protected connections went on."""
+    """How many protected connections continue."""
     seconds: float
-    """How long no frame was carried."""
+    """How long no frame was carried, in seconds."""
     reset: tuple[tuple[int, Address], ...]
 
     def __str__(self) -> str:
@@ -79,11 +80,13 @@ class WireRestart:
 
 
 class WirePath:
-    """See the module. Made and used in one event loop; `start` first, `stop` last.
+    """See the module. Use it in one event loop; call `start` first and `stop` last.
 
-    `on_death` gets a death that ends the wire path, `on_replaced` one after which it was replaced. All orders
-    raise BackendError where the wire path has ended, refuses, or does not answer in time; an order that a process
-    died over is given to its successor.
+    `on_death` is called for a death that ends the wire path, `on_replaced` after a replacement. An order during which
+    the process dies is given to the replacement.
+
+    Raises:
+        BackendError: by all orders, if the wire path has ended, refuses, or does not answer in time.
     """
 
     def __init__(
@@ -110,7 +113,7 @@ class WirePath:
         self._drops: dict[tuple[Direction, DropReason], int] = {}
         self._replaced_at: float | None = None
         self._replacing: asyncio.Task[None] | None = None
-        self._turned = asyncio.Event()
+        self._changed = asyncio.Event()
         self._over = False
         self.replacements: list[Replacement] = []
 
@@ -131,7 +134,7 @@ class WirePath:
     async def stop(self) -> None:
         """End the process. Can be called twice, and before `start`."""
         self._over = True
-        self._turned.set()
+        self._changed.set()
         if self._replacing is not None:
             self._replacing.cancel()
             await asyncio.gather(self._replacing, return_exceptions=True)
@@ -152,7 +155,10 @@ class WirePath:
             raise
 
     async def set_units(self, units: Sequence[VlanUnit]) -> None:
-        """Replace the table of logical interfaces with a VLAN: each interface is there before, and goes after."""
+        """Replace the table of logical interfaces with a VLAN.
+
+        Create new interfaces before, and delete old ones after.
+        """
         former, self._units = self._units, tuple(units)
         try:
             await self._order(lambda client: client.set_units(units))
@@ -195,23 +201,23 @@ class WirePath:
                     await self._successor_of(client, gone)
 
     async def _successor_of(self, client: WireClient, gone: WireGoneError) -> None:
-        """Wait until another process has taken over. Raises WireGoneError when none does."""
+        """Wait until another process has replaced `client`'s. Raises WireGoneError if none does."""
         try:
             async with asyncio.timeout(REPLACED_SECONDS * self._scale):
                 while self._client is client and not self._over:
-                    await self._turned.wait()
+                    await self._changed.wait()
         except TimeoutError:
             raise gone from None
         if self._over:
             raise gone
 
-    def _turn(self) -> None:
-        """Wake whoever waits for a successor."""
-        self._turned.set()
-        self._turned = asyncio.Event()
+    def _notify(self) -> None:
+        """Wake the orders that wait for a replacement."""
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     async def _spawn(self, records: Sequence[ConnectionRecord]) -> int:
-        """Start a process and hand it everything; return how many connections it took over."""
+        """Start a process and give it clock, tables and `records`; return how many connections continue."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -224,7 +230,7 @@ class WirePath:
         try:
             taken = await client.connect(self._sessions, records, clock=self._clock, units=self._units)
         except (WireError, asyncio.CancelledError) as error:
-            # A process that ended is reported by its death, which is about to be noticed; any other is ended here.
+            # A process that ended is reported by its death, which will be noticed soon; any other is ended here.
             if not (isinstance(error, WireGoneError) and await child.ends(END_SECONDS)):
                 await child.stop()
             await client.close()
@@ -246,7 +252,7 @@ class WirePath:
     def _died(self, child: Child, death: Death) -> None:
         if self._over:
             return
-        if child is not self._child:  # it never took over; `_spawn` says so to whoever asked for it
+        if child is not self._child:  # it was still starting: `_spawn` raises the error
             self._give_up(death)
             return
         since = None if self._replaced_at is None else asyncio.get_running_loop().time() - self._replaced_at
@@ -257,14 +263,14 @@ class WirePath:
 
     def _give_up(self, death: Death) -> None:
         self._over = True
-        self._turn()
+        self._notify()
         self._on_death(death)
 
     async def _replace(self, death: Death) -> None:
         begun = asyncio.get_running_loop().time()
-        log.warning("%s; another one takes over; see %s", death, death.log)
+        log.warning("%s; it is being replaced; see %s", death, death.log)
         former = self._client
-        assert former is not None  # noqa: S101 - a process that took over had one
+        assert former is not None  # noqa: S101 - set for every process that has started
         try:
             await former.drained()
             await former.close()
@@ -272,20 +278,20 @@ class WirePath:
                 self._drops[what] = self._drops.get(what, 0) + count
             taken = await self._spawn(former.records)
         except (WireError, ProcessError) as error:
-            log.error("the wire path's successor did not come up: %s", error)  # noqa: TRY400 - the sentence is what helps
+            log.error("the wire path's replacement did not start: %s", error)  # noqa: TRY400 - the sentence is what helps
             if not self._over:
                 self._give_up(death)
             return
         self._replaced_at = asyncio.get_running_loop().time()
         done = Replacement(death, taken, self._replaced_at - begun)
         self.replacements.append(done)
-        self._turn()
+        self._notify()
         await self._on_replaced(done)
 
 
 @contextlib.asynccontextmanager
 async def _as_backend_errors() -> AsyncIterator[None]:
-    """Have the wire path's errors come out as the `BackendError` that the Junos half knows."""
+    """Raise the wire path's errors as `BackendError`, which the Junos half handles."""
     try:
         yield
     except WireError as error:

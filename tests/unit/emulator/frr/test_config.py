@@ -12,9 +12,9 @@ def line(
     *,
     parent: str | None = None,
     replace: bool = True,
-    anew: bool = False,
+    clears_children: bool = False,
     secret: bool = False,
-    together: str = "",
+    batch: str = "",
 ) -> Line:
     text = text or key
     return Line(
@@ -24,9 +24,9 @@ def line(
         f"no {text}",
         parent=parent,
         replace=replace,
-        anew=anew,
+        clears_children=clears_children,
         secret=secret,
-        together=together,
+        batch=batch,
     )
 
 
@@ -52,14 +52,14 @@ def test_a_value_that_cannot_be_replaced_is_undone_first() -> None:
     assert texts(steps([old], [new])) == ["no list 1", "list 2"]
 
 
-def test_what_hangs_on_a_line_goes_with_it() -> None:
+def test_what_depends_on_a_line_goes_with_it() -> None:
     old = [line("n"), line("n t", parent="n"), line("n t x", parent="n t")]
     assert texts(steps(old, [])) == ["no n"]
 
 
-def test_what_hangs_on_a_line_made_anew_is_set_again() -> None:
-    old = [line("bgp", "router bgp 1", replace=False, anew=True), line("n", parent="bgp")]
-    new = [line("bgp", "router bgp 2", replace=False, anew=True), line("n", parent="bgp")]
+def test_what_depends_on_a_line_that_clears_its_children_is_set_again() -> None:
+    old = [line("bgp", "router bgp 1", replace=False, clears_children=True), line("n", parent="bgp")]
+    new = [line("bgp", "router bgp 2", replace=False, clears_children=True), line("n", parent="bgp")]
     assert texts(steps(old, new)) == ["no router bgp 1", "router bgp 2", "n"]
 
 
@@ -86,6 +86,6 @@ def test_the_steps_lead_from_any_set_of_lines_to_any_other(old: list[str], new: 
 
 
 def test_lines_that_belong_together_are_told_in_one_go() -> None:
-    lines = [line("a"), line("b", together="x"), line("c", together="x"), line("d", together="y"), line("e")]
+    lines = [line("a"), line("b", batch="x"), line("c", batch="x"), line("d", batch="y"), line("e")]
     found = [[step.text for step in batch] for batch in batches(steps([], lines))]
     assert found == [["a"], ["b", "c"], ["d"], ["e"]]

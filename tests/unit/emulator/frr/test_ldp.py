@@ -153,7 +153,7 @@ def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back() -
     for event, old, new in steps:
         change = session_log.read(Daemon.LDPD, LOG.format(event, "10.255.0.2", old, new))
         if change is not None:
-            counts.take(change, 5.0)
+            counts.count(change, 5.0)
     assert counts.of(IPv4Address("10.255.0.2")) == (1, 5.0, "session close")
     (found,) = sessions(SUMMARY, counts)
     assert (found.flaps, found.last_down_reason) == (1, "session close")

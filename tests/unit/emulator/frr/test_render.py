@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from keyroll.emulator.contract.errors import NotEmulatedError
-from keyroll.emulator.contract.model import BackendError, BgpNeighbor, Intent, Ldp, LdpInterface, Nowhere, Unit
+from keyroll.emulator.contract.model import BackendError, BgpNeighbor, DropAction, Intent, Ldp, LdpInterface, Unit
 from keyroll.emulator.contract.routing_policy import OwnRoute
 from keyroll.emulator.frr.config import Daemon, steps
 from keyroll.emulator.frr.render import kernel_name, render
@@ -117,7 +117,7 @@ def test_what_is_configured_of_a_port_that_is_not_there_waits_for_it() -> None:
 
 
 def test_static_routes_may_lead_nowhere() -> None:
-    routes = ((ip_network("192.0.2.0/24"), Nowhere.DISCARD), (ip_network("2001:db8::/32"), Nowhere.REJECT))
+    routes = ((ip_network("192.0.2.0/24"), DropAction.DISCARD), (ip_network("2001:db8::/32"), DropAction.REJECT))
     found = [line.text for line in render(Intent("R1", static_routes=routes), PORTS)]
     assert found == ["ip route 192.0.2.0/24 blackhole", "ipv6 route 2001:db8::/32 reject"]
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from keyroll.emulator.contract.policy_expression import is_expression, normal
+from keyroll.emulator.contract.policy_expression import is_expression, normalised
 from keyroll.emulator.junos.configuration.faults import ValueFault
 from keyroll.keychain.model import KeychainError
 from keyroll.keychain.secret import Secret
@@ -139,7 +139,7 @@ class PolicyName(_Free):
         if not is_expression(text):
             return Word().store(text, context)
         try:
-            return normal(text)
+            return normalised(text)
         except ValueError:
             raise ValueFault("syntax error.") from None
 

@@ -15,13 +15,13 @@ from keyroll.emulator.contract.model import (
     Address,
     AuthScheme,
     BgpNeighbor,
+    DropAction,
     Intent,
     Interface,
     Ldp,
     LdpInterface,
     LdpPeer,
     Network,
-    Nowhere,
     Protection,
     Unit,
 )
@@ -179,9 +179,9 @@ def _statics(root: Node) -> Iterator[Node]:
                 yield route
 
 
-def _static_route(route: Node) -> tuple[Network, Address | Nowhere]:
+def _static_route(route: Node) -> tuple[Network, Address | DropAction]:
     next_hop = route.value_of("next-hop")
-    nowhere = Nowhere.DISCARD if route.child("discard") is not None else Nowhere.REJECT
+    nowhere = DropAction.DISCARD if route.child("discard") is not None else DropAction.REJECT
     return ip_network(route.key or ""), ip_address(next_hop) if next_hop is not None else nowhere
 
 
