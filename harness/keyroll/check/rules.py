@@ -55,7 +55,7 @@ SECRET_UNKNOWN = Rule(
 IN_DOUBT = Rule(
     "not-understood",
     Severity.UNKNOWN,
-    "All that bears on a session and its key-chain is read and understood.",
+    "Everything that affects a session and its key-chain is read and understood.",
     "keyroll, docs/check.md",
 )
 PEER_NOT_GIVEN = Rule(

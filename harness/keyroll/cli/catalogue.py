@@ -14,14 +14,14 @@ from keyroll.scenario.file.scenario import Mutation
 
 _HEAD = """# The scenarios
 
-What goes wrong with keys, folder by folder. This page is made from the files: `keyroll list --markdown` prints it.
-What a file can say stands in [scenario-file.md](scenario-file.md); how a bug report becomes a file, in
-[field-bugs.md](field-bugs.md). Every file names where its expectation comes from; what nobody knows about Junos stands
-in [assumptions.md](assumptions.md), and the files that rest on it name the entry.
+This page lists the scenario files by folder. `keyroll list --markdown` makes it from the files.
+[scenario-file.md](scenario-file.md) describes what a file can contain, and [field-bugs.md](field-bugs.md) how a bug
+report becomes a file. Every file names the source of its expectation. What is not known about Junos is listed in
+[assumptions.md](assumptions.md), and files that depend on such an assumption name it.
 
-Play one with `sudo .venv/bin/keyroll run FILE`; one of its cases with `--variant`, one of its mutations with
-`--mutate`. The last column holds the ways in which the file is broken on purpose, and the checks that must then turn
-red (`wire@4`: the check `wire` of step 4). What is *slow* is left out by `make test`; `make soak` plays it."""
+Play a file with `sudo .venv/bin/keyroll run FILE`, one of its cases with `--variant`, one of its mutations with
+`--mutate`. The last column has the ways in which a file is broken on purpose, and the checks that must then turn
+red (`wire@4`: the check `wire` of step 4). `make test` leaves out what is *slow*; `make soak` plays it."""
 _README = "README.md"
 
 

@@ -73,7 +73,7 @@ SHARED_ID = Rule(
 SAME_START = Rule(
     "same-start-time",
     Severity.ERROR,
-    "Every key of a chain has a start-time of its own.",
+    "No two keys of a chain have the same start-time.",
     "Juniper, start-time (Authentication Key Chain)",
 )
 CLOSE_STARTS = Rule(
@@ -122,7 +122,7 @@ TOO_MANY_KEYS = Rule("too-many-keys", Severity.ERROR, "A chain has at most 64 ke
 NO_TOLERANCE = Rule(
     "no-tolerance",
     Severity.WARNING,
-    "The tolerance is more than zero; without it, what is under way at a start-time may be dropped.",
+    "The tolerance is more than zero; without it, segments on the way at a start-time may be dropped.",
     "Juniper, tolerance (Authentication Key Chain)",
 )
 NO_KEYS = Rule("no-keys", Severity.ERROR, "A chain has at least one key.", f"{_AO_PAGE}, key")
@@ -175,14 +175,14 @@ _MODEL = "Juniper, published YANG model of Junos 24.4 (constraints of protocols 
 ALGORITHM_AO_MISSING = Rule(
     "authentication-algorithm-not-ao",
     Severity.ERROR,
-    "Beside a key-chain for TCP-AO stands authentication-algorithm ao; without it the chain means an older scheme.",
+    "A session with a key-chain for TCP-AO has authentication-algorithm ao; the default is an older scheme.",
     "Juniper, published YANG model of Junos 24.4 (authentication-algorithm, default hmac-sha-1-96)",
 )
 CHAIN_MISSING = Rule(
-    "chain-missing", Severity.ERROR, "Beside authentication-algorithm stands authentication-key-chain.", _MODEL
+    "chain-missing", Severity.ERROR, "A session with authentication-algorithm has a key-chain too.", _MODEL
 )  # fmt: skip
 CHAIN_NOT_DEFINED = Rule(
-    "chain-not-defined", Severity.ERROR, "The key-chain that a session names is defined; Junos refuses it else.", _MODEL
+    "chain-not-defined", Severity.ERROR, "The key-chain that a session names is defined, or Junos refuses it.", _MODEL
 )  # fmt: skip
 CHAIN_UNUSED = Rule(
     "chain-not-used", Severity.ADVICE, "A key-chain for TCP-AO protects a session.", "keyroll, docs/configuration.md"
@@ -193,7 +193,7 @@ MD5_BESIDE = Rule(
 WITHOUT_AO_ALLOWED = Rule(
     "allow-without-tcpao",
     Severity.WARNING,
-    "A protected session takes no peer without TCP-AO (tcpao-auth-mismatch allow-without-tcpao).",
+    "A protected session accepts no peer without TCP-AO (tcpao-auth-mismatch allow-without-tcpao).",
     "Juniper, tcpao-auth-mismatch; RFC 5925, section 7.3",
 )
 CHAIN_ON_ONE_END = Rule(

@@ -121,7 +121,7 @@ def test_a_column_that_shifts_meaning_is_no_number() -> None:
 def test_a_missing_drop_counter_is_not_zero() -> None:
     raw = (GOLDEN / "real" / "system_statistics_tcp.raw").read_text()
     raw = "\n".join(line for line in raw.splitlines() if "rcv packets dropped by TCP due to auth" not in line)
-    with pytest.raises(OutputError, match="is there 0 times"):
+    with pytest.raises(OutputError, match="occurs 0 times"):
         parse("show system statistics tcp", raw, router="R1")
 
 
