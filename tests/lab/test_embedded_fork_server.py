@@ -150,6 +150,7 @@ def test_an_owner_that_is_killed_while_the_program_is_loaded_leaves_nothing(
             pause.wait(0.01)
 
 
+@pytest.mark.slow
 def test_a_second_interrupt_while_it_ends_leaves_nothing_to_close_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     servers = owner._ForkServers()
     servers.begin()

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import enum
 import functools
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,9 @@ def test_a_sample_becomes_its_record(raw: Path) -> None:
     assert plain(record) == wanted["fields"]
 
 
-@pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
-def test_a_line_more_is_an_error_that_carries_the_raw_text(raw: Path) -> None:
-    command = expected(raw)["command"]
-    for place in (0, 1, -1):
+def test_a_line_more_is_an_error_that_carries_the_raw_text() -> None:
+    for raw, place in itertools.product(SAMPLES, (0, 1, -1)):
+        command = expected(raw)["command"]
         lines = raw.read_text().splitlines()
         lines.insert(place if place >= 0 else len(lines), "%% a line that nobody knows")
         text = "\n".join(lines)
@@ -131,9 +131,8 @@ def test_an_empty_version_or_uptime_is_an_error() -> None:
             parse(command, "", router="R1")
 
 
-@pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
-@given(data=st.data())
-@settings(max_examples=known(settings.default).max_examples // 8)  # of each of the many samples
+@given(raw=st.sampled_from(SAMPLES), data=st.data())
+@settings(max_examples=3 * known(settings.default).max_examples)  # there are many samples
 def test_a_damaged_sample_is_a_record_or_an_output_error_and_nothing_else(raw: Path, data: DataObject) -> None:
     lines = raw.read_text().splitlines()
     for _ in range(data.draw(st.integers(1, 3))):

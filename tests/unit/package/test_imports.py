@@ -41,7 +41,13 @@ def chain(send: int, recv: int) -> str:
     return "".join(f"{KEY} {line}\n" for line in lines)
 
 
-@pytest.mark.parametrize("command", OFFLINE)
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(name, marks=() if name in ("verify", "keychain generate", "check") else pytest.mark.slow)
+        for name in OFFLINE
+    ],
+)
 def test_what_needs_no_router_loads_no_client(command: str, tmp_path: Path) -> None:
     (tmp_path / "R1.set").write_text(chain(1, 2))
     (tmp_path / "R2.set").write_text(chain(2, 1))
