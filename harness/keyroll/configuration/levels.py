@@ -151,7 +151,8 @@ class _Settler:
         if statement.options:
             _behind_value(child, statement.options)
         back: list[str] = []
-        for text, value in child.items():
+        # A copy: where the same word follows its value, what is moved is a second value of this very statement.
+        for text, value in list(child.items()):
             # A policy expression, `( A && B )`, is one value of many words.
             if value and text[:1] not in {"(", "!"}:
                 back += self._hoisted(value, node, word, path, keep=statement.options)

@@ -247,6 +247,23 @@ def test_any_text_is_read_or_refused_by_name(text: str) -> None:
     survived(text)
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'secret "$9$aaaa" secret "$9$bbbb"',
+        "algorithm ao algorithm md5",
+        "start-time 2026-1-1.00:00 start-time 2027-1-1.00:00",
+    ],
+)
+def test_a_statement_that_follows_itself_without_a_semicolon_is_a_finding(statement: str) -> None:
+    word = statement.split(maxsplit=1)[0]
+    text = f"security {{ authentication-key-chains {{ key-chain a {{ key 0 {{ {statement}; }} }} }} }}"
+    said = [str(one) for one in read(text, "near").findings]
+    assert any(f"'{word}' does not end: a ';' is missing" in one for one in said)
+    assert any(f"'{word}' stands here with more than one value" in one for one in said)
+    assert "bbbb" not in "".join(said)
+
+
 def test_a_finding_is_where_the_damage_is() -> None:
     text = NEAR["curly"].replace("authentication-algorithm ao;", "authentication-algorithm aoo;")
     (finding,) = read(text, "near").findings

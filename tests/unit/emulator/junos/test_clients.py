@@ -269,9 +269,10 @@ def test_older_clients_find_a_host_key_that_they_know(keyed: LiveRouter, key: Pa
 
 
 def test_other_services_are_refused_in_words_that_name_what_to_use(keyed: LiveRouter, key: Path) -> None:
-    netconf = ssh(keyed, key, "netconf", options=["-s"])
-    assert netconf.returncode == 1
-    assert netconf.stderr.startswith("not emulated: NETCONF; use the command line over ssh (netmiko, scrapli")
+    for command, options in (("netconf", ["-s"]), ("netconf", []), ("xml-mode netconf need-trailer", [])):
+        netconf = ssh(keyed, key, command, options=options)
+        assert netconf.returncode == 1
+        assert netconf.stderr.startswith("not emulated: NETCONF; use the command line over ssh (netmiko, scrapli")
     for program in (["scp", "-O"], ["scp", "-s"]):
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-F", "none"]
         words = [*program, *options, "-i", str(key), "-P", str(keyed.port), __file__, "admin@127.0.0.1:/var/tmp/x"]
@@ -294,6 +295,10 @@ EDITING_KEYS = [
     b"\x0e",
     b"\x1b[D",
     b"\x1b[C",
+    b"\x1bb",
+    b"\x1bf",
+    b"\x1bd",
+    b"\x1b\x7f",
 ]
 
 

@@ -1,8 +1,8 @@
 """Edits a line from typed keys: echo, cursor, history, completion. Pure: takes octets, returns octets to print.
 
 Keys are those of Junos' CLI (Emacs style): Ctrl-A E B F D H K U W Y L P N, arrows, Home, End, Delete, Tab, space
-(completes keywords if enabled), `?` (help), Ctrl-C (discards the line). Ctrl-R is not supported. Octets without a
-function ring the bell, or are ignored.
+(completes keywords if enabled), `?` (help), Ctrl-C (discards the line); Escape and B, F, D or Backspace for words.
+Ctrl-R is not supported. Octets without a function ring the bell, or are ignored.
 """
 
 from __future__ import annotations
@@ -242,6 +242,23 @@ class LineEditor:
         if self._cursor:
             self._killed = self._erase(text.rfind(" ") + 1, self._cursor)
 
+    def _word_left(self) -> None:
+        self._move("".join(self._chars[: self._cursor]).rstrip().rfind(" ") + 1)
+
+    def _word_right(self) -> None:
+        self._move(self._word_end())
+
+    def _word_end(self) -> int:
+        """Return the place after the word at the cursor, or after the next one."""
+        rest = "".join(self._chars[self._cursor :])
+        blanks = len(rest) - len(rest.lstrip())
+        end = rest.find(" ", blanks)
+        return len(self._chars) if end < 0 else self._cursor + end
+
+    def _kill_word_right(self) -> None:
+        if not self.at_end:
+            self._killed = self._erase(self._cursor, self._word_end())
+
     def _recall(self, step: int) -> None:
         """Show the line of the history `step` lines later (earlier if negative)."""
         at = len(self.history) if self._recalled is None else self._recalled
@@ -337,4 +354,11 @@ class LineEditor:
         b"OB": _later,
         b"OC": _right,
         b"OD": _left,
+        b"b": _word_left,
+        b"f": _word_right,
+        b"d": _kill_word_right,
+        b"\x08": _kill_word,
+        b"\x7f": _kill_word,
+        b"[1;5D": _word_left,
+        b"[1;5C": _word_right,
     }

@@ -42,6 +42,12 @@ _INSTEAD = {
     "sftp": INSTEAD_OF_FILES,
 }
 """For each subsystem, the refusal, which names what to use instead."""
+_INSTEAD_OF_PROGRAM = {
+    "scp": INSTEAD_OF_FILES,
+    "sftp-server": INSTEAD_OF_FILES,
+    **dict.fromkeys(("netconf", "xml-mode", "junoscript"), _INSTEAD["netconf"]),
+}
+"""What is said of a program that clients start where they do not ask for a subsystem."""
 _RSA_BITS = 2048
 """The smallest key that OpenSSH clients accept under the usual crypto policies; a larger one takes long to generate."""
 
@@ -276,10 +282,10 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         return Shell(lambda: self._chassis.store.host_name, start_cli)
 
     async def _run_command(self, terminal: Terminal, user: str, command: str) -> None:
-        """Run the commands that were given at login; refuse scp and sftp."""
-        program = command.split()[:1]
-        if program in (["scp"], ["sftp-server"]):
-            self._refuse(INSTEAD_OF_FILES)
+        """Run the commands that were given at login; refuse other services that clients start by a command."""
+        instead = _INSTEAD_OF_PROGRAM.get(command.partition(" ")[0])
+        if instead is not None:
+            self._refuse(instead)
             return
         cli = command_line(self._chassis, user, terminal)
         try:

@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from keyroll.emulator.junos.configuration.faults import JunosFault
+from keyroll.emulator.junos.login import pager
 from keyroll.emulator.junos.login.line_editor import Event, LineEditor, Request
 from keyroll.emulator.junos.shell.output import Output
 
 MORE = b"---(more)---"
+_SEQUENCE_LIMIT = 16
+"""Maximum length of an escape sequence: no key sends a longer one."""
 INPUT_LIMIT = 1 << 22
 """Maximum number of octets of unread input: the rest of a paste is dropped, to limit the router's memory."""
 BLOCK_LIMIT = 1 << 22
@@ -233,21 +236,39 @@ class Terminal:
             await self.write_now(lines)
             return
         room = length - 1
-        while lines:
-            await self.write_now(lines[:room])
-            lines = lines[room:]
-            if lines:
-                key = await self._more_key()
-                if key == "q":
-                    return
-                room = 1 if key == "\r" else length - 1
+        start, place = 0, room
+        while True:
+            await self.write_now(lines[start:place])
+            if place == len(lines):
+                return
+            found = await self._next_lines(place, room=room, total=len(lines))
+            if found is None:
+                return
+            start, place = found
 
-    async def _more_key(self) -> str:
-        self._write(MORE)
-        key = ""
-        while key not in (" ", "\r", "q"):
-            key = {"\n": "\r", "\x03": "q", "Q": "q", "f": " ", "d": " "}.get(raw := await self._octet(), raw)
-        self._write(b"\r" + b" " * len(MORE) + b"\r")
+    async def _next_lines(self, place: int, *, room: int, total: int) -> tuple[int, int] | None:
+        """Return the range of lines that the next key at `---(more)---` shows; None when it ends the output."""
+        while True:
+            self._write(MORE)
+            found, key = None, ""
+            while found is None and key not in pager.END and key != pager.HELP:
+                key = await self._key()
+                found = pager.shown_after(key, place, room=room, total=total)
+            self._write(b"\r" + b" " * len(MORE) + b"\r")
+            if key != pager.HELP:
+                return found
+            await self.write_now(pager.HELP_LINES)
+
+    async def _key(self) -> str:
+        """Return the next key: a character, or of an escape sequence what follows the escape."""
+        key = await self._octet()
+        if key != "\x1b":
+            return key
+        key = await self._octet()
+        if key in ("[", "O"):
+            key += await self._octet()
+            while not "@" <= key[-1] <= "~" and len(key) < _SEQUENCE_LIMIT:
+                key += await self._octet()
         return key
 
     async def _octet(self) -> str:

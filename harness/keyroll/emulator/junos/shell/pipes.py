@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from keyroll.emulator.junos.commit.datastore import in_thread_if_large
+from keyroll.emulator.junos.commit.datastore import LARGE, in_thread_if_large
 from keyroll.emulator.junos.configuration.compare import differences
 from keyroll.emulator.junos.configuration.faults import JunosFault
 from keyroll.emulator.junos.configuration.inherit import inherited_from
@@ -33,12 +34,22 @@ def _pattern(match: Match) -> re.Pattern[str]:
 
 async def _match(session: Session, match: Match) -> Output:
     wanted = _pattern(match)
-    return _filtered(session, [line for line in session.piped.lines if wanted.search(line)])
+    return await _kept(session, lambda line: wanted.search(line) is not None)
 
 
 async def _except(session: Session, match: Match) -> Output:
     refused = _pattern(match)
-    return _filtered(session, [line for line in session.piped.lines if not refused.search(line)])
+    return await _kept(session, lambda line: refused.search(line) is None)
+
+
+async def _kept(session: Session, keep: Callable[[str], bool]) -> Output:
+    """Return the lines to keep; many lines are filtered in a thread, so that the event loop is not blocked."""
+    lines = session.piped.lines
+
+    def kept() -> list[str]:
+        return [line for line in lines if keep(line)]
+
+    return _filtered(session, kept() if len(lines) <= LARGE else await asyncio.to_thread(kept))
 
 
 async def _find(session: Session, match: Match) -> Output:
