@@ -11,6 +11,7 @@ coming_rollovers
 rules       the rules, as data
 findings    what is wrong with an end, with two ends, with a chain
 judge       from configurations to a report
+chain_judge from configurations to what their chains break, for `keyroll keychain lint`
 merged_findings
             findings that say the same of several sessions, as one
 as_json     a report as plain data

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import click
 
+from keyroll.check.chain_judge import ChainQuestion, judge_chains
 from keyroll.cli.arguments import STDIN, instant_of, length_of, read_text, read_zone, shown
-from keyroll.cli.keychain_lint import Question, finding_as_json, judge
+from keyroll.cli.keychain_lint import finding_as_json, print_verdict, verdict_as_json
 from keyroll.configuration import read
 from keyroll.errors import ExitCode, InputError
 from keyroll.instants import SYSTEM
@@ -190,7 +191,7 @@ def lint_command(
     where = read_zone(zone)
     now = SYSTEM.wall().moment
     instant = None if at is None else instant_of("--at", at, where, now=now)
-    question = Question(
+    question = ChainQuestion(
         now if instant is None else instant,
         at=instant,
         max_age=None if max_age is None else length_of("--max-age", max_age),
@@ -202,11 +203,11 @@ def lint_command(
         raise InputError(f"--chain is given {len(names)} times for {len(paths)} file(s)")
     if paths.count(STDIN) > 1:
         raise InputError("only one of R1 and R2 can be standard input")
-    verdict = judge([read(read_text(path), shown(path), zone=where) for path in paths], question)
+    verdict = judge_chains([read(read_text(path), shown(path), zone=where) for path in paths], question)
     if as_json:
-        click.echo(_json(verdict.as_json()))
+        click.echo(_json(verdict_as_json(verdict)))
     else:
-        verdict.print()
+        print_verdict(verdict)
     return verdict.exit_code
 
 
