@@ -42,7 +42,9 @@ MOST_ROLLOVERS = 10.0
 LINES = 117_000
 """Lines of both texts together: as many as Juniper's largest published configuration of this kind has."""
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
+"""Start-time of the first key."""
 AT = T0 + timedelta(minutes=5)
+"""The instant that is checked: the first key is active, all others are to come."""
 KEYROLL = str(Path(sys.executable).with_name("keyroll"))
 
 
@@ -97,7 +99,7 @@ def best(times: int, *works: Callable[[], float]) -> list[float]:
 
 
 def say(what: str, ratio: float, most: float) -> bool:
-    """Print a ratio beside its limit; return whether it is within the limit."""
+    """Print a ratio and its limit; return whether it is within the limit."""
     sys.stdout.write(f"{what:<58} {ratio:6.2f}  (at most {most:g})\n")
     return ratio <= most
 

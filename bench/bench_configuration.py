@@ -26,7 +26,7 @@ MOST = 4.0
 """Reading, with sessions and chains, may take at most this many times the expression on the same text: it also keeps
 the place of every statement, resolves groups, and collects sessions."""
 MOST_MEMORY = 15.0
-"""Octets of memory for each octet of text, at most: a configuration of 10 MB must fit beside other programs."""
+"""Octets of memory for each octet of text, at most: a configuration of 10 MB then needs 150 MB."""
 MOST_GROWTH = 1.35
 """Twice the lines may take at most this many times twice the time: linear, apart from the noise of a busy machine."""
 MARK = re.compile(r'"(?:[^"\\]|\\.)*"|/\*.*?\*/|#[^\n]*|[{};\[\]]|[^\s{};\[\]"]+', re.DOTALL)

@@ -227,6 +227,7 @@ FEED_NET = "10.99.0.1/24"
 FEED_HOST = "10.99.0.1"
 FEED_PEER = "10.99.0.9"
 _MARKER = b"\xff" * 16
+"""Begins every BGP message (RFC 4271 section 4.1)."""
 _PREFIXES_IN_UPDATE = 800
 """A BGP message has at most 4096 octets (RFC 4271 section 4.1), and a prefix of 32 bits takes five."""
 

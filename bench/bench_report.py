@@ -25,7 +25,9 @@ RATIO_MAX = 10.0
 OCTETS_MAX = 2_000_000
 """Largest page of a run of ten minutes, in octets: it goes into mails and tickets."""
 MINUTES = 20
+"""Of the run whose page is timed: longer than most, so that the time is well above the clock's resolution."""
 SHORT_MINUTES = 10
+"""Of the run whose page's size has a limit."""
 KEYS = 64
 """As many as a chain of Junos can have."""
 STARTED = datetime(2026, 12, 1, 2, tzinfo=UTC)
@@ -126,7 +128,7 @@ def lines(path: Path, items: Iterator[dict[str, object]] | list[dict[str, object
 
 
 def chain(keys: int) -> dict[str, object]:
-    """Return a chain as chains.json has it."""
+    """Return a chain in the form of chains.json."""
     numbers = [
         {"id": key, "start": (T0 + key * KEY_EVERY).isoformat(), "send": 2 * key + 1, "recv": 2 * key + 2}
         for key in range(keys)

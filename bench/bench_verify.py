@@ -54,6 +54,7 @@ FORGED = 70_000
 
 NEAR, FAR = bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2))
 PORT = 40000
+"""The near end's port, any of a client."""
 ISNS = (0xFFF00000, 77)
 """The near end's sequence numbers wrap within the capture, after 1 MiB of data."""
 SECRET = b"bench secret"

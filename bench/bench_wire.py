@@ -35,8 +35,10 @@ from keyroll.names import Algorithm
 from keyroll.tcpao import ACK, SYN, internet_checksum, with_checksum
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
+"""Start-time of the key, which has passed."""
 NOW = to_ns(START) + 1
 ADDRESSES = ("10.0.12.1", "10.0.12.2")
+# Two NOPs and the time stamp option, as Linux sends them.
 TIMESTAMPS = b"\x01\x01\x08\x0a" + bytes(8)
 ROUNDS = 5
 """Rounds, of which the median counts: one that another process disturbs does not matter."""

@@ -63,15 +63,17 @@ from keyroll.tcpao.segment import (
     parse_segment,
     peek_endpoints,
 )
-from keyroll.tcpao.sne import SneTracker
+from keyroll.tcpao.sne import HALF_SEQUENCE, SEQUENCE_MASK, SneTracker
 
 __all__ = [
     "ACK",
     "AO_LENGTH",
     "FIN",
+    "HALF_SEQUENCE",
     "MAC_LENGTH",
     "PSH",
     "RST",
+    "SEQUENCE_MASK",
     "SYN",
     "URG",
     "Algorithm",

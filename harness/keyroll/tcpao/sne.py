@@ -6,11 +6,11 @@ it takes the 64-bit value nearest to the highest verified one.
 
 from __future__ import annotations
 
-# Sequence numbers have 32 bits; two that are more than half of that apart have a wrap between them (RFC 5925 section
-# 6.2).
 _WRAP = 1 << 32
-_HALF = 1 << 31
-_MASK = _WRAP - 1
+SEQUENCE_MASK = _WRAP - 1
+"""Sequence numbers have 32 bits: arithmetic on them is modulo 2**32 (RFC 9293 section 3.4)."""
+HALF_SEQUENCE = 1 << 31
+"""Half of the sequence space: a number less than this ahead of another is the later one (RFC 9293 section 3.4)."""
 
 
 class SneTracker:
@@ -23,12 +23,12 @@ class SneTracker:
 
     def extended(self, seq: int) -> int:
         """Return the 64-bit sequence number of a segment with this 32-bit one; negative before sequence 0."""
-        difference = (seq - self.anchor) & _MASK
-        return self.anchor + (difference if difference < _HALF else difference - _WRAP)
+        difference = (seq - self.anchor) & SEQUENCE_MASK
+        return self.anchor + (difference if difference < HALF_SEQUENCE else difference - _WRAP)
 
     def sne_for(self, seq: int) -> int:
         """Return the 32-bit SNE that a segment with this sequence number has in its MAC's input."""
-        return (self.extended(seq) >> 32) & _MASK
+        return (self.extended(seq) >> 32) & SEQUENCE_MASK
 
     def commit(self, seq: int) -> None:
         """Record that a segment with this sequence number verified. Only verified segments may move the SNE."""

@@ -17,6 +17,7 @@ from keyroll.tcpao import (
     AO_LENGTH,
     MAC_LENGTH,
     RST,
+    SEQUENCE_MASK,
     SYN,
     Segment,
     SegmentError,
@@ -47,7 +48,6 @@ _WINDOW = 65535
 _FIN = 0x01
 _EPHEMERAL = range(49152, 65536)
 """Ports that a client may open from (RFC 6335 section 6)."""
-_MASK = 0xFFFFFFFF
 
 
 class ForgeError(RunError):
@@ -63,7 +63,7 @@ def forge_rst(signed: SignedFrame, *, key_id: int | None, rng: random.Random) ->
     segment = _segment(signed.frame)
     option = b"" if key_id is None else _option(signed, key_id, rng)
     after = segment.seq + segment.payload_length + bool(segment.flags & SYN) + bool(segment.flags & _FIN)
-    return _frame(segment, (segment.sport, segment.dport), after & _MASK, segment.ack, RST | ACK, option)
+    return _frame(segment, (segment.sport, segment.dport), after & SEQUENCE_MASK, segment.ack, RST | ACK, option)
 
 
 def forge_syn(signed: SignedFrame, *, key_id: int | None = None, rng: random.Random) -> bytes:

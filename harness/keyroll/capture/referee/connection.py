@@ -14,7 +14,7 @@ from typing import Protocol
 
 from keyroll.capture.keys.book import DirectionKeys, HeldKey
 from keyroll.capture.referee.judgement import Flow
-from keyroll.tcpao import ACK, SYN, MasterKey, Segment, SneTracker, TrafficKey, kdf_context
+from keyroll.tcpao import ACK, SEQUENCE_MASK, SYN, MasterKey, Segment, SneTracker, TrafficKey, kdf_context
 
 CONNECTIONS_MAX = 8
 """Connections kept for one socket pair. Each costs one MAC computation for every segment that no connection verifies.
@@ -26,9 +26,6 @@ SOCKET_PAIRS_MAX = 50_000
 oldest. To drop one for each new socket pair would need a sort each time, and make a port scan quadratic."""
 _DROPPED = SOCKET_PAIRS_MAX // 4
 """The quarter that is dropped at once."""
-
-# Sequence numbers have 32 bits.
-_MASK = 0xFFFFFFFF
 
 
 class Connection:
@@ -73,7 +70,7 @@ class Connection:
     def is_continued_by(self, segment: Segment, direction: int) -> bool:
         """Whether the sequence numbers make a segment the first one after the handshake."""
         own, peer = self.isns[direction], self.isns[1 - direction]
-        return own == (segment.seq - 1) & _MASK and peer == (segment.ack - 1) & _MASK
+        return own == (segment.seq - 1) & SEQUENCE_MASK and peer == (segment.ack - 1) & SEQUENCE_MASK
 
     def traffic_key(self, direction: int, key: HeldKey, segment: Segment) -> TrafficKey:
         """Return the traffic key of `segment`, which goes in this direction, under `key`.
@@ -361,7 +358,7 @@ def guessed_isns(segment: Segment, socket_pair: SocketPair, direction: int) -> I
     data, its acknowledgement is the receiver's ISN + 1. The other ISN comes from a SYN. A guess counts only if the MAC
     is right with it.
     """
-    sisn, disn = (segment.seq - 1) & _MASK, (segment.ack - 1) & _MASK
+    sisn, disn = (segment.seq - 1) & SEQUENCE_MASK, (segment.ack - 1) & SEQUENCE_MASK
     # Verified SYNs first: a claim may have copied the ISN of one.
     for one in sorted(socket_pair.connections, key=lambda one: not any(one.isn_proven)):
         if one.proven:

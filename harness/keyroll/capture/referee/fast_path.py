@@ -20,7 +20,7 @@ from keyroll.capture.referee.handshake_path import Followed, HandshakePath
 from keyroll.capture.referee.judgement import Judgement
 from keyroll.capture.referee.plain_frame import LINKS, UNKNOWN, V4_HEADER, ZERO_MAC, Plain, read
 from keyroll.capture.referee.referee import Matched, Referee
-from keyroll.tcpao import ACK, FIN, RST, SYN, sne_and_pseudo_header
+from keyroll.tcpao import ACK, FIN, HALF_SEQUENCE, RST, SYN, sne_and_pseudo_header
 from keyroll.tcpao.option import FIXED_HEADER
 
 TEMPLATES_MAX = 2 * SOCKET_PAIRS_MAX
@@ -28,9 +28,6 @@ TEMPLATES_MAX = 2 * SOCKET_PAIRS_MAX
 fewer, connections whose segments alternate would evict each other's templates."""
 _LENGTHS_MAX = 32
 """Segment lengths for which a template keeps the pseudo header: most connections have two or three."""
-
-# Sequence numbers less than this apart are compared without a wrap (RFC 9293, 3.4).
-_HALF = 1 << 31
 
 
 class _Template:
@@ -131,7 +128,7 @@ class FastPath:
                 ahead = seq + template.high - template.tracker.anchor
                 if (
                     template.payload <= end <= len(data)
-                    and -_HALF <= ahead < _HALF  # beyond is a wrap: the referee finds the SNE
+                    and -HALF_SEQUENCE <= ahead < HALF_SEQUENCE  # beyond is a wrap: the referee finds the SNE
                     and time_ns is not None
                     and template.since <= time_ns < template.until
                     and template.changes == template.socket_pair.changes

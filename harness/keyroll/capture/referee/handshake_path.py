@@ -18,9 +18,8 @@ from keyroll.capture.referee.forged_syns import ForgedSyns
 from keyroll.capture.referee.judgement import Judgement
 from keyroll.capture.referee.plain_frame import Plain, mac_message, read
 from keyroll.capture.referee.referee import Matched, Referee
-from keyroll.tcpao import ACK, FIN, RST, SYN
+from keyroll.tcpao import ACK, FIN, RST, SEQUENCE_MASK, SYN
 
-_MASK = 0xFFFFFFFF
 _ACCEPTED_MAX = 10_000
 """Answers of `_accepted` that are cached; a book has a few for each direction. The limit bounds memory."""
 
@@ -137,7 +136,7 @@ class HandshakePath:
         """Judge the SYN-ACK that answers the only SYN."""
         plain, key = signed.plain, signed.key
         connection = socket_pair.connections[0]
-        disn = (plain.ack - 1) & _MASK
+        disn = (plain.ack - 1) & SEQUENCE_MASK
         if connection.isns[1 - direction] != disn or connection.isns[direction] not in {None, plain.seq}:
             return False
         traffic_key = derive(key, plain, plain.seq, disn)

@@ -14,11 +14,7 @@ from typing import NamedTuple
 
 from keyroll.capture.referee.account import Acknowledged, KeyUse
 from keyroll.capture.referee.judgement import Judgement
-from keyroll.tcpao import ACK, RST, SYN
-
-_MASK = 0xFFFFFFFF
-_HALF = 0x80000000
-"""Half of the sequence space: a number less than this ahead is later (RFC 9293 section 3.4)."""
+from keyroll.tcpao import ACK, HALF_SEQUENCE, RST, SEQUENCE_MASK, SYN
 
 _DirectionName = tuple[int, str, int | None]
 """A connection's number, the sender's address and port."""
@@ -62,7 +58,7 @@ class KeyChanges:
 
     def _record_data(self, judgement: Judgement, connection: int, use: KeyUse) -> None:
         sent = self._sent.setdefault((connection, judgement.src, judgement.sport), _Sent())
-        end = (judgement.seq + judgement.payload_length) & _MASK
+        end = (judgement.seq + judgement.payload_length) & SEQUENCE_MASK
         fresh = sent.end is None or _at_or_after(judgement.seq, sent.end)
         if sent.end is None or _at_or_after(end, sent.end):
             sent.end = end
@@ -83,4 +79,4 @@ class KeyChanges:
 
 def _at_or_after(seq: int, other: int) -> bool:
     """Compare sequence numbers as RFC 9293 section 3.4 does, modulo 2**32."""
-    return (seq - other) & _MASK < _HALF
+    return (seq - other) & SEQUENCE_MASK < HALF_SEQUENCE

@@ -29,6 +29,7 @@ from keyroll.tcpao import (
     ACK,
     AO_LENGTH,
     RST,
+    SEQUENCE_MASK,
     SYN,
     AoOption,
     OptionError,
@@ -47,7 +48,6 @@ UNKNOWN_END = "?"
 """Stands for addresses and names in the judgement of a packet that was truncated before them."""
 
 _UNKNOWN_FLOW = Flow(UNKNOWN_END, None, UNKNOWN_END, None, UNKNOWN_END, UNKNOWN_END)
-_MASK = 0xFFFFFFFF
 _COVERAGE_MISSES_MAX = 1000
 """After this many wrong MACs in a row, stop trying the other coverage of TCP options. Trying it doubles the cost of a
 port scan, and two routers that differ in coverage show it in their first segment."""
@@ -186,7 +186,7 @@ class Referee:
     ) -> tuple[Match | None, Connection]:
         """Judge the MAC of a SYN or SYN-ACK by the ISNs that it carries, and find the connection that it opens."""
         if segment.flags & ACK:
-            disn = (segment.ack - 1) & _MASK
+            disn = (segment.ack - 1) & SEQUENCE_MASK
             right = _right_key(segment, ao, sent, segment.seq, disn)
             verified = right is not None
             connection = self.connections.syn_ack(socket_pair, direction, segment.seq, disn, verified=verified)
@@ -356,7 +356,7 @@ def _other_coverage(
     if len(segment.options) == ao.length:
         return None  # TCP-AO is the only option: both coverages give the same MAC
     if segment.flags & SYN:
-        isns = [(segment.seq, (segment.ack - 1) & _MASK if segment.flags & ACK else 0)]
+        isns = [(segment.seq, (segment.ack - 1) & SEQUENCE_MASK if segment.flags & ACK else 0)]
     else:
         whole = socket_pair.candidates()
         isns = [(one.isns[direction] or 0, one.isns[1 - direction] or 0) for one in whole]
@@ -373,7 +373,7 @@ def _refused_syn(
     """Judge a RST whose sender has no ISN: the answer to a SYN to a closed port."""
     if not segment.flags & RST:
         return None
-    disn = (segment.ack - 1) & _MASK
+    disn = (segment.ack - 1) & SEQUENCE_MASK
     half = socket_pair.half_open(1 - direction, disn) if segment.flags & ACK else None
     if half is None:
         if any(one.proven for one in socket_pair.connections):

@@ -33,6 +33,7 @@ _SNES = range(4)
 """SNEs tried where the capture does not hold a connection's beginning. Four cover its first 16 GiB."""
 
 _JUDGED = frozenset({Verdict.VERIFIED, Verdict.REFUSED, Verdict.BAD_MAC})
+# Defined here, not imported: the check shares no arithmetic with what it checks.
 _MASK = 0xFFFFFFFF
 _HALF = 1 << 31
 """Half of the sequence space: a segment further than this behind the one before it has wrapped."""

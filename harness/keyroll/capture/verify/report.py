@@ -23,6 +23,7 @@ from keyroll.tcpao import flag_letters
 VERSION = 1
 """Version of the JSON; raised when a field changes its meaning or is removed."""
 
+# In a second.
 _NANOSECONDS = 1_000_000_000
 _ALIKE_SHOWN = 3
 """Similar directions of failed connections shown one by one: enough to recognise a port scan; the rest is only

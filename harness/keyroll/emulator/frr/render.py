@@ -44,7 +44,7 @@ _KEEPALIVES_IN_HOLD_TIME = 3
 def kernel_name(unit: str) -> str:
     """Return the kernel's name of a logical interface: `ge-0/0/0.0` is `ge-0-0-0`, `lo0.0` is `lo`.
 
-    A further unit, `ge-0/0/0.100`, is an interface of its own: `ge-0-0-0.100`.
+    A further unit, `ge-0/0/0.100`, is a separate interface: `ge-0-0-0.100`.
 
     Raises:
         BackendError: an interface that is neither `ge-0/0/n` nor `lo0`.

@@ -56,7 +56,7 @@ def to_line(message: Mapping[str, object]) -> bytes:
 
 
 def from_line(line: bytes) -> Json:
-    """Return the object of one line. Raises WireError where it is not one of this protocol's version."""
+    """Return the object of one line. Raises WireError if it is not an object of this version."""
     try:
         message = json.loads(line)
     except (ValueError, RecursionError):

@@ -19,6 +19,7 @@ from keyroll.names import DropReason
 from keyroll.tcpao import Algorithm, Mkt, SneTracker, TrafficKey
 
 SECOND = 1_000_000_000
+"""In nanoseconds, as all instants and durations of the wire path."""
 CLOSED_LIFETIME = 120 * SECOND
 """Nanoseconds that a connection is kept after its last segment once a FIN or RST was seen: twice Linux' TIME-WAIT of 60
 s."""

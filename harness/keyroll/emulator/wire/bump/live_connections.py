@@ -8,12 +8,11 @@ from keyroll.emulator.wire.bump.connection import Connection, DirectionState, En
 from keyroll.emulator.wire.bump.drops import Reporter
 from keyroll.emulator.wire.model import Direction
 from keyroll.names import DropReason
-from keyroll.tcpao import ACK, FIN, RST, Segment
+from keyroll.tcpao import ACK, FIN, RST, SEQUENCE_MASK, Segment
 
 PASS: Final = b""
 """The verdict that a packet passes as it is. Other octets are the packet to carry instead."""
 Judged = bytes | DropReason
-ISN_MASK = 0xFFFFFFFF
 ANCHOR_STEP = 1 << 30
 """Octets after which a record is reported again: less than half the sequence space, so that a replacement process still
 finds the SNE as the nearest value."""
@@ -60,7 +59,7 @@ def refuses(segment: Segment, pending: int | None, live: Connection | None, isn_
         pending is not None
         and segment.flags & (RST | ACK) == RST | ACK
         and segment.seq == 0
-        and (segment.ack - 1) & ISN_MASK == pending
+        and (segment.ack - 1) & SEQUENCE_MASK == pending
         and (live is None or isn_of_live != pending)
     )
 

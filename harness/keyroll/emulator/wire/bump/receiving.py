@@ -5,13 +5,24 @@ from __future__ import annotations
 from keyroll.emulator.wire.bump import headers
 from keyroll.emulator.wire.bump.connection import Connection, Entry, SessionState, Tuple4
 from keyroll.emulator.wire.bump.headers import USUAL_START
-from keyroll.emulator.wire.bump.live_connections import ISN_MASK, PASS, Judged, LiveConnections, count, refuses
+from keyroll.emulator.wire.bump.live_connections import PASS, Judged, LiveConnections, count, refuses
 from keyroll.emulator.wire.model import Direction
 from keyroll.names import DropReason, Sending
-from keyroll.tcpao import ACK, RST, SYN, AoOption, Mkt, Segment, strip_ao, tcp_checksum, verify_segment, with_options
+from keyroll.tcpao import (
+    ACK,
+    HALF_SEQUENCE,
+    RST,
+    SEQUENCE_MASK,
+    SYN,
+    AoOption,
+    Mkt,
+    Segment,
+    strip_ao,
+    tcp_checksum,
+    verify_segment,
+    with_options,
+)
 
-_HALF = 1 << 31
-"""Half of the sequence space: a number less than this ahead of another is the later one (RFC 9293 section 3.4)."""
 _WHOLE_ROWS = frozenset({12, 24})
 """Lengths in octets of the usual options without TCP-AO: time stamps alone, and with one SACK block. They need no
 padding."""
@@ -84,7 +95,7 @@ class Receiver:
         count(live.in_, segment, (number, ao.key_id, ao.rnext_key_id))
         # A replayed segment verifies too. One that acknowledges less than an earlier segment is old, and its RNextKeyID
         # does not say what the peer wants now.
-        if segment.flags & ACK and (segment.ack - live.highest_ack) & ISN_MASK < _HALF:
+        if segment.flags & ACK and (segment.ack - live.highest_ack) & SEQUENCE_MASK < HALF_SEQUENCE:
             live.highest_ack = segment.ack
             if live.session.clock.sending is Sending.RNEXT:
                 live.current = live.session.clock.follow(now, current, live.number_sent_as(ao.rnext_key_id))
@@ -110,7 +121,7 @@ class Receiver:
         if isinstance(number, DropReason):
             return number
         mkt = session.mkts[number]
-        key = mkt.key_for(segment, 0, (segment.ack - 1) & ISN_MASK)
+        key = mkt.key_for(segment, 0, (segment.ack - 1) & SEQUENCE_MASK)
         if not verify_segment(segment, ao, key=key, sne=0, include_options=mkt.include_options):
             return DropReason.BAD_MAC
         entry.our_syn = None
@@ -128,7 +139,7 @@ class Receiver:
             entry.peer_syn = segment.seq
             entry.peer_plain = True
             return PASS
-        if entry is not None and entry.our_syn is not None and (segment.ack - 1) & ISN_MASK == entry.our_syn:
+        if entry is not None and entry.our_syn is not None and (segment.ack - 1) & SEQUENCE_MASK == entry.our_syn:
             if flags & SYN:
                 connection = Connection(at, session, entry.our_syn, segment.seq, mono)
                 connection.plain = True
@@ -150,7 +161,7 @@ def _connection_of_syn_ack(
     session: SessionState, entry: Entry, at: Tuple4, segment: Segment, mono: int
 ) -> Connection | None:
     """Return the live connection whose SYN-ACK is repeated, or the new one that a SYN-ACK opens."""
-    local_isn, live = (segment.ack - 1) & ISN_MASK, entry.live
+    local_isn, live = (segment.ack - 1) & SEQUENCE_MASK, entry.live
     if live is not None and (live.local_isn, live.remote_isn) == (local_isn, segment.seq):
         return live
     if entry.our_syn != local_isn:

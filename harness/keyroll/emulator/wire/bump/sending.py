@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from keyroll.emulator.wire.bump import headers
 from keyroll.emulator.wire.bump.connection import Connection, Entry, SessionState, Tuple4
-from keyroll.emulator.wire.bump.live_connections import ISN_MASK, PASS, Judged, LiveConnections, count, refuses
+from keyroll.emulator.wire.bump.live_connections import PASS, Judged, LiveConnections, count, refuses
 from keyroll.emulator.wire.model import Direction
 from keyroll.names import DropReason
-from keyroll.tcpao import ACK, RST, SYN, Mkt, Segment, TrafficKey, sign_segment
+from keyroll.tcpao import ACK, RST, SEQUENCE_MASK, SYN, Mkt, Segment, TrafficKey, sign_segment
 
 
 class Sender:
@@ -57,7 +57,7 @@ class Sender:
     def _send_syn_ack(
         self, session: SessionState, entry: Entry, at: Tuple4, segment: Segment, now: int, mono: int
     ) -> Judged:
-        remote_isn = (segment.ack - 1) & ISN_MASK
+        remote_isn = (segment.ack - 1) & SEQUENCE_MASK
         live = entry.live
         if live is None or (live.local_isn, live.remote_isn) != (segment.seq, remote_isn):
             if entry.peer_syn != remote_isn:
@@ -78,7 +78,7 @@ class Sender:
         mkt = None if number is None else session.mkts.get(number)
         if mkt is None:
             return DropReason.NO_USABLE_KEY
-        key = mkt.traffic_key(at.local, at.remote, at.lport, at.rport, 0, (segment.ack - 1) & ISN_MASK)
+        key = mkt.traffic_key(at.local, at.remote, at.lport, at.rport, 0, (segment.ack - 1) & SEQUENCE_MASK)
         return sign(segment, key, 0, mkt, mkt.recv_id)
 
     def _send_on(self, live: Connection, segment: Segment, now: int, mono: int) -> Judged:

@@ -8,12 +8,12 @@ and SACK blocks (RFC 2018) of incoming ones. The peer and every capture see a co
 from __future__ import annotations
 
 from keyroll.emulator.wire.bump.headers import rebuilt
-from keyroll.tcpao import ACK, SYN, Segment, parse_segment, split_options, with_checksum
+from keyroll.tcpao import ACK, SEQUENCE_MASK, SYN, Segment, parse_segment, split_options, with_checksum
 
-_MASK = 0xFFFFFFFF
+# Sequence and acknowledgement number in the TCP header, and octets of its fixed part (RFC 9293 section 3.1); kind of
+# SACK, and octets of one edge of a block (RFC 2018).
 _SEQ = slice(4, 8)
 _ACK = slice(8, 12)
-# Octets of TCP's fixed header (RFC 9293); kind of SACK, and octets of one edge of a block (RFC 2018).
 _FIXED = 20
 _SACK = 5
 _EDGE = 4
@@ -25,7 +25,7 @@ def shift_of(segment: Segment, isn: int | None, known: int) -> int:
     Else `known`, that of its connection.
     """
     if isn is not None and segment.flags & SYN:
-        return (isn - segment.seq) & _MASK
+        return (isn - segment.seq) & SEQUENCE_MASK
     return known
 
 
@@ -59,7 +59,7 @@ def in_the_kernel(packet: bytes, shift: int) -> bytes:
 
 
 def _moved(number: int, shift: int) -> bytes:
-    return ((number + shift) & _MASK).to_bytes(4, "big")
+    return ((number + shift) & SEQUENCE_MASK).to_bytes(4, "big")
 
 
 def _parsed(segment: Segment, tcp: bytes) -> Segment:
