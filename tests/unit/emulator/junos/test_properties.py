@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.unit.known import known
 
 from keyroll.emulator.contract.model import Intent
-from keyroll.emulator.junos.commit.candidate import Gate
+from keyroll.emulator.junos.commit.candidate import ReadWriteLock
 from keyroll.emulator.junos.commit.datastore import LARGE, Datastore
 from keyroll.emulator.junos.commit.load import load_curly, load_set
 from keyroll.emulator.junos.configuration.compare import differences
@@ -472,16 +472,16 @@ def test_a_large_configuration_is_not_walked_where_others_are_answered(
 
 
 def test_who_looks_at_a_candidate_waits_for_changes_alone() -> None:
-    gate, events = Gate(), []
+    lock, events = ReadWriteLock(), []
 
     async def look(name: str, seen: asyncio.Event) -> None:
-        async with gate.reading():
+        async with lock.reading():
             events.append(f"{name} looks")
             await seen.wait()
         events.append(f"{name} has looked")
 
     async def change() -> None:
-        async with gate.writing():
+        async with lock.writing():
             events.append("changed")
 
     async def work() -> None:

@@ -18,10 +18,10 @@ def empty(root: Statement) -> Node:
     return Node(root)
 
 
-class Gate:
-    """A lock that many readers or one writer of a tree hold.
+class ReadWriteLock:
+    """A lock on a tree, held by any number of readers or by one writer.
 
-    A comparison of a large candidate takes seconds, so that a reader must not wait for another reader.
+    Readers do not wait for each other: a comparison of a large candidate takes seconds.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Gate:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
-        """Hold the tree for reading: it does not change."""
+        """Hold the lock for reading: meanwhile the tree does not change."""
         async with self._entry:
             self._readers += 1
             self._idle.clear()
@@ -45,7 +45,7 @@ class Gate:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
-        """Hold the tree for a change. Readers that come later wait: readers that overlap would keep a writer out."""
+        """Hold the lock for a change. Later readers wait, else overlapping readers could block a writer forever."""
         async with self._entry:
             await self._idle.wait()
             yield
@@ -57,7 +57,7 @@ class Candidate:
     def __init__(self, root: Statement, candidate: Node | None = None) -> None:
         self.root = root
         self.candidate = candidate or empty(root)
-        self.gate = Gate()
+        self.gate = ReadWriteLock()
 
     def apply_set(self, paths: Iterable[Path]) -> None:
         """Add the statements `paths`. A secret that is already set keeps its stored text.

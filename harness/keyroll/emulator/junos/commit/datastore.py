@@ -265,7 +265,7 @@ class Datastore(Candidate):
             await self.runtime.apply(self.in_force)
 
     async def close(self) -> None:
-        """Wait for what has begun, then cancel a pending rollback: the router stops."""
+        """Wait for the tasks that have begun, then cancel a pending rollback: the router stops."""
         await asyncio.gather(*self._unfinished, return_exceptions=True)
         self.confirm()
 

@@ -61,7 +61,7 @@ def build(root: Node, *, host_name: str) -> Intent:
     announce = _announced(root, policies, routes, reasons)
     reasons += _next_hops_of_imports(neighbors, terms)
     if reasons:
-        # A policy that several neighbors name is one reason; equal lines of different reasons stand in each.
+        # A policy used by several neighbors gives one reason; lines that different reasons share are repeated.
         raise CommitFault(tuple(line for reason in dict.fromkeys(reasons) for line in reason))
     system = root.find("system")
     return Intent(
@@ -181,8 +181,8 @@ def _statics(root: Node) -> Iterator[Node]:
 
 def _static_route(route: Node) -> tuple[Network, Address | DropAction]:
     next_hop = route.value_of("next-hop")
-    nowhere = DropAction.DISCARD if route.child("discard") is not None else DropAction.REJECT
-    return ip_network(route.key or ""), ip_address(next_hop) if next_hop is not None else nowhere
+    drop = DropAction.DISCARD if route.child("discard") is not None else DropAction.REJECT
+    return ip_network(route.key or ""), ip_address(next_hop) if next_hop is not None else drop
 
 
 def _static_problems(statics: Iterable[Node]) -> Iterator[Reason]:

@@ -40,7 +40,7 @@ class Session:
         self.piping = False
         """Whether the output of the command now running goes to a pipe."""
         self.reshaping = False
-        """Whether the first pipe takes the configuration itself: its lines need not be rendered."""
+        """Whether the first pipe reads the configuration itself, so that no lines need to be rendered for it."""
         self.ended = False
         self.private: PrivateCandidate | None = None
         """The candidate of `configure private`."""
@@ -114,10 +114,10 @@ class Session:
             if clean:
                 self.chassis.exclusive = None
             else:
-                self.chassis.store.to_the_end(self._throw_away())
+                self.chassis.store.to_the_end(self._discard_and_unlock())
 
-    async def _throw_away(self) -> None:
-        """Discard uncommitted changes, then unlock: no other session may edit a candidate that is being replaced."""
+    async def _discard_and_unlock(self) -> None:
+        """Discard uncommitted changes, then unlock, so that no session edits a candidate that is being replaced."""
         await self.chassis.store.rolled_back(0)
         self.chassis.exclusive = None
 
