@@ -137,7 +137,7 @@ def test_a_wire_path_that_dies_again_soon_ends_the_lab_with_its_name_and_last_wo
 
 
 @pytest.mark.slow
-def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(own_pair: Pair, chain: Keychain) -> None:
+def test_a_commit_during_the_replacement_of_the_wire_path_takes_effect(own_pair: Pair, chain: Keychain) -> None:
     own_pair.configure(chain=chain)
     own_pair.until("BGP", lambda: [state for _, state, _ in flaps_and_states(own_pair)] == ["Established"] * 2)
     kill(own_pair, "R1", "wire")
@@ -151,7 +151,7 @@ def test_a_commit_that_meets_the_death_of_the_wire_path_takes_hold(own_pair: Pai
     "daemon",
     ["bgpd", *(pytest.param(daemon, marks=pytest.mark.slow) for daemon in ("ldpd", "zebra", "staticd"))],
 )
-def test_a_daemon_that_dies_is_named_in_the_routers_status_and_by_the_lab(
+def test_a_daemon_that_dies_is_named_in_the_router_status_and_in_the_lab_error(
     own_pair: Pair, chain: Keychain, daemon: str
 ) -> None:
     own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)

@@ -73,7 +73,7 @@ def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(
         assert os.getsid(two) == two
 
 
-def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(
+def test_a_lab_survives_the_death_of_the_fork_server_and_the_next_lab_starts_another(
     lab: EmbeddedLab, deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path
 ) -> None:
     former = parent(monitor_of(lab))
@@ -86,7 +86,7 @@ def test_a_lab_goes_on_without_it_and_the_next_lab_has_a_new_one(
     assert not (Path("/run/keyroll") / lab.name).exists()
 
 
-def test_one_that_cannot_be_started_says_why(
+def test_a_fork_server_that_cannot_be_started_reports_why(
     monkeypatch: pytest.MonkeyPatch, deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path
 ) -> None:
     broken = tmp_path / "python"
@@ -99,7 +99,7 @@ def test_one_that_cannot_be_started_says_why(
             pytest.fail("there is a lab")
 
 
-def test_one_that_says_nothing_is_not_waited_for_for_ever(
+def test_a_fork_server_that_does_not_answer_is_given_up_after_a_deadline(
     monkeypatch: pytest.MonkeyPatch, deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path
 ) -> None:
     mute = tmp_path / "python"
@@ -151,7 +151,7 @@ def test_an_owner_that_is_killed_while_the_program_is_loaded_leaves_nothing(
 
 
 @pytest.mark.slow
-def test_a_second_interrupt_while_it_ends_leaves_nothing_to_close_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_interrupt_during_shutdown_closes_no_descriptor_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     servers = owner._ForkServers()
     servers.begin()
     process = known(servers._present)._process

@@ -1,4 +1,4 @@
-"""Nothing is left behind, whoever is killed and whenever."""
+"""Nothing is left behind, whichever process of a lab is killed, at any moment."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def judge(outcomes: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.slow
-def test_whatever_a_lab_might_change_of_the_host_would_be_seen() -> None:
+def test_every_kind_of_change_to_the_host_is_detected() -> None:
     breaks = ("link", "address", "route", "rule", "firewall", "sysctl", "files", "etc", "mounts")
     kinds = {"link": {"link", "address", "sysctl"}, "address": {"address", "route"}, "rule": {"rule6"}}
     for outcome in rounds(0, [], breaks):

@@ -79,7 +79,7 @@ def test_bgp_comes_up_over_ipv6(pair: Pair, chain: Keychain) -> None:
 
 
 @pytest.mark.slow
-def test_over_ipv6_it_comes_up_again_once_routing_has_restarted_on_both_routers(pair: Pair, chain: Keychain) -> None:
+def test_bgp_over_ipv6_comes_up_again_after_routing_restarts_on_both_routers(pair: Pair, chain: Keychain) -> None:
     before = connections(pair)
     pair.configure(chain=chain, family=Family.INET6)
     pair.until("BGP", both(pair, established))
@@ -160,7 +160,7 @@ def bad_macs(pair: Pair) -> int:
 
 
 @pytest.mark.slow
-def test_other_secrets_on_the_two_routers_keep_the_session_down(pair: Pair, chain: Keychain) -> None:
+def test_different_secrets_keep_the_session_down(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     pair.commit("R2", [f"set security authentication-key-chains key-chain {chain.name} key 0 secret otherotherother"])
@@ -173,7 +173,7 @@ def test_other_secrets_on_the_two_routers_keep_the_session_down(pair: Pair, chai
 
 
 @pytest.mark.slow
-def test_a_live_change_elsewhere_touches_no_session(pair: Pair, chain: Keychain) -> None:
+def test_an_unrelated_commit_does_not_affect_a_session_in_use(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     group = "set protocols bgp group other"
@@ -226,7 +226,7 @@ def options(packet: bytes) -> bytes:
 
 @pytest.mark.parametrize("victim", ["bgpd", pytest.param("zebra", marks=pytest.mark.slow)])
 @pytest.mark.slow
-def test_a_part_that_dies_is_noticed_at_once_and_named_with_its_last_words(own_pair: Pair, victim: str) -> None:
+def test_a_lab_process_that_dies_is_reported_at_once_with_its_last_log_lines(own_pair: Pair, victim: str) -> None:
     own_pair.lab.check()
     pid = host_pid(own_pair.lab.name, victim)
     os.kill(pid, signal.SIGKILL)
@@ -250,13 +250,13 @@ def host_pid(lab: str, victim: str) -> int:
     raise AssertionError(f"no {victim} in lab {lab}")
 
 
-def test_the_clocks_of_two_routers_are_their_own(pair: Pair) -> None:
+def test_each_router_has_a_clock_of_its_own(pair: Pair) -> None:
     ask(pair, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
     assert ask(pair, "R1", op="clock")["now"].startswith("2030-01-01T00:00:")
     assert not ask(pair, "R2", op="clock")["now"].startswith("2030")
 
 
-def test_two_labs_side_by_side_do_not_meet(
+def test_two_labs_at_the_same_time_are_isolated_from_each_other(
     tmp_path: Path, deploy: Callable[..., AbstractContextManager[Pair]], chain: Keychain
 ) -> None:
     with deploy(tmp_path / "a") as one, deploy(tmp_path / "b") as two:
@@ -279,7 +279,7 @@ def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_it(pai
 
 
 @pytest.mark.slow
-def test_an_impaired_link_loses_frames_and_the_session_lives(pair: Pair, chain: Keychain) -> None:
+def test_an_impaired_link_loses_frames_and_the_session_stays_up(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     flaps = ask(pair, "R1", op="status")["bgp"][0]["flaps"]

@@ -51,7 +51,7 @@ def stopped(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def test_a_part_that_is_stopped_is_silent_and_answers_again_when_it_goes_on(own_pair: Pair) -> None:
+def test_a_stopped_lab_process_is_reported_as_not_answering_and_answers_after_it_continues(own_pair: Pair) -> None:
     lab = own_pair.lab
     for title, name in PARTS.items():
         with stopped(process(lab.name, title)):
@@ -62,7 +62,7 @@ def test_a_part_that_is_stopped_is_silent_and_answers_again_when_it_goes_on(own_
     assert lab.links.inject(bytes(60), towards="R1")
 
 
-def test_a_stopped_link_that_was_given_an_order_does_not_mix_up_its_answers(own_pair: Pair) -> None:
+def test_a_request_to_a_stopped_link_process_does_not_shift_later_answers(own_pair: Pair) -> None:
     lab = own_pair.lab
     with stopped(process(lab.name, "keyroll.lab.embedded.link")), pytest.raises(LabError, match="does not answer"):
         lab.links.cross_syns(179)
@@ -83,14 +83,14 @@ def test_a_stopped_link_that_was_given_an_order_does_not_mix_up_its_answers(own_
         pytest.param("keyroll.emulator R2", "router R2 was killed by SIGKILL", marks=pytest.mark.slow),
     ],
 )
-def test_a_part_that_is_killed_is_named(own_pair: Pair, title: str, said: str) -> None:
+def test_a_lab_process_that_is_killed_is_named(own_pair: Pair, title: str, said: str) -> None:
     os.kill(process(own_pair.lab.name, title), signal.SIGKILL)
     with pytest.raises(LabError) as error:
         own_pair.until("the death", lambda: False)
     assert said in str(error.value)
 
 
-def test_a_routers_death_is_named_by_whoever_asks_because_its_session_was_lost(own_pair: Pair) -> None:
+def test_a_lost_ssh_session_is_reported_as_the_death_of_its_router(own_pair: Pair) -> None:
     os.kill(process(own_pair.lab.name, "keyroll.emulator R1"), signal.SIGKILL)
     with pytest.raises(SessionError):
         own_pair.sessions["R1"].show("show version")
@@ -106,7 +106,7 @@ def test_a_routers_death_is_named_by_whoever_asks_because_its_session_was_lost(o
         if "link" in title or "recorder" in title
     ],
 )
-def test_the_status_of_a_kept_lab_names_what_died(own_pair: Pair, title: str, said: str) -> None:
+def test_lab_status_names_the_process_that_died(own_pair: Pair, title: str, said: str) -> None:
     lab = own_pair.lab
     lab.keep()
     os.kill(process(lab.name, title), signal.SIGKILL)
@@ -118,7 +118,7 @@ def test_the_status_of_a_kept_lab_names_what_died(own_pair: Pair, title: str, sa
     lab.destroy()
 
 
-def test_no_process_of_a_lab_writes_core_files_or_knows_the_callers_secrets(own_pair: Pair) -> None:
+def test_no_process_of_a_lab_writes_core_files_or_inherits_the_secrets_of_the_caller(own_pair: Pair) -> None:
     found = 0
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
@@ -134,7 +134,7 @@ def test_no_process_of_a_lab_writes_core_files_or_knows_the_callers_secrets(own_
     assert found >= 10
 
 
-def test_two_that_take_a_lab_down_at_once_both_succeed(own_pair: Pair) -> None:
+def test_two_concurrent_lab_down_commands_both_succeed(own_pair: Pair) -> None:
     own_pair.lab.keep()
     found = [find.find(own_pair.lab.name) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:

@@ -1,4 +1,4 @@
-"""The same lab as an ordinary user: chosen by itself, proven with the first scenario, leaving nothing."""
+"""The embedded lab as an ordinary user: used without an option, passes the first scenario, leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def keyroll(python: str, home: Path, *words: str) -> subprocess.CompletedProcess
     return result
 
 
-def test_the_first_scenario_is_proven_without_root_and_nothing_stays(python: str, home: Path) -> None:
+def test_the_first_scenario_passes_without_root_and_leaves_nothing_behind(python: str, home: Path) -> None:
     result = keyroll(python, home, "run", str(SCENARIO), "--run-dir", str(home / "run"), "--no-report")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "PASSED" in result.stdout
@@ -103,7 +103,7 @@ def test_a_kept_lab_is_entered_and_taken_down_without_root(python: str, home: Pa
     assert not (home / "keyroll").exists()
 
 
-def test_a_host_that_forbids_it_says_so_in_one_sentence(python: str, home: Path) -> None:
+def test_a_host_without_user_namespaces_gives_a_one_line_error(python: str, home: Path) -> None:
     # Inside a user namespace whose own limit of user namespaces is 0, no further one can be made.
     script = f"echo 0 > /proc/sys/user/max_user_namespaces; exec {python} -c '{MAIN}' lab up"
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""The first night on an image, as far as it can be played without one."""
+"""The check of a new vendor image, as far as it can be tested without one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Asked(EmbeddedLab):
         keyed_session(self.routers)
 
 
-def test_a_pair_that_works_takes_every_step_and_what_it_prints_is_kept(tmp_path: Path) -> None:
+def test_an_image_check_of_a_working_pair_passes_every_step_and_keeps_the_output(tmp_path: Path) -> None:
     lab = Asked(read_topology(TOPOLOGY), evidence=tmp_path / "lab")
     password = ""
     steps = []
@@ -61,7 +61,7 @@ def configurations(lab: EmbeddedLab) -> list[str]:
     return found
 
 
-def test_a_link_without_carrier_is_not_taken_for_a_kernel_without_tcp_ao(deployed_pair: EmbeddedLab) -> None:
+def test_a_link_without_carrier_is_not_reported_as_a_kernel_without_tcp_ao(deployed_pair: EmbeddedLab) -> None:
     lab, before = deployed_pair, configurations(deployed_pair)
     lab.links.cut()
     try:
@@ -73,7 +73,7 @@ def test_a_link_without_carrier_is_not_taken_for_a_kernel_without_tcp_ao(deploye
 
 
 @pytest.mark.slow
-def test_a_session_that_comes_up_without_keys_alone_is_told_as_that(
+def test_a_session_that_comes_up_only_without_keys_is_reported_as_such(
     deployed_pair: EmbeddedLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = configurations(deployed_pair)
@@ -94,7 +94,7 @@ def deployed_pair(tmp_path: Path) -> Iterator[EmbeddedLab]:
 
 
 @pytest.mark.skipif(shutil.which("containerlab") is not None, reason="this machine may have such a lab")
-def test_where_no_pair_comes_up_the_bundle_says_why(tmp_path: Path) -> None:
+def test_the_bundle_says_why_no_pair_came_up(tmp_path: Path) -> None:
     out = tmp_path / "bundle.tar.gz"
     command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor"]
     done = subprocess.run(

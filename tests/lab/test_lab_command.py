@@ -80,7 +80,7 @@ def await_gone(name: str) -> None:
         threading.Event().wait(0.05)  # a look reads all of /proc, which costs the lab's own end its time
 
 
-def test_a_lab_outlives_the_command_that_made_it_and_goes_whole(name: str) -> None:
+def test_a_lab_outlives_lab_up_and_lab_down_removes_all_of_it(name: str) -> None:
     listed = {one["name"]: one for one in json.loads(answer("list", "--json"))["labs"]}
     assert listed[name]["alive"]
     assert listed[name]["kept"]
@@ -176,7 +176,7 @@ def mistaken(*words: str) -> str:
     return error.format_message() if isinstance(error, click.UsageError) else str(error)
 
 
-def test_mistakes_are_sentences(shared: str) -> None:
+def test_input_errors_are_single_sentences(shared: str) -> None:
     assert "has no router 'R9'" in keyroll("exec", "--name", shared, "R9", "--", "true", code=2)
     assert "no link 'x'" in mistaken("link", "cut", "--name", shared, "--link", "x")
     assert "use a share from 0 to 1" in mistaken("link", "impair", "--name", shared, "--loss", "7")

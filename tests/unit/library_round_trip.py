@@ -1,4 +1,4 @@
-"""The library once round: a file's two configurations out, and what `keyroll import` makes of them."""
+"""Round trip of library scenarios: their two configurations, and what `keyroll import` makes of them."""
 
 from __future__ import annotations
 

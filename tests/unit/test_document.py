@@ -70,7 +70,7 @@ def test_a_key_that_stands_twice_is_refused() -> None:
         ("name: !!python/object:os.system a\n", "'!' stands for a tag"),
     ],
 )
-def test_what_is_not_yaml_is_refused_with_its_place(text: str, message: str) -> None:
+def test_invalid_yaml_is_refused_with_its_place(text: str, message: str) -> None:
     assert message in refused(text)
 
 
@@ -166,14 +166,14 @@ def test_a_path_that_is_not_utf_8_is_refused_in_a_sentence(tmp_path: Path) -> No
     assert str(caught.value) == f"{tmp_path}/\\xff.yaml: the file's path is not UTF-8; rename it"
 
 
-def test_what_a_file_holds_does_not_steer_the_terminal() -> None:
+def test_control_characters_of_a_file_are_escaped_in_errors() -> None:
     assert refused('name: a\n"\\e[31m\\x9b2J\\u202e": 1\n').startswith(
         "x.yaml:2:1: unknown field '\\x1b[31m\\x9b2J\\u202e'"
     )
 
 
 @given(st.text())
-def test_any_text_is_read_or_refused_by_name(text: str) -> None:
+def test_any_text_is_read_or_gives_a_named_error(text: str) -> None:
     with suppress(DocumentError):
         whole = document.read(document.load(Path("x.yaml"), text), Whole)
         assert isinstance(whole, Whole)

@@ -182,6 +182,6 @@ def _loops_that_pause(source: str) -> list[int]:
     ]
 
 
-def test_nobody_waits_but_by_until() -> None:
+def test_only_until_waits() -> None:
     assert _loops_that_pause("while not ready():\n    clock.pause(poll)\n") == [1]
     assert {str(path): found for path in _sources() if (found := _loops_that_pause(path.read_text("utf-8")))} == {}

@@ -14,7 +14,7 @@ def test_the_pictures_were_drawn_from_the_inputs_as_they_are() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_readme_begins_with_both() -> None:
+def test_readme_begins_with_both_pictures() -> None:
     text = (TREE / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r"docs/pictures/[a-z]+-[0-9a-f]+\.(?:png|svg)", text)
     assert {Path(name).suffix for name in shown} == {".png", ".svg"}

@@ -92,7 +92,7 @@ def played(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., tupl
 
 
 @pytest.mark.parametrize("seed", FIXED)
-def test_a_pair_of_configurations_does_what_check_says(
+def test_a_pair_of_configurations_behaves_as_check_predicts(
     played: Callable[..., tuple[dict[str, str], Seen]], seed: int
 ) -> None:
     pair = drawn(seed)
@@ -110,7 +110,9 @@ OTHERS: list[int] = sorted({*range(SEEDS)} - {*FIXED}, key=by_mix)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", OTHERS)
-def test_three_hundred_pairs_do_what_check_says(played: Callable[..., tuple[dict[str, str], Seen]], seed: int) -> None:
+def test_three_hundred_pairs_behave_as_check_predicts(
+    played: Callable[..., tuple[dict[str, str], Seen]], seed: int
+) -> None:
     pair = drawn(seed)
     texts, seen = played(pair)
     agree(pair, rollovers(pair, texts), seen)
@@ -135,7 +137,7 @@ def skewed(pair: Drawn, end: str, by: int) -> timedelta:
     return {"low": low, "middle": middle, "high": high}[end] + timedelta(seconds=by)
 
 
-def test_a_skew_two_seconds_beyond_the_bound_drops_what_one_two_seconds_inside_does_not(
+def test_segments_drop_two_seconds_beyond_the_skew_bound_and_not_two_seconds_inside(
     played: Callable[..., tuple[dict[str, str], Seen]],
 ) -> None:
     pair = drawn_for_skew(4)
@@ -149,7 +151,7 @@ def test_a_skew_two_seconds_beyond_the_bound_drops_what_one_two_seconds_inside_d
 @pytest.mark.parametrize(
     ("end", "by", "hitless"), [*((*one, True) for one in INSIDE), *((*one, False) for one in OUTSIDE)]
 )  # fmt: skip
-def test_a_rollover_is_hitless_inside_of_the_skews_that_check_says_and_not_outside(
+def test_a_rollover_is_hitless_inside_the_predicted_skew_interval_and_not_outside(
     played: Callable[..., tuple[dict[str, str], Seen]], seed: int, end: str, by: int, hitless: bool
 ) -> None:
     pair = drawn_for_skew(seed)

@@ -66,7 +66,7 @@ def agree(pair: Drawn, found: list[PredictedRollover], seen: Played) -> None:
     assert all(outcome.hitless for outcome in outcomes) == (not unmoved), told
 
 
-def test_pairs_of_configurations_do_on_the_kernel_what_check_says() -> None:
+def test_the_kernel_behaves_on_pairs_of_configurations_as_check_predicts() -> None:
     played, dropped, unmoved = 0, set(), 0
     for pair in map(drawn, SEEDS):
         try:

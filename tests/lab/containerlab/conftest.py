@@ -1,4 +1,4 @@
-"""A stand-in `containerlab` and `docker` on the PATH, which fail, hang, lie and leave things behind when told to."""
+"""A stand-in `containerlab` and `docker` on the PATH, which fail, hang and report wrong results when told to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What containerlab and Docker are known to do to a driver that believes them: each trap with the stand-in."""
+"""Known failure modes of containerlab and Docker, each reproduced with the stand-in."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make(folder: Path) -> ContainerLab:
 
 
 @pytest.mark.slow
-def test_a_deploy_that_made_one_router_of_two_and_says_0_is_not_believed(standin: StandIn, tmp_path: Path) -> None:
+def test_a_deploy_that_exits_with_0_and_made_one_of_two_routers_is_an_error(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(deploy="half")
     lab = make(tmp_path)
     with pytest.raises(LabError, match=r"reported success but made no container clab-\S+-R2"):
@@ -100,7 +100,9 @@ def test_labs_that_start_at_once_deploy_one_after_the_other_on_one_network(stand
 
 @pytest.mark.usefixtures("ready_at_once")
 @pytest.mark.slow
-def test_each_lab_has_a_folder_in_which_cleaning_up_finds_nobody_elses(standin: StandIn, tmp_path: Path) -> None:
+def test_each_lab_has_a_folder_of_its_own_so_that_cleanup_touches_no_other_lab(
+    standin: StandIn, tmp_path: Path
+) -> None:
     with make(tmp_path / "1"), make(tmp_path / "2"):
         pass
     verbs = [call["arguments"][0] for call in standin.calls]
@@ -119,7 +121,7 @@ def test_each_lab_has_a_folder_in_which_cleaning_up_finds_nobody_elses(standin: 
 
 
 @pytest.mark.slow
-def test_several_networks_of_the_name_are_said_with_what_helps(standin: StandIn, tmp_path: Path) -> None:
+def test_several_networks_of_one_name_are_reported_with_a_remedy(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(network="twice")
     lab = make(tmp_path)
     with pytest.raises(LabUnfitError, match=r"several Docker networks called keyroll-mgmt.*by their ids"):
@@ -128,7 +130,7 @@ def test_several_networks_of_the_name_are_said_with_what_helps(standin: StandIn,
 
 
 @pytest.mark.slow
-def test_a_subnet_that_is_taken_is_said_with_the_variable_that_chooses_one(
+def test_a_subnet_in_use_is_reported_with_the_variable_that_sets_another(
     standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KEYROLL_MGMT_SUBNET", "172.31.77.0/24")
@@ -185,7 +187,7 @@ def test_vjunos_without_kvm_is_refused_before_anything_is_made(
 
 @pytest.mark.usefixtures("ready_at_once")
 @pytest.mark.slow
-def test_a_console_that_is_no_text_keeps_no_lab_from_going(standin: StandIn, tmp_path: Path) -> None:
+def test_a_console_log_that_is_not_text_does_not_prevent_destroy(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(console="\xff\xfe login:")
     lab = make(tmp_path)
     with lab:
@@ -269,7 +271,9 @@ def test_an_impairment_is_at_the_sending_routers_end(
     ]
 
 
-def test_an_impairment_that_fails_is_told_in_containerlabs_words(standin: StandIn, link: ContainerLink) -> None:
+def test_a_failed_impairment_is_reported_with_the_message_of_containerlab(
+    standin: StandIn, link: ContainerLink
+) -> None:
     standin.behave(netem="fail", words="jitter cannot be set without setting delay")
     answer = link.obey({"op": "impair", "towards": 1, "impairment": {"jitter": 0.005}})
     assert not answer["ok"]
@@ -295,7 +299,7 @@ def own_base(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("own_base")
 @pytest.mark.slow
-def test_what_a_lab_left_that_was_killed_before_it_had_containers_goes_with_the_next_start(
+def test_leftovers_of_a_lab_killed_before_it_had_containers_are_removed_by_the_next_start(
     standin: StandIn, tmp_path: Path
 ) -> None:
     name = f"early-{os.getpid()}"

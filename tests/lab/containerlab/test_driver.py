@@ -1,4 +1,4 @@
-"""The driver against a stand-in that fails, hangs, lies and leaves things behind: nothing is ever left."""
+"""The driver against a stand-in that fails, hangs and reports wrong results: nothing is left behind."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def nothing_left(standin: StandIn, lab: ContainerLab) -> bool:
 
 
 @pytest.mark.usefixtures("ssh_banner")
-def test_a_lab_comes_up_and_goes_without_a_trace(standin: StandIn, tmp_path: Path) -> None:
+def test_a_lab_is_deployed_and_destroyed_without_leftovers(standin: StandIn, tmp_path: Path) -> None:
     lab = make(tmp_path)
     with lab:
         assert standin.containers == [f"clab-{lab.name}-R1", f"clab-{lab.name}-R2"]
@@ -69,7 +69,7 @@ def test_a_lab_comes_up_and_goes_without_a_trace(standin: StandIn, tmp_path: Pat
 
 @pytest.mark.usefixtures("ssh_banner")
 @pytest.mark.slow
-def test_orders_to_containerlab_in_the_environment_are_not_handed_on(
+def test_containerlab_variables_in_the_environment_are_not_passed_on(
     standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLAB_NAME", "another")
@@ -107,7 +107,7 @@ def test_a_failed_deploy_is_cleaned_up_and_says_why_with_a_remedy(standin: Stand
 
 
 @pytest.mark.slow
-def test_a_failure_nobody_knows_is_shown_in_its_own_words(standin: StandIn, tmp_path: Path) -> None:
+def test_an_unknown_failure_is_shown_with_its_own_message(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(deploy="fail", words="the moon is in the wrong house")
     lab = make(tmp_path)
     with pytest.raises(LabError, match="the moon is in the wrong house"):
@@ -116,7 +116,7 @@ def test_a_failure_nobody_knows_is_shown_in_its_own_words(standin: StandIn, tmp_
 
 
 @pytest.mark.slow
-def test_a_deploy_that_lies_is_not_believed(standin: StandIn, tmp_path: Path) -> None:
+def test_a_deploy_that_exits_with_0_and_made_nothing_is_an_error(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(deploy="lie")
     lab = make(tmp_path)
     with pytest.raises(LabError, match=r"what runs|made no container"):
@@ -158,7 +158,7 @@ def test_a_deploy_that_hangs_is_ended_and_cleaned_up(
 
 
 @pytest.mark.parametrize("router", ["R1", pytest.param("R2", marks=pytest.mark.slow)])
-def test_a_container_that_ends_while_it_comes_up_is_told_with_its_last_words(
+def test_a_container_that_exits_during_startup_is_reported_with_its_last_log_lines(
     standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, router: str
 ) -> None:
     def probe(_router: str) -> None:
@@ -330,7 +330,7 @@ def _up(pid: int) -> bool:
     return "UP" in shown[0]["flags"]
 
 
-def test_what_is_missing_is_said_with_what_helps(
+def test_missing_prerequisites_are_reported_with_a_remedy(
     standin: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     standin.behave(version='{"version": "0.77.0"}')

@@ -150,7 +150,7 @@ def _in(container: str, *command: str) -> str:
     return result.stdout
 
 
-def test_a_missing_image_is_said_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_image_is_reported_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEYROLL_IMAGE", "keyroll-no-such-image:1")
     lab = make(tmp_path)
     with pytest.raises(LabUnfitError, match=r"keyroll-no-such-image:1 not found locally.*make image"):
@@ -158,7 +158,7 @@ def test_a_missing_image_is_said_with_what_helps(tmp_path: Path, monkeypatch: py
     assert nothing_left(lab.name)
 
 
-def test_a_busy_subnet_is_said_with_what_helps(tmp_path: Path) -> None:
+def test_a_subnet_in_use_is_reported_with_a_remedy(tmp_path: Path) -> None:
     network = f"keyroll-busy-{os.getpid()}"
     made = subprocess.run(["docker", "network", "create", network], capture_output=True, text=True, check=True)
     assert made.stdout
@@ -176,7 +176,9 @@ def test_a_busy_subnet_is_said_with_what_helps(tmp_path: Path) -> None:
         subprocess.run(["docker", "network", "rm", network], capture_output=True, check=True)
 
 
-def test_docker_that_is_down_is_said_with_what_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_docker_daemon_that_is_down_is_reported_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     lab = make(tmp_path / "evidence")
     with pytest.raises(LabUnfitError, match=r"Docker does not answer: Cannot connect.*start Docker"):
@@ -184,7 +186,7 @@ def test_docker_that_is_down_is_said_with_what_helps(tmp_path: Path, monkeypatch
     assert lab.name == "", "nothing was begun"
 
 
-def test_the_topology_file_is_good_for_plain_containerlab_and_netmiko(tmp_path: Path) -> None:
+def test_the_topology_file_works_with_plain_containerlab_and_netmiko(tmp_path: Path) -> None:
     name = f"plain-{os.getpid()}"
     topology = tmp_path / "plain.clab.yml"
     topology.write_text(TOPOLOGY.read_text().replace("name: emulated", f"name: {name}\nmgmt: {{network: {name}}}", 1))

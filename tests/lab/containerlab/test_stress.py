@@ -1,4 +1,4 @@
-"""What Docker and others do to a lab of containers: it is said what may be left, and later it is removed."""
+"""Failures of Docker and of the host under a lab of containers: what may be left is reported, and removed later."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def keyroll(*words: str) -> str:
 
 
 @pytest.mark.parametrize("moment", [pytest.param("dockerd dies first", marks=pytest.mark.slow), "dockerd dies"])
-def test_a_dockerd_that_dies_in_deploy_is_a_broken_lab_and_what_is_left_goes_later(
+def test_a_dockerd_that_dies_during_deploy_breaks_the_lab_and_leftovers_are_removed_later(
     standin: StandIn, tmp_path: Path, moment: str
 ) -> None:
     standin.behave(deploy=moment)
@@ -93,7 +93,7 @@ def test_a_lab_of_its_own_evidence_keeps_it_until_the_containers_are_gone(standi
 
 
 @pytest.mark.slow
-def test_a_containerlab_that_a_signal_ended_is_said_with_what_it_said_last(standin: StandIn, tmp_path: Path) -> None:
+def test_a_containerlab_killed_by_a_signal_is_reported_with_its_last_output(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(deploy="killed")
     lab = make(tmp_path)
     with pytest.raises(LabError, match=r"it was killed by SIGKILL; its last output: INFO Creating container name=R1"):
@@ -102,7 +102,7 @@ def test_a_containerlab_that_a_signal_ended_is_said_with_what_it_said_last(stand
 
 
 @pytest.mark.slow
-def test_a_full_management_network_is_said_with_what_helps(standin: StandIn, tmp_path: Path) -> None:
+def test_a_full_management_network_is_reported_with_a_remedy(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(
         deploy="fail", words="Error response from daemon: no available IPv4 addresses on this network's pools"
     )
@@ -143,7 +143,7 @@ PRESENT = Host("this-machine", "this-boot")
         ("elsewhere", Host("this-machine", "former-boot"), False),  # another KEYROLL_RUNTIME_DIR
     ],
 )
-def test_containers_whose_folder_is_not_there_are_removed_only_when_their_machine_has_booted_since(
+def test_containers_without_a_run_folder_are_removed_only_if_their_machine_has_rebooted(
     standin: StandIn, monkeypatch: pytest.MonkeyPatch, place: str, host: Host, goes: bool
 ) -> None:
     monkeypatch.setattr(Host, "present", classmethod(lambda _cls: PRESENT))
@@ -159,14 +159,14 @@ def test_containers_whose_folder_is_not_there_are_removed_only_when_their_machin
     process.wait()
 
 
-def test_podman_in_the_place_of_docker_is_refused_by_its_name(standin: StandIn, tmp_path: Path) -> None:
+def test_podman_in_place_of_docker_is_refused_by_name(standin: StandIn, tmp_path: Path) -> None:
     standin.behave(server="5.4.2 Podman Engine Conmon OCI Runtime (crun)")
     with pytest.raises(LabUnfitError, match="the Docker socket belongs to Podman"):
         make(tmp_path).deploy()
 
 
 @pytest.mark.slow
-def test_a_lab_that_no_scenario_can_get_ends_pytest_at_once_with_the_reason(standin: StandIn) -> None:
+def test_a_lab_that_cannot_be_deployed_ends_the_pytest_session_with_the_reason(standin: StandIn) -> None:
     standin.behave(docker="down")
     library = Path(__file__).parents[2] / "scenarios" / "rollover"
     command = [

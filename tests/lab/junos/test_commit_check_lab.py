@@ -155,7 +155,7 @@ EACH = 12
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 26))])
-def test_what_commit_check_says_commit_does(pair: Pair, seed: int) -> None:
+def test_commit_accepts_and_refuses_what_commit_check_does(pair: Pair, seed: int) -> None:
     dice = random.Random(f"commit check {seed}")
     session = pair.sessions["R1"]
     session.configure(BASE)

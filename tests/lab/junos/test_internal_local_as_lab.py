@@ -62,9 +62,7 @@ def up(pair: Pair, number: int) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("inside", ["R1", "R2"], ids=["the lower address", "the higher address"])
-def test_an_internal_session_in_a_local_as_comes_goes_and_is_reset_apart_from_the_external_one(
-    own_pair: Pair, inside: str
-) -> None:
+def test_an_internal_session_in_a_local_as_is_independent_of_the_external_one(own_pair: Pair, inside: str) -> None:
     pair, me = own_pair, int(inside[1])
     link, core, session = f"10.0.12.{3 - me}", f"10.255.0.{3 - me}", pair.sessions[inside]
     for router in pair.sessions:
@@ -93,7 +91,7 @@ def test_an_internal_session_in_a_local_as_comes_goes_and_is_reset_apart_from_th
     pair.until("both sessions after the rollback", up(pair, 2), SECONDS)
 
 
-def test_a_router_whose_only_session_is_in_a_local_as_leaves_that_as_with_it(own_pair: Pair) -> None:
+def test_a_router_whose_only_session_is_in_a_local_as_leaves_that_as_when_it_is_deleted(own_pair: Pair) -> None:
     pair = own_pair
     for router in pair.sessions:
         pair.commit(router, [*base(router), "delete protocols bgp group link"])

@@ -1,4 +1,4 @@
-"""The Junos half on a whole router: policies, keychains in use, interfaces, a reboot, on real FRR and a real wire."""
+"""The emulated command line on a complete router: policies, keychains in use, interfaces, a reboot, on real FRR."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_session_in_use_keeps_its_chain_until_its_connection_ends(pair: Pair, 
     pair.until("BGP under the other chain", up(pair), 20.0)
 
 
-def test_labels_have_a_session_in_use_take_another_chain_at_once(
+def test_topology_labels_let_a_session_in_use_change_its_chain_immediately(
     deploy: Callable[..., AbstractContextManager[Pair]], chain: Keychain, tmp_path: Path
 ) -> None:
     other = replace(chain, name="other_chain", keys=tuple(replace(key, send_id=9, recv_id=9) for key in chain.keys[:1]))
@@ -93,7 +93,7 @@ def test_labels_have_a_session_in_use_take_another_chain_at_once(
 
 
 @pytest.mark.parametrize("when", ["at-once", pytest.param("next-connection", marks=pytest.mark.slow)])
-def test_a_changed_secret_reaches_the_connection_in_use_as_the_label_says(
+def test_a_changed_secret_applies_to_the_connection_in_use_as_the_topology_label_says(
     deploy: Callable[..., AbstractContextManager[Pair]], chain: Keychain, tmp_path: Path, when: str
 ) -> None:
     text = TOPOLOGY.read_text().replace("labels:\n", f"labels:\n        keyroll.alteration: {when}\n")
@@ -128,7 +128,7 @@ def _signed_with(pair: Pair, key_id: int, asked: int) -> bool:
 
 
 @pytest.mark.slow
-def test_a_disabled_interface_takes_the_session_with_it(pair: Pair, chain: Keychain) -> None:
+def test_disabling_an_interface_ends_its_session(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
     pair.commit("R1", ["set interfaces ge-0/0/0 disable"])
@@ -206,7 +206,7 @@ set routing-options static route 192.0.2.0/24 discard
 """.strip().splitlines()
 
 
-def test_policies_change_routes_as_they_say(pair: Pair, chain: Keychain) -> None:
+def test_policies_change_route_attributes(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
     group = shown(pair, "R1", "show configuration protocols bgp | display set | match peer-as").split()[4]

@@ -44,7 +44,7 @@ def group_of(pair: Pair, router: str) -> str:
     return str(pair.sessions[router].show(command).raw).split()[4]
 
 
-def test_expressions_decide_as_their_logic_says(pair: Pair) -> None:
+def test_policy_expressions_accept_the_routes_that_their_logic_accepts(pair: Pair) -> None:
     statics = [f"set routing-options static route {route} discard" for route in ROUTES]
     pair.configure(extra=POLICIES)
     pair.commit("R1", statics)

@@ -71,7 +71,7 @@ def person(port: int, user: str, *, password: str | None = None, key: Path | Non
         someone.process.wait(PATIENCE)
 
 
-def test_root_is_let_in_by_the_labs_password_and_meets_a_shell(pair: Pair) -> None:
+def test_root_logs_in_with_the_lab_password_and_gets_a_shell(pair: Pair) -> None:
     router = pair.lab.routers["R1"]
     with person(router.port, "root", password=router.password) as root:
         root.until("root@R1:~# $")
@@ -98,9 +98,7 @@ def test_netmiko_as_root_configures_and_commits(pair: Pair) -> None:
         assert "router-id 10.255.0.1;" in device.send_command("show configuration routing-options")
 
 
-def test_a_key_in_the_configuration_lets_its_user_in_also_after_a_reboot_that_was_asked_for(
-    pair: Pair, tmp_path: Path
-) -> None:
+def test_a_configured_public_key_admits_its_user_also_after_a_requested_reboot(pair: Pair, tmp_path: Path) -> None:
     router = pair.lab.routers["R1"]
     key = tmp_path / "id"
     private = asyncssh.generate_private_key("ssh-ed25519")

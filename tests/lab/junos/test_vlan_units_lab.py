@@ -54,7 +54,7 @@ def tags(pair: Pair) -> set[int | None]:
     return found
 
 
-def test_sessions_run_on_units_with_a_vlan_and_end_with_them(own_pair: Pair) -> None:
+def test_sessions_run_on_vlan_units_and_end_when_the_units_are_deleted(own_pair: Pair) -> None:
     pair = own_pair
     for router in pair.sessions:
         pair.commit(router, [*base(router), *unit(0, 5, router), *unit(100, 100, router)])
@@ -77,7 +77,7 @@ def test_sessions_run_on_units_with_a_vlan_and_end_with_them(own_pair: Pair) -> 
 
 
 @pytest.mark.slow
-def test_a_unit_of_another_vlan_hears_nothing(own_pair: Pair) -> None:
+def test_a_unit_of_another_vlan_receives_no_frames(own_pair: Pair) -> None:
     pair = own_pair
     other = [line.replace("vlan-id 100", "vlan-id 101") for line in unit(100, 100, "R2")]
     pair.commit("R1", [*base("R1"), *unit(100, 100, "R1")])
@@ -89,7 +89,7 @@ def test_a_unit_of_another_vlan_hears_nothing(own_pair: Pair) -> None:
     pair.until("those on the other one, once both have it", established(pair, 4))
 
 
-def test_what_a_tagged_port_needs_is_checked(pair: Pair) -> None:
+def test_the_configuration_of_a_tagged_port_is_validated(pair: Pair) -> None:
     session = pair.sessions["R1"]
 
     def refusal(*lines: str) -> str:

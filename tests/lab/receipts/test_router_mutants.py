@@ -62,7 +62,7 @@ def played(folder: Path, scenario: str, variant: str | None, mutant: str) -> dic
         ("resets-bgp", TWO_KEYS, None, ["no-flap"]),
         ("resets-bgp-with-a-stuck-counter", TWO_KEYS, None, ["no-flap"]),
         ("wrong-sne", "faults/sequence-numbers-wrap.yaml", "at-the-syn-clock", ["every-segment-verified"]),
-        ("resets-ldp-for-a-blink", "rollover/bgp-and-ldp.yaml", "ldp", ["no-flap"]),
+        ("resets-ldp-briefly", "rollover/bgp-and-ldp.yaml", "ldp", ["no-flap"]),
         ("loses-labels", "rollover/bgp-and-ldp.yaml", "both", ["no-route-loss"]),
         ("resets-ldp", "rollover/bgp-and-ldp.yaml", "both", ["no-flap"]),
     ],

@@ -29,7 +29,9 @@ throughout: []
 """
 
 
-def test_what_one_router_refuses_the_other_does_not_keep(run_scenario: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_change_that_one_router_refuses_is_taken_back_on_the_other(
+    run_scenario: Callable[..., Result], tmp_path: Path
+) -> None:
     path = tmp_path / "scenario.yaml"
     path.write_text(ONE_REFUSES)
     result = run_scenario(path)
@@ -54,7 +56,7 @@ throughout: []
 """
 
 
-def test_a_first_configuration_that_one_router_refuses_is_red_and_breaks_nothing(
+def test_a_first_configuration_that_one_router_refuses_is_red_and_does_not_break_the_run(
     run_scenario: Callable[..., Result], tmp_path: Path
 ) -> None:
     path = tmp_path / "scenario.yaml"

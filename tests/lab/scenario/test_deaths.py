@@ -97,7 +97,7 @@ def kill(folder: Path, router: str, part: str) -> None:
     "daemon",
     [pytest.param("bgpd", marks=pytest.mark.slow), pytest.param("ldpd", marks=pytest.mark.slow), "zebra"],
 )
-def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_words(begun: Begin, daemon: str) -> None:
+def test_a_daemon_that_dies_ends_the_run_at_once_with_its_name_and_last_log_lines(begun: Begin, daemon: str) -> None:
     run, folder = begun(600)
     assert_says_that_it_has_not_ended(folder)
     kill(folder, "R2", daemon)

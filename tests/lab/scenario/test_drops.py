@@ -29,7 +29,7 @@ steps:
     ("reason", "red"), [("bad-mac", []), pytest.param("unknown-keyid", ["drops@4"], marks=pytest.mark.slow)]
 )
 @pytest.mark.slow
-def test_the_reason_counts_and_not_only_the_number(
+def test_a_drop_for_another_reason_is_red_although_the_total_is_the_same(
     run_scenario: Callable[..., Result], tmp_path: Path, reason: str, red: list[str]
 ) -> None:
     path = tmp_path / "scenario.yaml"

@@ -86,7 +86,9 @@ def extended() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("extended")
-def test_they_are_played_and_judged(run_scenario: Callable[..., Result], tmp_path: Path) -> None:
+def test_an_added_step_and_an_added_check_are_played_and_judged(
+    run_scenario: Callable[..., Result], tmp_path: Path
+) -> None:
     path = tmp_path / "extended.yaml"
     path.write_text(FILE)
     result = run_scenario(path)
@@ -99,7 +101,7 @@ def test_they_are_played_and_judged(run_scenario: Callable[..., Result], tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("extended")
-def test_they_turn_red_like_any_other(run_scenario: Callable[..., Result], tmp_path: Path) -> None:
+def test_an_added_check_turns_red(run_scenario: Callable[..., Result], tmp_path: Path) -> None:
     path = tmp_path / "extended.yaml"
     path.write_text(FILE.replace("holds: true", "holds: {R1: false}").replace("up-for: {R2: 1s}", "up-for: {R2: 0s}"))
     result = run_scenario(path)

@@ -59,7 +59,9 @@ def test_the_wire_is_captured_while_the_lab_is_up(
 
 
 @pytest.mark.slow
-def test_a_scenario_is_played_from_python(run_scenario: Callable[..., Result], pytestconfig: pytest.Config) -> None:
+def test_run_scenario_plays_a_scenario_from_python(
+    run_scenario: Callable[..., Result], pytestconfig: pytest.Config
+) -> None:
     path = pytestconfig.rootpath / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
     result = run_scenario(path)
     assert result.verdict is Verdict.PASSED, result.red

@@ -34,7 +34,7 @@ def test_a_closed_terminal_takes_the_lab_down_and_the_result_says_so(tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", ["16k", "64k", "128k"])
-def test_a_full_disk_is_never_a_verdict(tmp_path: Path, size: str) -> None:
+def test_a_full_disk_gives_no_verdict(tmp_path: Path, size: str) -> None:
     script = (
         'mount -t tmpfs -o "size=$1" none "$2" || exit 77; shift 2; "$@"; code=$?; '
         'cat "$RESULT" 2>/dev/null; exit $code'

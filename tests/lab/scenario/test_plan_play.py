@@ -82,7 +82,7 @@ def flow(key: Key) -> str:
 
 
 @pytest.mark.parametrize("quarters", [2, *(pytest.param(number, marks=pytest.mark.slow) for number in (4, 20))])
-def test_quarters_of_a_plan_are_hitless_with_the_commits_of_each_date(
+def test_planned_rollovers_are_hitless_with_the_commits_of_each_change_date(
     run_scenario: Callable[..., Result], tmp_path: Path, quarters: int
 ) -> None:
     chain, changes = planned(quarters)
@@ -173,7 +173,7 @@ def way_out(tolerance: int) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("tolerance", "by_deletion"), [(3600, True), (40, False)])
-def test_a_leaked_key_is_accepted_until_the_plan_says_on_an_open_connection(
+def test_a_leaked_key_is_accepted_on_an_open_connection_until_the_planned_instant(
     run_scenario: Callable[..., Result], tmp_path: Path, tolerance: int, by_deletion: bool
 ) -> None:
     said = leaked(tolerance)[2]

@@ -22,7 +22,9 @@ def play(pytestconfig: pytest.Config, folder: Path, name: str, *, mutate: str | 
 
 
 @pytest.mark.real_time
-def test_two_keys_are_proven_in_real_time_and_nobody_sets_a_clock(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+def test_a_two_key_rollover_is_hitless_in_real_time_without_setting_a_clock(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
     result = play(pytestconfig, tmp_path, "two-keys.yaml")
     assert result.verdict is Verdict.PASSED, (result.reason, result.red)
     facts: Any = result.facts["real time"]
@@ -37,7 +39,9 @@ def test_a_broken_key_is_red_in_real_time_as_well(pytestconfig: pytest.Config, t
     assert known(result.receipt).killed, (result.reason, result.red)
 
 
-def test_what_needs_other_clocks_is_skipped_and_says_why(pytestconfig: pytest.Config, tmp_path: Path) -> None:
+def test_a_scenario_that_needs_settable_clocks_is_skipped_with_a_reason(
+    pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
     result = play(pytestconfig, tmp_path, "skew-within-tolerance.yaml")
     assert result.verdict is Verdict.SKIPPED
     assert "set-clock (withheld); it cannot be played in real time: its routers' clocks differ" in known(result.reason)

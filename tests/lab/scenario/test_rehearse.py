@@ -85,7 +85,7 @@ def traffic_keys_of(run: Path) -> set[bytes]:
         pytest.param(False, 1, "NOT HITLESS, as predicted", id="as saved", marks=pytest.mark.slow),
     ],
 )
-def test_the_rollover_of_two_configurations_is_played_before_the_night(
+def test_rehearse_plays_the_rollover_of_two_saved_configurations(
     tmp_path: Path, mended: bool, code: int, verdict: str
 ) -> None:
     starts = "2026-11-1.00:00:00 +0000", "2027-1-15.00:00:00 +0000"

@@ -46,7 +46,7 @@ def shown_and_said(folder: Path) -> tuple[str, str]:
     ],
     ids=["green", "red", "red-at-once", "unfit", "known-bug"],
 )
-def test_the_page_of_a_played_run_says_its_verdict(meant: str, words: Sequence[str], tmp_path: Path) -> None:
+def test_the_report_of_a_run_shows_its_verdict(meant: str, words: Sequence[str], tmp_path: Path) -> None:
     scenario, environment = TWO_KEYS, None
     if meant == "KNOWN-BUG":
         scenario = tmp_path / "known-bug.yaml"
@@ -66,7 +66,7 @@ def test_the_page_of_a_played_run_says_its_verdict(meant: str, words: Sequence[s
 @pytest.mark.parametrize(
     ("how", "meant"), [(signal.SIGKILL, "KILLED"), (signal.SIGINT, "INTERRUPTED")], ids=["killed", "interrupted"]
 )
-def test_the_page_of_a_run_that_was_ended_in_the_middle_says_so(
+def test_the_report_of_an_interrupted_run_says_that_it_was_interrupted(
     how: signal.Signals, meant: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"

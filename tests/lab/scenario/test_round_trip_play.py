@@ -1,4 +1,4 @@
-"""The library once round, played: what `keyroll import` makes of a file's two configurations gives the file's verdict.
+"""A library scenario that is exported as two configurations, imported and played gives its own verdict.
 
 Prediction and play are held against each other: `keyroll check` says before what the lab then shows.
 """
@@ -38,7 +38,7 @@ EXCEPTIONS = dict.fromkeys(
 
 
 @pytest.mark.parametrize("path", sampled("sessions/two-families-two-chains"))
-def test_what_comes_back_is_played_with_the_verdict_of_the_file(
+def test_an_imported_scenario_gets_the_verdict_of_the_file_it_came_from(
     run_scenario: Callable[..., Result], tmp_path: Path, path: Path
 ) -> None:
     for case in read(path):
@@ -53,7 +53,7 @@ def test_what_comes_back_is_played_with_the_verdict_of_the_file(
     "name",
     ["operations/next-secret-replaced", "sessions/next-secret-reaches-both", "sessions/ring-of-fifty-two"],
 )
-def test_a_planned_commit_is_played_with_the_verdict_of_the_file_that_makes_it(
+def test_an_imported_planned_commit_gets_the_verdict_of_the_file_it_came_from(
     run_scenario: Callable[..., Result], tmp_path: Path, name: str
 ) -> None:
     case = read_cases(LIBRARY / f"{name}.yaml")[0]
@@ -73,7 +73,7 @@ def test_a_planned_commit_is_played_with_the_verdict_of_the_file_that_makes_it(
         ("sessions/two-families-two-chains", ("sends key 0 from ",)),
     ],
 )
-def test_what_a_link_carried_is_judged_before_what_comes_is_played(
+def test_an_imported_capture_is_judged_before_the_rollover_is_played(
     run_scenario: Callable[..., Result], tmp_path: Path, name: str, seen: tuple[str, ...]
 ) -> None:
     """A library file is played: its capture is that of the real link, which the configurations are of.
@@ -122,7 +122,7 @@ def same_verdict(run_scenario: Callable[..., Result], case: Case, folder: Path) 
 
 
 @pytest.mark.slow
-def test_nine_in_ten_agree() -> None:
+def test_at_least_nine_of_ten_imported_scenarios_agree_with_their_file() -> None:
     names = {case.name for case in cases()}
     assert set(EXCEPTIONS) <= names
     assert len(EXCEPTIONS) <= len(names) / 10

@@ -1,4 +1,4 @@
-"""The first proof, whole: green, red for the right reason, interrupted; and what it leaves behind."""
+"""Runs of the two-key scenario: green, red for the expected reason, interrupted; and the files that they leave."""
 
 import json
 import re
@@ -93,9 +93,7 @@ def test_the_rollover_is_proven_from_a_pipe_and_its_folder_holds_the_evidence_an
         pytest.param("key-missing", "R2 has no usable key with recv-id 3", marks=pytest.mark.slow),
     ],
 )
-def test_what_is_broken_on_purpose_turns_its_checks_red_for_that_reason(
-    tmp_path: Path, mutation: str, reason: str
-) -> None:
+def test_a_mutation_turns_its_checks_red_for_its_own_reason(tmp_path: Path, mutation: str, reason: str) -> None:
     folder = tmp_path / "run"
     done = play(folder, "--mutate", mutation)
     assert done.returncode == 1, done.stdout + done.stderr

@@ -122,7 +122,7 @@ SLOW = pytest.mark.slow
         pytest.param(WAIT, "step 1", 5, marks=SLOW),
     ],
 )
-def test_a_machine_that_stands_still_makes_the_run_unfit(
+def test_a_machine_that_stalls_makes_the_run_unfit(
     begin: Callable[[str, str], Playing], step: str, event: str, seconds: int
 ) -> None:
     playing = begin(step, event)
@@ -157,7 +157,7 @@ def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(
 
 
 @pytest.mark.slow
-def test_pytest_plays_a_run_that_stood_still_once_more_and_says_so(tmp_path: Path) -> None:
+def test_pytest_repeats_a_run_that_stalled_and_reports_it(tmp_path: Path) -> None:
     (tmp_path / "scenario.yaml").write_text(SCENARIO.replace("STEP", STAYS))
     runs = tmp_path / "runs"
     words = [

@@ -1,4 +1,4 @@
-"""A pair that stands for production: reached by SSH alone, watched while keys roll, with a hand that does one thing."""
+"""A pair of routers in the role of production: reached by SSH alone, and changed once after the first look."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def nothing(_: Production) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """What the pair is given, and what a hand does after the first look."""
+    """What the pair is configured with, and the change that is made after the first look."""
 
     kinds: tuple[SessionKind, ...] = (SessionKind.BGP,)
     family: Family = Family.INET

@@ -128,7 +128,9 @@ def test_a_good_rollover_is_hitless(production: Callable[[Case], Production], na
 
 
 @pytest.mark.parametrize("name", some(BAD))
-def test_a_bad_one_is_not_and_its_cause_is_told(production: Callable[[Case], Production], name: str) -> None:
+def test_a_faulty_rollover_is_not_hitless_and_its_cause_is_reported(
+    production: Callable[[Case], Production], name: str
+) -> None:
     case, verdict, cause = BAD[name]
     outcome = production(case).watched()
     if verdict is None:
@@ -143,7 +145,7 @@ def test_a_bad_one_is_not_and_its_cause_is_told(production: Callable[[Case], Pro
 
 
 @pytest.mark.slow
-def test_ssh_that_is_lost_in_the_middle_is_unfit(production: Callable[[Case], Production]) -> None:
+def test_an_ssh_session_lost_during_the_watch_makes_it_unfit(production: Callable[[Case], Production]) -> None:
     made = production(Case())
     with tunnel(made, "R2") as way:
         object.__setattr__(made.case, "then", lambda _: way.cut())
@@ -154,7 +156,7 @@ def test_ssh_that_is_lost_in_the_middle_is_unfit(production: Callable[[Case], Pr
 
 
 @pytest.mark.slow
-def test_without_a_rollover_until_then_nothing_can_be_said(production: Callable[[Case], Production]) -> None:
+def test_a_watch_without_a_rollover_before_its_end_is_unfit(production: Callable[[Case], Production]) -> None:
     outcome = production(Case(roll=False)).watched(until=timedelta(seconds=15))
     assert outcome.result.verdict is Verdict.UNFIT
     assert "no rollover was seen to complete until" in known(outcome.result.reason)

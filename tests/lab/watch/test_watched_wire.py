@@ -1,4 +1,4 @@
-"""The wire joins the verdict: a capture that is read afterwards, a command's, standard input's, the router's own."""
+"""Captures in the verdict of a watch: a file, a command's output, standard input, the router's own capture."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_session_that_was_up_before_the_capture_is_judged_by_its_key_ids(
 
 
 @pytest.mark.slow
-def test_a_capture_on_standard_input_is_the_same(
+def test_a_capture_on_standard_input_gives_the_same_verdict(
     production: Callable[[Case], Production], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = production(Case(kinds=(SessionKind.BGP, SessionKind.LDP), algorithm=Algorithm.AES_128_CMAC_96))
@@ -91,7 +91,7 @@ def test_a_capture_on_standard_input_is_the_same(
 
 
 @pytest.mark.slow
-def test_a_secret_that_differs_is_red_on_the_wire_as_well(production: Callable[[Case], Production]) -> None:
+def test_a_secret_mismatch_is_red_in_the_capture_too(production: Callable[[Case], Production]) -> None:
     made = production(Case(other_secret=True))
     outcome = made.watched(capture=Source(str(made.pair.lab.captures["R2"])))
     assert outcome.result.verdict is Verdict.FAILED, told(outcome)

@@ -182,7 +182,7 @@ def test_the_wire_path_follows_a_rollover_that_the_kernel_asks_for_where_its_pol
     assert pair.ours.dropped() == {}
 
 
-def test_a_key_that_the_kernel_deletes_and_gets_again_is_a_key_like_any_other(pair: Pair) -> None:
+def test_a_key_that_the_kernel_deletes_and_gets_again_is_usable(pair: Pair) -> None:
     pair.begin()
     near, far = pair.joined("kernel")
     first, second = pair.chain.keys
@@ -263,7 +263,7 @@ def test_options_that_are_not_covered_are_left_out_by_both(pair: Pair, opener: s
     ],
     ids=["secret", "algorithm", "coverage", "ids"],
 )
-def test_what_differs_keeps_the_connection_from_coming_up_and_is_counted(
+def test_a_mismatch_keeps_the_connection_down_and_is_counted(
     pair: Pair, opener: str, other: dict[str, Any], ours: str, counter: str
 ) -> None:
     pair.begin(judging.chain(judging.key(0)))
@@ -277,7 +277,7 @@ def test_what_differs_keeps_the_connection_from_coming_up_and_is_counted(
 
 
 @pytest.mark.parametrize("who", ["wire path", "kernel"])
-def test_an_abort_is_signed_and_believed_by_the_other(pair: Pair, who: str) -> None:
+def test_an_abort_is_signed_and_accepted_by_the_other_side(pair: Pair, who: str) -> None:
     pair.begin()
     near, far = pair.joined("kernel")
     aborts, hears = (near, far) if who == "wire path" else (far, near)
@@ -291,7 +291,7 @@ def test_an_abort_is_signed_and_believed_by_the_other(pair: Pair, who: str) -> N
     assert pair.ours.dropped() == {}
 
 
-def test_the_kernel_believes_a_refusal_that_is_signed_with_a_source_isn_of_0(pair: Pair) -> None:
+def test_the_kernel_accepts_a_refusal_that_is_signed_with_a_source_isn_of_0(pair: Pair) -> None:
     """The wire path signs the RST to a SYN as assumption W6 has it; Linux verifies it while it waits for a SYN-ACK."""
     pair.begin()
     begun = time.monotonic()
@@ -303,7 +303,7 @@ def test_the_kernel_believes_a_refusal_that_is_signed_with_a_source_isn_of_0(pai
     assert pair.keys() == [0, 0]
 
 
-def test_the_kernel_says_nothing_to_a_signed_syn_for_a_closed_port(pair: Pair) -> None:
+def test_the_kernel_does_not_answer_a_signed_syn_to_a_closed_port(pair: Pair) -> None:
     pair.begin()
     with pytest.raises(TimeoutError):
         pair.rig.connect(0, timeout=SILENCE_SECONDS)

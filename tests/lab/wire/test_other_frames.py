@@ -74,7 +74,7 @@ class TestOtherFrames:
         with near, far:
             transfer(near, far, bytes(1 << 20))
 
-    def test_a_neighbour_whose_offloads_are_on_is_understood(self, rig: Rig) -> None:
+    def test_segments_of_a_neighbour_with_offloads_on_are_verified(self, rig: Rig) -> None:
         """The neighbour's kernel hands over partial checksums and segments of up to 64 KiB, which pass as they are."""
         bump = rig.bumps[0]
         neighbour = Namespace()

@@ -212,7 +212,7 @@ def test_without_protection_the_same_rst_kills_the_connection(rig: Rig) -> None:
             far.recv(1)
 
 
-def test_everything_replayed_leaves_the_connection_alone(rig: Rig) -> None:
+def test_a_replay_of_the_whole_connection_does_not_affect_it(rig: Rig) -> None:
     protect(rig)
     rig.capture()
     near, far = rig.joined()
@@ -236,7 +236,7 @@ def test_an_unsigned_syn_gets_no_answer(rig: Rig) -> None:
     assert rig.bumps[1].dropped()["in", "no-option"] >= 1
 
 
-def test_a_late_key_comes_back_by_retransmission(rig: Rig) -> None:
+def test_a_connection_recovers_by_retransmission_once_the_late_key_starts(rig: Rig) -> None:
     early = judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30)))
     protect(rig, early)
     rig.bumps[1].set(judging.session(1, judging.chain(judging.key(0))))
@@ -252,7 +252,7 @@ def test_a_late_key_comes_back_by_retransmission(rig: Rig) -> None:
         echo(near, far)
 
 
-def test_wrong_secrets_meet_as_bad_macs_on_both_sides(rig: Rig) -> None:
+def test_different_secrets_are_bad_macs_on_both_sides(rig: Rig) -> None:
     protect(rig)
     rig.bumps[1].set(judging.session(1, judging.chain(judging.key(0, secret=Secret("another").reveal_text()))))
     with rig.listen(1), pytest.raises(TimeoutError):

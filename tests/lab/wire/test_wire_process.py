@@ -28,7 +28,7 @@ def has_event(rig: Rig, kind: WireEventKind) -> bool:
 
 
 class TestTheProcess:
-    def test_killed_and_replaced_with_its_records_it_carries_connections_on(self, rig: Rig) -> None:
+    def test_a_process_replaced_with_its_records_continues_the_connections(self, rig: Rig) -> None:
         protect(rig, judging.chain(judging.key(0)))
         near, far = rig.joined()
         with near, far:
@@ -42,7 +42,7 @@ class TestTheProcess:
             assert read(far, 17) == b"while it was down"
             echo(near, far)
 
-    def test_replaced_without_records_it_signs_nothing_that_it_cannot(self, rig: Rig) -> None:
+    def test_a_process_replaced_without_records_signs_no_segment_of_unknown_connections(self, rig: Rig) -> None:
         protect(rig)
         near, far = rig.joined()
         with near, far:
@@ -57,17 +57,17 @@ class TestTheProcess:
             with pytest.raises(TimeoutError):
                 far.recv(1)
 
-    def test_its_control_sockets_end_ends_it(self, rig: Rig) -> None:
+    def test_closing_the_control_socket_ends_the_process(self, rig: Rig) -> None:
         bump = rig.bumps[0]
         rig.loop.run(bump.client.close())
         assert bump.process.wait(ENDS_WITHIN) == 0
 
-    def test_stop_ends_it(self, rig: Rig) -> None:
+    def test_a_stop_request_ends_the_process(self, rig: Rig) -> None:
         bump = rig.bumps[0]
         rig.loop.run(bump.client.stop())
         assert bump.process.wait(ENDS_WITHIN) == 0
 
-    def test_a_missing_interface_is_one_sentence(self, rig: Rig) -> None:
+    def test_a_missing_interface_is_a_one_line_error(self, rig: Rig) -> None:
         ours, theirs = socket.socketpair()
         command = [sys.executable, "-m", "keyroll.emulator.wire", "--control-fd", str(theirs.fileno())]
         with ours, theirs:
@@ -79,7 +79,7 @@ class TestTheProcess:
         assert "h7" in said
         assert len(said.splitlines()) == 1
 
-    def test_a_link_that_goes_down_and_up_is_survived(self, rig: Rig) -> None:
+    def test_the_process_survives_a_link_that_goes_down_and_up(self, rig: Rig) -> None:
         protect(rig)
         near, far = rig.joined()
         with near, far:
@@ -89,7 +89,7 @@ class TestTheProcess:
                 echo(near, far)
         assert rig.bumps[0].process.poll() is None
 
-    def test_an_interface_that_goes_ends_it_with_one_sentence(self, rig: Rig) -> None:
+    def test_a_removed_interface_ends_the_process_with_a_one_line_error(self, rig: Rig) -> None:
         rig.bumps[0].outer.run("ip", "link", "del", "eth1")
         assert rig.bumps[0].process.wait(ENDS_WITHIN) == 2
         (said,) = [line for line in known(rig.bumps[0].log).read_text().splitlines() if "eth1" in line]

@@ -120,7 +120,7 @@ def test_bare_chains_need_their_addresses(
         config_book([two, bare[1]])
 
 
-def test_no_protected_session_is_said_with_the_address_that_both_have(texts: list[str]) -> None:
+def test_without_a_protected_session_the_shared_address_is_reported(texts: list[str]) -> None:
     plain = [text.replace("authentication-algorithm ao", "authentication-algorithm md5") for text in texts]
     with pytest.raises(ConfigError, match="no session of these configurations is protected"):
         book_of(*plain)
@@ -169,7 +169,7 @@ def test_logical_systems_of_one_text_are_routers_of_their_own(
         assert known(bgp_of(book)).sender == "r1:LS1"
 
 
-def test_a_pager_line_swallows_no_session(texts: list[str], make: type[Maker]) -> None:
+def test_a_pager_line_does_not_hide_a_session(texts: list[str], make: type[Maker]) -> None:
     first, rest = texts[1].split("set protocols bgp", 1)
     paged = f"{first}---(more)---\r                                        \rset protocols bgp{rest}"
     assert set(verdicts(make.talk().open(), book_of(texts[0], paged))) == {Verdict.VERIFIED}
@@ -235,14 +235,14 @@ def test_a_chain_that_is_not_defined_makes_its_segments_unjudged(texts: list[str
     assert "key-chain ring is not defined in this text" in known(judgements[0]).reason
 
 
-def test_a_damaged_line_where_sessions_stand_is_a_note(texts: list[str], make: type[Maker]) -> None:
+def test_a_damaged_line_at_the_level_of_sessions_is_noted(texts: list[str], make: type[Maker]) -> None:
     texts[1] += "set protocols bgp group pee\x07rs nei hbor\n"
     book = book_of(*texts)
     assert any("r2.conf" in note for note in book.notes)
     assert Verdict.VERIFIED in verdicts(make.talk().open(), book)
 
 
-def test_what_is_not_known_of_another_chain_does_not_matter(texts: list[str]) -> None:
+def test_an_unknown_part_of_another_chain_does_not_change_the_verdict(texts: list[str]) -> None:
     texts[0] += 'set security authentication-key-chains key-chain ISIS key 1 secret "$8$x"\n'
     texts[0] += "set security authentication-key-chains key-chain ISIS key 99 secret other\n"
     assert book_of(*texts).notes == ()

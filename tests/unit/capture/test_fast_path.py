@@ -1,4 +1,4 @@
-"""The quick way gives the verdicts of the whole one, on whatever it is given."""
+"""The fast path gives the same verdicts as the referee, on any input."""
 
 from collections import Counter
 from pathlib import Path
@@ -74,14 +74,14 @@ def check(packets: list[Packet], book: KeysBook | SpeakerBook) -> int:
 
 
 @pytest.mark.parametrize("name", ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"])
-def test_on_kernel_captures(name: str) -> None:
+def test_kernel_captures_give_the_same_judgements(name: str) -> None:
     packets = list(read_packets(DATA / f"{name}.pcap"))
     assert check(packets, read_keys(DATA / f"{name}.keys.yaml")) > len(packets) / 2
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_on_any_conversation_tampered_with_anywhere(make: type[Maker], data: DataObject) -> None:
+def test_a_conversation_tampered_with_anywhere_gives_the_same_judgements(make: type[Maker], data: DataObject) -> None:
     algorithm = data.draw(st.sampled_from(list(Algorithm)))
     chain = make.chain(make.key(0), make.key(1, algorithm=algorithm, include_options=data.draw(st.booleans())))
     isns = data.draw(st.tuples(st.integers(0, 2**32 - 1), st.sampled_from([0, 0xFFFFFFFF, 0xFFFFFF00])))
@@ -117,7 +117,7 @@ def test_what_follows_a_reset_shows_the_connection_alive(make: type[Maker]) -> N
 
 
 @pytest.mark.parametrize("link", [1, 113, 276, 101, 0, 189])
-def test_on_every_link(make: type[Maker], link: int) -> None:
+def test_every_link_type_gives_the_same_judgements(make: type[Maker], link: int) -> None:
     talk = make.talk().open().exchange().exchange().exchange()
     head = {1: bytes(12) + b"\x08\x00", 113: bytes(14) + b"\x08\x00", 276: b"\x08\x00" + bytes(18), 0: b"\x02\0\0\0"}
     packets = [packet._replace(link=link, data=head.get(link, b"") + packet.data[14:]) for packet in talk.packets]
@@ -180,7 +180,9 @@ def signed_by_hand(talk: Talk, end: End, *, reserved: int = 0, behind: bytes = b
 
 @pytest.mark.parametrize("reserved", [0x1, 0x2, 0x4, 0x8, 0xF])
 @pytest.mark.parametrize("covered", [True, False])
-def test_bits_beside_the_data_offset_are_none_of_it(make: type[Maker], reserved: int, covered: bool) -> None:
+def test_reserved_bits_beside_the_data_offset_do_not_prevent_the_fast_path(
+    make: type[Maker], reserved: int, covered: bool
+) -> None:
     talk = make.talk(chain=make.chain(make.key(0, include_options=covered))).open()
     four = b"\x01\x01\x01\x01"
     for bits in (reserved, 0, reserved, reserved, 0):

@@ -72,13 +72,13 @@ def test_an_unknown_key_id_is_none_of_the_known(known: set[int]) -> None:
     assert unknown_key_id(known) not in known
 
 
-def test_what_is_no_tcp_cannot_be_forged_from() -> None:
+def test_a_frame_that_is_not_tcp_cannot_be_a_template() -> None:
     with pytest.raises(ForgeError):
         forge_rst(SignedFrame(bytes(60), 1, 2), key_id=None, rng=random.Random(1))
 
 
 @pytest.mark.parametrize("network", [IP(src="10.0.12.1", dst="10.0.12.2"), IPv6(src="fd00::1", dst="fd00::2")])
-def test_what_is_forged_from_a_vlans_frame_has_its_tag(network: IP | IPv6) -> None:
+def test_a_segment_forged_from_a_tagged_frame_has_its_vlan_tag(network: IP | IPv6) -> None:
     plain = genuine(network).frame
     tagged = SignedFrame(bytes(Ether(plain[:12] + b"\x81\x00\x00\x64" + plain[12:])), 3, 4)
     rng = random.Random(1)

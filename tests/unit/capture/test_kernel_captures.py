@@ -118,7 +118,7 @@ def test_scapy_disagrees_with_a_referee_that_is_wrong() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_scapy_knows_a_handshake_whose_answer_was_judged_by_the_keys_before(name: str) -> None:
+def test_scapy_judges_a_syn_ack_by_the_keys_from_before_a_commit(name: str) -> None:
     """A commit that ends while a connection opens: the referee still has the old keys for its SYN-ACK."""
     second = ScapyCheck(seed=1, sample=30)
     book = SpeakerBook(speakers(name), ports=PORTS)

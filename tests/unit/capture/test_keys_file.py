@@ -131,7 +131,7 @@ def test_a_secret_in_the_place_of_a_name_is_not_shown(old: str, new: str, place:
 
 
 @pytest.mark.parametrize("text", ["", "keys", "[1, 2]", "keys: 7", "keys: [7]", "{", "\t", "keys: [{}]", "keys: null"])
-def test_what_is_no_keys_file_is_said(text: str) -> None:
+def test_a_file_that_is_not_a_keys_file_is_reported(text: str) -> None:
     with pytest.raises(DocumentError):
         read(text)
 

@@ -146,7 +146,7 @@ def test_a_file_cut_anywhere_gives_its_whole_packets_and_then_the_place(
     assert whole == len(talk.packets) + (0 if make_octets == "pcap" else 1)
 
 
-def test_a_cut_gzip_gives_what_was_whole(written: Path, talk: Talk, tmp_path: Path) -> None:
+def test_a_truncated_gzip_file_gives_its_complete_packets(written: Path, talk: Talk, tmp_path: Path) -> None:
     path = tmp_path / "cut.gz"
     random.seed(3)
     noise = [packet._replace(data=packet.data + random.randbytes(3000)) for packet in talk.packets]
@@ -172,7 +172,7 @@ def test_a_cut_gzip_gives_what_was_whole(written: Path, talk: Talk, tmp_path: Pa
         (b"\x0a\x0d\x0d\x0a" + bytes(40), "unknown byte order"),
     ],
 )
-def test_what_is_no_capture_is_said(octets: bytes, word: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_capture_is_reported(octets: bytes, word: str, tmp_path: Path) -> None:
     path = tmp_path / "no"
     path.write_bytes(octets)
     with pytest.raises(CaptureError, match=word) as refused:
@@ -191,7 +191,7 @@ def test_missing_files_and_directories(tmp_path: Path) -> None:
     octets=st.binary(max_size=300),
     head=st.sampled_from([b"", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x0a\x0d\x0d\x0a", b"\x1f\x8b\x08\0"]),
 )
-def test_random_octets_never_end_otherwise(octets: bytes, head: bytes, tmp_path: Path) -> None:
+def test_random_octets_are_packets_or_a_named_error(octets: bytes, head: bytes, tmp_path: Path) -> None:
     path = tmp_path / "random"
     path.write_bytes(head + octets)
     try:
@@ -234,7 +234,7 @@ def test_following_a_file_that_grows_gives_each_packet_once(talk: Talk, make: ty
     follow.close()
 
 
-def test_following_says_when_the_end_is_not_whole_and_when_it_is_no_capture(
+def test_following_reports_a_truncated_end_and_a_file_that_is_not_a_capture(
     talk: Talk, make: type[Maker], tmp_path: Path
 ) -> None:
     path = tmp_path / "growing"
@@ -324,7 +324,9 @@ def test_what_a_router_captured_besides_ip_is_passed_over(head: bytes) -> None:
     assert ip_offset(178, head + bytes(60)) is None
 
 
-def test_memory_is_bound_to_the_piece_not_to_the_file(talk: Talk, make: type[Maker], tmp_path: Path) -> None:
+def test_memory_use_is_bounded_by_the_block_size_and_not_by_the_file_size(
+    talk: Talk, make: type[Maker], tmp_path: Path
+) -> None:
     path = tmp_path / "long"
     path.write_bytes(make.pcap(talk.packets * 2000))
     size = path.stat().st_size

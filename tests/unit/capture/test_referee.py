@@ -48,7 +48,7 @@ def test_what_need_not_be_protected_gets_no_judgement(make: type[Maker]) -> None
     assert Referee(talk.book()).judge(packet) is None
 
 
-def test_unsigned_md5_and_both(make: type[Maker]) -> None:
+def test_unsigned_segments_and_segments_with_md5_have_verdicts_of_their_own(make: type[Maker]) -> None:
     md5 = b"\x13\x12" + bytes(16) + b"\x01\x01"
     talk = make.talk().open()
     talk.send(talk.near, make.RST, key=None)
@@ -165,7 +165,7 @@ def test_unanswered_and_repeated_syns(make: type[Maker]) -> None:
     assert len({judgement.connection for judgement in judgements}) == 4
 
 
-def test_a_refused_syn(make: type[Maker]) -> None:
+def test_a_refused_syn_and_its_rst_are_judged(make: type[Maker]) -> None:
     talk = make.talk()
     talk.send(talk.near, make.SYN)
     talk.put(talk.octets(talk.far, make.RST | make.ACK, seq=0, ack=1001, isns=(0, 1000)))
@@ -240,7 +240,7 @@ def test_the_connection_before_is_taken_until_its_receiver_lives_in_the_new_one(
     assert known(found[-1]).refusal is Refusal.OLD_CONNECTION
 
 
-def test_simultaneous_open(make: type[Maker]) -> None:
+def test_a_simultaneous_open_verifies(make: type[Maker]) -> None:
     talk = make.talk()
     talk.send(talk.near, make.SYN)
     talk.send(talk.far, make.SYN)
@@ -317,7 +317,7 @@ def test_only_verified_segments_move_the_sne(make: type[Maker]) -> None:
     assert set(found[8:]) == {Verdict.VERIFIED}
 
 
-def test_malformed_cut_and_fragmented(make: type[Maker]) -> None:
+def test_malformed_truncated_and_fragmented_segments_have_verdicts_of_their_own(make: type[Maker]) -> None:
     talk = make.talk().open()
     good = talk.octets(talk.near, make.ACK, b"data", options=make.TIMESTAMPS)
     malformed = bytearray(good)
@@ -472,7 +472,7 @@ def test_a_handshake_signed_with_another_secret_stays_bad(make: type[Maker]) -> 
     assert set(verdicts(talk, book)) == {Verdict.BAD_MAC}
 
 
-def test_the_last_isn_before_the_wrap_can_be_guessed(make: type[Maker]) -> None:
+def test_a_missing_isn_before_the_wrap_is_derived_from_the_sequence_numbers(make: type[Maker]) -> None:
     talk = make.talk(isns=(0xFFFFFFFF, 0xFFFFFFFF)).open().exchange()
     del talk.packets[1]
     assert set(verdicts(talk)) == {Verdict.VERIFIED}
@@ -480,7 +480,7 @@ def test_the_last_isn_before_the_wrap_can_be_guessed(make: type[Maker]) -> None:
 
 @pytest.mark.parametrize("covered", [True, False])
 @pytest.mark.parametrize("v6", [True, False])
-def test_a_mac_over_the_wrong_options_says_so(make: type[Maker], covered: bool, v6: bool) -> None:
+def test_a_mac_over_the_wrong_options_is_reported_as_that(make: type[Maker], covered: bool, v6: bool) -> None:
     talk = make.talk(chain=make.chain(make.key(0, include_options=covered)), v6=v6)
     for end, flags in ((talk.near, make.SYN), (talk.far, make.SYN | make.ACK), (talk.near, make.ACK)):
         talk.send(end, flags, options=make.TIMESTAMPS)

@@ -1,4 +1,4 @@
-"""The second judge agrees with the referee on honest connections, and excuses no router that counts wraps wrongly."""
+"""The scapy check agrees with the referee on correct connections, and finds a router that counts wraps wrongly."""
 
 from __future__ import annotations
 

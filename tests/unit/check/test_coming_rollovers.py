@@ -22,7 +22,7 @@ def changed(chain: Keychain, number: int, **values: Any) -> Keychain:
     return replace(chain, keys=tuple(replace(key, **values) if key.id == number else key for key in chain.keys))
 
 
-def test_a_rollover_that_holds_under_every_mix_hangs_on_no_assumption() -> None:
+def test_a_rollover_hitless_under_every_mix_depends_on_no_assumption() -> None:
     found = predict_rollovers(CHAIN, PEER, at=at(5))
     (predicted,) = found.rollovers
     assert found.faults == {}
@@ -38,7 +38,7 @@ def test_what_limits_the_skew_is_named() -> None:
     assert predicted.limiting(low=True) == DEFAULT_MIXES
 
 
-def test_a_key_that_the_peer_lacks_downs_the_session_or_never_moves() -> None:
+def test_a_key_that_the_peer_lacks_ends_the_session_or_never_becomes_active() -> None:
     (predicted,) = predict_rollovers(CHAIN, replace(PEER, keys=PEER.keys[:1]), at=at(5)).rollovers
     assert len(predicted.failing) == 16
     fallen = [outcome for outcome in predicted.outcomes.values() if outcome.fall]
@@ -67,21 +67,21 @@ def test_a_gap_shorter_than_the_hold_time_may_down_a_session_that_was_quiet_befo
     assert outcome.fall == Fall(at(31), at(31, 30), certain=False)
 
 
-def test_where_only_waiting_for_requests_fails_both_sides_policies_decide() -> None:
+def test_a_rollover_without_tolerance_depends_on_every_policy() -> None:
     strict = replace(CHAIN, tolerance=0)
     (predicted,) = predict_rollovers(strict, strict.mirrored(), at=at(5)).rollovers
     assert len(predicted.failing) == 7
     assert predicted.deciding == ((0, "sending"), (0, "receiving"), (1, "sending"), (1, "receiving"))
 
 
-def test_a_session_that_is_down_already_is_a_fault_of_now_and_no_rollovers() -> None:
+def test_a_session_that_is_already_down_is_reported_as_present_and_not_as_a_rollover() -> None:
     found = predict_rollovers(CHAIN, CHAIN, at=at(5))
     assert len(found.faults) == 16
     assert all(gap.flow.drop is Drop.UNKNOWN_KEYID for gaps in found.faults.values() for gap in gaps)
     assert all(outcome.down_before for predicted in found.rollovers for outcome in predicted.outcomes.values())
 
 
-def test_each_rollover_pays_for_its_own_faults_only() -> None:
+def test_a_fault_is_reported_at_the_rollover_that_it_belongs_to() -> None:
     chain = generate(1, name="c", count=5, first=T0, tolerance=600)
     peer = changed(chain.mirrored(), 2, secret=Secret("mistyped"))
     found = predict_rollovers(chain, peer, at=at(5))
@@ -99,7 +99,7 @@ def test_only_rollovers_between_the_two_instants_are_told() -> None:
     assert predict_rollovers(chain, late, at=at(61)).rollovers[0].rollover.last == at(65)
 
 
-def test_without_a_coming_rollover_there_is_only_now() -> None:
+def test_without_a_coming_rollover_only_the_present_state_is_reported() -> None:
     found = predict_rollovers(CHAIN, PEER, at=at(100))
     assert (found.rollovers, found.faults) == ((), {})
 

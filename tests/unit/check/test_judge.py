@@ -93,7 +93,7 @@ def test_only_the_mixes_that_are_asked_for_decide(pair: Callable[..., tuple[Rout
     assert "rollover-not-hitless" not in rules_of(judged(*pair(strict), skew=nothing, mixes=DEFAULT_MIXES))
 
 
-def test_unknown_secrets_are_assumed_right_and_said(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_unknown_secrets_are_assumed_to_match_and_reported(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     other.lines = [
         f"{line.partition(' secret ')[0]} secret <REMOVED>" if " secret " in line else line for line in other.lines
@@ -137,7 +137,7 @@ def test_a_line_that_is_not_understood_leaves_the_session_unknown(pair: Callable
     assert report.count(Verdict.UNKNOWN) == 1
 
 
-def test_what_is_wrong_with_a_retired_key_is_advice(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_a_fault_of_a_retired_key_is_advice(pair: Callable[..., tuple[Router, Router]]) -> None:
     chain = generate(1, name="KC", count=3, first=T0 - timedelta(days=1), tolerance=600)
     one, other = pair(chain)
     report = judged(one, other.without("key 0 "))
@@ -189,7 +189,7 @@ def test_statements_of_a_logical_system_are_noted_for_its_sessions(pair: Callabl
     assert rules_of(report) == {"graceful-restart-not-judged", "loopback-filter-not-judged"}
 
 
-def test_a_router_that_is_given_twice_is_said_and_leaves_its_sessions_unknown(
+def test_a_router_given_twice_is_reported_and_its_sessions_are_unknown(
     pair: Callable[..., tuple[Router, Router]],
 ) -> None:
     one, other = pair()
@@ -211,7 +211,9 @@ def test_an_error_that_a_line_not_understood_may_explain_is_unknown(pair: Callab
     assert predicted.severity.value == "unknown"
 
 
-def test_until_the_change_what_begins_after_it_is_no_error(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_a_fault_that_begins_after_the_planned_change_is_no_error_before_it(
+    pair: Callable[..., tuple[Router, Router]],
+) -> None:
     one, other = pair()
     short = other.without("key 1 ")
     assert judged(one, short).count(Verdict.BAD) == 1
@@ -224,7 +226,7 @@ def test_until_the_change_what_begins_after_it_is_no_error(pair: Callable[..., t
     assert judged(one, short, change_by=AT + timedelta(minutes=24), skew=timedelta(minutes=2)).count(Verdict.BAD) == 1
 
 
-def test_policies_of_the_house_warn(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_violations_of_site_policy_are_warnings(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     day = timedelta(days=1)
     assert "no-next-key" not in rules_of(judged(one, other, within=day))
@@ -235,7 +237,7 @@ def test_policies_of_the_house_warn(pair: Callable[..., tuple[Router, Router]]) 
     assert report.count(Verdict.OK) == 1
 
 
-def test_a_chain_that_protects_nothing_is_told(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_an_unused_chain_is_reported(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     extra = [line.replace("key-chain KC", "key-chain OLD") for line in one.lines if "key-chains" in line]
     assert rules_of(judged(one.add(*extra), other)) == {"chain-not-used"}
@@ -281,7 +283,7 @@ def test_the_document_has_a_version_and_a_verdict_for_each_session(
     assert first["falls"]["earliest"] == "2030-01-01T00:31:00+00:00"
 
 
-def test_no_secret_is_in_what_is_said(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_no_secret_is_in_the_output(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     secrets = [known(key.secret).reveal_text() for chain in one.read().main.chains for key in chain.keychain.keys]
     said = json.dumps(as_data(judged(one, other.swap("secret ", "secret x"))))

@@ -169,7 +169,7 @@ SOME_MIXES = MIXES[::5]
 
 @settings(max_examples=max(8, known(settings.default).max_examples // 5))
 @given(st.lists(chains(), min_size=1, max_size=2))
-def test_what_was_computed_of_other_chains_and_dates_gives_the_skews_that_are_computed_anew(
+def test_cached_skew_sets_equal_newly_computed_ones(
     pairs: list[tuple[Keychain, Keychain]],
 ) -> None:
     earlier: dict[Any, Any] = {}

@@ -1,4 +1,4 @@
-"""The set of hitless skews against brute force: chains by hand, each instant of a grid, the rules written once more.
+"""The set of hitless skews against brute force: a second implementation of the rules on each instant of a grid.
 
 `skew.py` computes the set from the edges of windows, through the simulation that predicts. Here nothing of either is
 used: a rollover of two keys is looked at instant by instant, with the rules as docs/assumptions/keychain.md has them.
@@ -124,7 +124,7 @@ def test_the_set_of_any_two_chains_is_what_brute_force_finds(
     test_the_set_of_hitless_skews_is_what_brute_force_finds(hand)
 
 
-def test_among_the_sets_are_empty_unbounded_open_ones_and_ones_without_zero() -> None:
+def test_the_drawn_skew_sets_include_empty_unbounded_and_open_ones_and_ones_without_zero() -> None:
     every: list[Any] = []
     for hand in CHAINS:
         one, other = chains_of(hand)

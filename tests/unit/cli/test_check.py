@@ -49,7 +49,7 @@ def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
-def test_two_configurations_that_match_are_hitless_and_end_with_zero(
+def test_two_matching_configurations_are_hitless_with_exit_code_0(
     keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
 ) -> None:
     code, out, _ = keyroll(*files(), *AT)
@@ -88,7 +88,7 @@ def test_a_narrow_terminal_gets_lines_that_fit_it(files: Callable[..., tuple[Pat
         ((), "no configuration is given"),
     ],
 )
-def test_what_cannot_be_asked_is_said_in_one_line_and_ends_with_two(
+def test_a_request_that_cannot_be_answered_is_a_one_line_error_with_exit_code_2(
     keyroll: Callable[..., tuple[int, str, str]],
     files: Callable[..., tuple[Path, Path]],
     tmp_path: Path,
@@ -104,7 +104,7 @@ def test_what_cannot_be_asked_is_said_in_one_line_and_ends_with_two(
     assert said in err
 
 
-def test_a_rollover_that_is_not_hitless_ends_with_one(
+def test_a_rollover_that_is_not_hitless_exits_with_1(
     keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
 ) -> None:
     code, out, _ = keyroll(*files(start="2030-1-1.00:45:00 +0000"), *AT)
@@ -113,7 +113,7 @@ def test_a_rollover_that_is_not_hitless_ends_with_one(
     assert "from +300 s to +1500 s" in out
 
 
-def test_secrets_that_were_taken_out_end_with_two_unless_a_person_says_so(
+def test_removed_secrets_exit_with_2_unless_without_secrets_is_given(
     keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
 ) -> None:
     paths = files(secret="<REMOVED>")
@@ -123,7 +123,7 @@ def test_secrets_that_were_taken_out_end_with_two_unless_a_person_says_so(
     assert keyroll(*paths, *AT, "--without-secrets")[0] == 0
 
 
-def test_where_nothing_is_protected_nothing_can_be_said(
+def test_configurations_without_a_protected_session_exit_with_2(
     keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     path = tmp_path / "R1.conf"
@@ -206,7 +206,7 @@ def test_a_rollover_that_begins_after_the_change_may_be_deleted_on_both_sides(
     assert code == 0
 
 
-def test_a_change_that_mends_a_later_rollover_is_green_and_one_that_breaks_it_is_not(
+def test_a_change_that_fixes_a_later_rollover_is_green_and_one_that_breaks_it_is_not(
     keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
     wrong, right = tmp_path / "wrong.set", tmp_path / "right.set"
@@ -221,7 +221,7 @@ def test_a_change_that_mends_a_later_rollover_is_green_and_one_that_breaks_it_is
     assert keyroll(*paths, *AT, "--planned", f"R2={wrong}")[0] == 1
 
 
-def test_tcp_ao_itself_may_be_the_change(
+def test_a_planned_change_may_turn_on_tcp_ao(
     keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
     paths = files()
@@ -250,7 +250,7 @@ def test_tcp_ao_itself_may_be_the_change(
         (("--planned", "R1"), "use ROUTER=FILE"),
     ],
 )
-def test_wrong_arguments_end_with_two_and_a_remedy(
+def test_wrong_arguments_exit_with_2_and_a_remedy(
     keyroll: Callable[..., tuple[int, str, str]],
     files: Callable[..., tuple[Path, Path]],
     arguments: tuple[str, ...],
@@ -307,7 +307,7 @@ def test_a_damaged_line_of_another_chain_leaves_the_verdict_as_it_is(
 
 
 @pytest.mark.parametrize("words", [("--until", "2029-12-31T00:00Z"), ("--until", "2030-01-01T00:05Z")])
-def test_a_stretch_that_holds_no_instant_is_refused(
+def test_an_empty_time_range_is_refused(
     keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]], words: tuple[str, str]
 ) -> None:
     code, _, err = keyroll(*files(), *AT, *words)
@@ -315,7 +315,7 @@ def test_a_stretch_that_holds_no_instant_is_refused(
     assert "--until is not after --at" in err
 
 
-def test_instants_at_the_end_of_all_years_are_refused(
+def test_instants_at_the_end_of_the_calendar_are_refused(
     keyroll: Callable[..., tuple[int, str, str]], files: Callable[..., tuple[Path, Path]]
 ) -> None:
     code, _, err = keyroll(*files(), "--at", "9999-12-31T23:59Z")
@@ -323,7 +323,9 @@ def test_instants_at_the_end_of_all_years_are_refused(
     assert "too near the year 9999" in err
 
 
-def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files: Callable[..., tuple[Path, Path]]) -> None:
+def test_the_exit_code_is_the_verdict_also_when_the_output_pipe_is_closed(
+    files: Callable[..., tuple[Path, Path]],
+) -> None:
     command = "import sys; from keyroll.cli.main import main; sys.argv[0] = 'keyroll'; main()"
     paths = files(start="2030-1-1.05:00:00 +0000")
     process = subprocess.Popen([sys.executable, "-c", command, "check", *map(str, paths), *AT], stdout=subprocess.PIPE)
@@ -331,7 +333,9 @@ def test_the_exit_code_is_the_verdict_also_when_nobody_reads(files: Callable[...
     assert process.wait(timeout=60) == 1
 
 
-def test_a_hostile_name_steers_no_terminal_and_no_ticket(files: Callable[..., tuple[Path, Path]]) -> None:
+def test_control_characters_in_a_name_reach_neither_the_terminal_nor_markdown(
+    files: Callable[..., tuple[Path, Path]],
+) -> None:
 
     hostile = "R2\x1b[2J<b>"
     one, other = (path.read_text() for path in files(start="2030-1-1.05:00:00 +0000"))

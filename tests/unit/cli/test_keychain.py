@@ -139,7 +139,7 @@ def test_secrets_can_be_written_encoded(keyroll: Callable[..., tuple[int, str, s
         (("lint", "x", "--chain", "a", "--chain", "b"), "given 2 times for 1 file"),
     ],
 )
-def test_a_bad_argument_is_named_and_ends_with_2(
+def test_a_bad_argument_is_named_with_exit_code_2(
     keyroll: Callable[..., tuple[int, str, str]], arguments: tuple[str, ...], message: str
 ) -> None:
     code, out, err = keyroll(*arguments)
@@ -171,7 +171,7 @@ def test_a_sound_plan_has_no_findings(keyroll: Callable[..., tuple[int, str, str
     ]
 
 
-def test_errors_end_with_1_and_name_place_rule_and_source(
+def test_errors_exit_with_1_and_name_place_rule_and_source(
     keyroll: Callable[..., tuple[int, str, str]], plan: Path
 ) -> None:
     edit(plan / "R2.set", "key 1 ao-attribute send-id 4", "key 1 ao-attribute send-id 5")
@@ -183,7 +183,7 @@ def test_errors_end_with_1_and_name_place_rule_and_source(
     assert out.splitlines()[-1] == "1 error"
 
 
-def test_warnings_and_advice_end_with_0(keyroll: Callable[..., tuple[int, str, str]], plan: Path) -> None:
+def test_warnings_and_advice_exit_with_0(keyroll: Callable[..., tuple[int, str, str]], plan: Path) -> None:
     edit(plan / "R1.set", "00:30:00", "00:29:00")
     code, out, _ = keyroll("lint", "R1.set")
     assert code == 0
@@ -228,7 +228,7 @@ def test_of_a_whole_router_only_chains_for_tcp_ao_are_judged(
     assert "[algorithm-not-ao]" in out
 
 
-def test_chains_pair_by_name_and_one_without_a_counterpart_is_said(
+def test_chains_are_paired_by_name_and_one_without_a_counterpart_is_reported(
     keyroll: Callable[..., tuple[int, str, str]], plan: Path
 ) -> None:
     extra = "".join(
@@ -247,7 +247,7 @@ def test_chains_pair_by_name_and_one_without_a_counterpart_is_said(
     assert "R1.set has no key-chain 'third'; it has: new_auth_key, second" in err
 
 
-def test_which_chains_belong_together_is_asked_when_nothing_says(
+def test_ambiguous_pairs_of_chains_are_an_error_that_asks_for_the_pairing(
     keyroll: Callable[..., tuple[int, str, str]], plan: Path
 ) -> None:
     for name in ("one", "two"):
@@ -270,7 +270,7 @@ def test_which_chains_belong_together_is_asked_when_nothing_says(
         ("key-chain c { key 0 { secret hunter2; }", "R1.set:1: unknown: this brace is never closed"),
     ],
 )
-def test_a_chain_that_is_not_understood_whole_ends_with_2_and_shows_no_secret(
+def test_a_chain_that_is_not_fully_understood_exits_with_2_and_shows_no_secret(
     keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "R1.set").write_text(text)
@@ -297,7 +297,7 @@ def test_more_than_64_keys_is_a_finding(keyroll: Callable[..., tuple[int, str, s
         (b"set x\n\xff\xfe", "R1.set:2: this is not a text file in UTF-8"),
     ],
 )
-def test_an_unfit_file_ends_with_2_and_shows_no_secret(
+def test_an_unreadable_file_exits_with_2_and_shows_no_secret(
     keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, octets: bytes, message: str
 ) -> None:
     (tmp_path / "R1.set").write_bytes(octets)

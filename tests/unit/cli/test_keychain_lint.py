@@ -47,7 +47,7 @@ def lint(
     return run
 
 
-def test_a_sound_configuration_ends_with_0(lint: Callable[..., tuple[int, str]]) -> None:
+def test_a_correct_configuration_exits_with_0(lint: Callable[..., tuple[int, str]]) -> None:
     assert lint(SOUND + SESSION) == (0, "judged: key-chain PEERING of r1.conf\nnothing found\n")
 
 
@@ -121,11 +121,11 @@ def test_lines_below_a_banner_are_relative_to_it(lint: Callable[..., tuple[int, 
         "system {{\n    login {{ /* OMITTED */ }};\n}}\n{}",
     ],
 )
-def test_what_a_terminal_adds_is_no_part_of_the_configuration(lint: Callable[..., tuple[int, str]], text: str) -> None:
+def test_terminal_output_around_a_configuration_is_ignored(lint: Callable[..., tuple[int, str]], text: str) -> None:
     assert lint(text.format(SOUND + SESSION)) == (0, "judged: key-chain PEERING of r1.conf\nnothing found\n")
 
 
-def test_a_pager_line_swallows_nothing(lint: Callable[..., tuple[int, str]]) -> None:
+def test_a_pager_line_does_not_hide_the_line_after_it(lint: Callable[..., tuple[int, str]]) -> None:
     lines = (SOUND + SESSION).splitlines(keepends=True)
     for number in range(1, len(lines)):
         text = "".join([*lines[:number], "---(more 12%)---\r              \r", *lines[number:]])
@@ -239,7 +239,7 @@ def test_a_chain_that_may_stand_in_damaged_lines_is_not_undefined(
     assert lint(SESSION)[0] == 1
 
 
-def test_what_is_not_known_stands_in_the_json(lint: Callable[..., tuple[int, str]]) -> None:
+def test_unknown_values_are_listed_in_the_json(lint: Callable[..., tuple[int, str]]) -> None:
     code, out = lint(KEY.format(secret="<removed>") + SESSION, options=["--json"])
     said = json.loads(out)
     assert (code, said["ok"]) == (2, False)

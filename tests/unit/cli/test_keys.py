@@ -47,7 +47,7 @@ def test_the_same_seed_gives_the_keys_that_the_run_had(run_folder: Path, tmp_pat
     assert on_the_link[0]["secret"] == draw_secret(7, "new_auth_key/key/0").reveal_text()
 
 
-def test_the_file_is_for_its_owner_alone(run_folder: Path, tmp_path: Path) -> None:
+def test_the_keys_file_is_readable_by_its_owner_alone(run_folder: Path, tmp_path: Path) -> None:
     keys(run_folder, tmp_path / "keys.yaml")
     assert (tmp_path / "keys.yaml").stat().st_mode & 0o777 == 0o600
 
@@ -67,7 +67,9 @@ def test_an_existing_file_is_never_written_over(run_folder: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("text", [None, "", "[]", '{"seed": 1}', "\x00"])
-def test_a_folder_that_is_no_run_is_refused_by_name(run_folder: Path, tmp_path: Path, text: str | None) -> None:
+def test_a_folder_that_is_not_a_run_folder_is_refused_by_name(
+    run_folder: Path, tmp_path: Path, text: str | None
+) -> None:
     (run_folder / "run.json").unlink()
     if text is not None:
         (run_folder / "run.json").write_text(text)

@@ -49,32 +49,32 @@ def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     return run
 
 
-def test_success_ends_with_0(command: Callable[..., int]) -> None:
+def test_success_exits_with_0(command: Callable[..., int]) -> None:
     assert command(None) == 0
 
 
-def test_an_unfit_input_ends_with_2_and_names_its_place(
+def test_invalid_input_exits_with_2_and_names_its_place(
     command: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command(InputError("wrong", where=Where("a.yaml", 3, 7), remedy="mend it")) == 2
     assert capsys.readouterr().err == "keyroll: a.yaml:3:7: wrong (mend it)\n"
 
 
-def test_a_bad_verdict_ends_with_1(command: Callable[..., int]) -> None:
+def test_a_bad_verdict_exits_with_1(command: Callable[..., int]) -> None:
     assert command(None, ends_with=ExitCode.BAD) == 1
 
 
-def test_ctrl_c_ends_with_130(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_exits_with_130(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err.strip() == "keyroll: interrupted"
 
 
-def test_a_defect_of_our_own_is_no_verdict(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_internal_error_is_no_verdict(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command(ZeroDivisionError("oops")) == 2
     assert "defect of keyroll itself" in capsys.readouterr().err
 
 
-def test_a_reader_that_went_away_is_no_verdict(command: Callable[..., int]) -> None:
+def test_a_closed_output_pipe_is_no_verdict(command: Callable[..., int]) -> None:
     assert command(BrokenPipeError(32, "Broken pipe")) == 2
 
 
@@ -142,18 +142,18 @@ ENDS = {
         ("bad", "<&- >&- 2>&-"),
     ],
 )
-def test_where_nothing_can_be_said_the_exit_code_says_it(end: str, redirection: str) -> None:
+def test_the_exit_code_holds_where_stderr_cannot_be_written(end: str, redirection: str) -> None:
     line, code = ENDS[end]
     assert ended(f"def act():\n    {line}\n", redirection) == code
 
 
 @pytest.mark.parametrize("redirection", [pytest.param(">/dev/full", marks=pytest.mark.slow), ">/dev/full 2>/dev/full"])
-def test_output_that_cannot_be_written_is_not_good_and_not_bad(redirection: str) -> None:
+def test_output_that_cannot_be_written_exits_with_2(redirection: str) -> None:
     assert ended("def act():\n    click.echo('all that was asked for')\n", redirection) == 2
     assert ended("def act():\n    sys.stdout.write('x' * 100_000)\n", redirection) == 2
 
 
-def test_what_is_bad_stays_bad_where_nobody_reads_it_or_there_is_no_room_for_it() -> None:
+def test_a_bad_verdict_exits_with_1_although_its_output_cannot_be_written() -> None:
     act = "def act():\n    for _ in range(9_999): click.echo('x' * 99)\n    return ExitCode.BAD\n"
     assert ended(act, ">/dev/full") == 1
     assert ended(act, ">&-") == 1
@@ -162,7 +162,9 @@ def test_what_is_bad_stays_bad_where_nobody_reads_it_or_there_is_no_room_for_it(
 @pytest.mark.parametrize(
     "end", [pytest.param(end, marks=() if end in ("bad", "interrupted") else pytest.mark.slow) for end in ENDS]
 )
-def test_a_reader_who_has_seen_enough_changes_no_exit_code_and_gets_no_complaint(end: str, tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_early_changes_no_exit_code_and_causes_no_error_message(
+    end: str, tmp_path: Path
+) -> None:
     line, code = ENDS[end]
     act = f"def act():\n    for _ in range(9_999): click.echo('x' * 99)\n    {line}\n"
     assert ended(act, f'2>"{tmp_path}/said"; echo $? >"{tmp_path}/code"; }} | {{ head -n 1 >/dev/null', "{ ") == 0
@@ -170,7 +172,7 @@ def test_a_reader_who_has_seen_enough_changes_no_exit_code_and_gets_no_complaint
     assert "pipe" not in (tmp_path / "said").read_text().lower()
 
 
-def test_no_file_gets_the_number_of_a_closed_stream() -> None:
+def test_no_file_gets_the_descriptor_number_of_a_closed_standard_stream() -> None:
     act = "def act():\n    assert open('/dev/null').fileno() > 2\n    os.write(1, b'into nothing')\n"
     assert ended(act, "<&- >&- 2>&-") == 0
 
@@ -189,7 +191,7 @@ def ended(act: str, redirection: str, before: str = "") -> int:
     return subprocess.run(shell, check=False, timeout=60).returncode
 
 
-def test_printing_ends_when_nobody_reads_any_more_and_nothing_else_does(
+def test_a_closed_output_pipe_ends_printing_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reading, writing = os.pipe()
@@ -202,7 +204,7 @@ def test_printing_ends_when_nobody_reads_any_more_and_nothing_else_does(
     assert capsys.readouterr().err == ""
 
 
-def test_a_full_disk_ends_the_printing_and_is_said_once(
+def test_a_full_disk_ends_printing_and_is_reported_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with contextlib.suppress(OSError), open("/dev/full", "w", buffering=1) as full:  # noqa: PTH123
@@ -213,7 +215,7 @@ def test_a_full_disk_ends_the_printing_and_is_said_once(
     assert capsys.readouterr().err == "keyroll: the output cannot be written: No space left on device\n"
 
 
-def test_what_is_printed_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_the_output_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     Printer().line("\x1b]0;title\x07\x9b31mred\rover\ttab\u202e", style="bold")
     assert capsys.readouterr().out == "\\x1b]0;title\\x07\\x9b31mred\\x0dover      tab\\u202e\n"
 
@@ -252,7 +254,7 @@ def test_no_line_of_a_list_of_commands_is_cut_at_80_columns(group: list[str]) ->
     assert [line for line in told.partition("Commands:")[2].splitlines() if "..." in line] == []
 
 
-def test_help_and_the_look_into_a_lab_load_no_client() -> None:
+def test_help_of_keyroll_and_of_lab_imports_no_client() -> None:
     look = (
         "import sys\nfrom keyroll.cli.main import keyroll\n"
         "keyroll.main(['--help'], standalone_mode=False)\n"

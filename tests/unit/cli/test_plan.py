@@ -10,7 +10,7 @@ from tests.unit.cli.plan_pair import USUAL, append, findings, plan
 from keyroll.configuration import read
 
 
-def test_until_when_a_leaked_key_is_accepted_is_data_too(configs: list[str], tmp_path: Path) -> None:
+def test_plan_json_says_until_when_a_leaked_key_is_accepted(configs: list[str], tmp_path: Path) -> None:
     plan(*configs, *USUAL[:2], "--emergency", "0", "-o", str(tmp_path / "out"))
     leaked = [one for one in findings(tmp_path / "out") if one["about"] == "leaked-key"]
     assert [(one["router"], one["receiving"], one["ended-by"]) for one in leaked] == [
@@ -39,7 +39,7 @@ def test_a_start_time_is_written_in_the_routers_own_zone_unless_another_is_asked
     assert 'start-time "2027-1-30.05:30:00 +0530"' in (day / "tiger.set").read_text()
 
 
-def test_an_hour_that_occurs_twice_is_said_with_its_offset(configs: list[str], tmp_path: Path) -> None:
+def test_a_repeated_hour_is_printed_with_its_utc_offset(configs: list[str], tmp_path: Path) -> None:
     append(configs[0], "set system time-zone Europe/Berlin\n")
     words = ("--at", "2027-10-30T00:00Z", "--until", "2027-10-31T02:00Z", "--every", "365d", "--max-age", "365d")
     for path in configs:

@@ -15,7 +15,7 @@ from keyroll.configuration import read
 from keyroll.errors import InputError
 
 
-def test_each_change_date_has_a_folder_with_a_file_and_a_way_back_for_each_router(
+def test_each_change_date_has_a_folder_with_a_set_file_and_a_rollback_file_for_each_router(
     configs: list[str], tmp_path: Path
 ) -> None:
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
@@ -43,7 +43,7 @@ def test_secrets_are_in_the_set_files_alone_and_those_are_0600(configs: list[str
     assert drawn not in result.output
 
 
-def test_set_files_and_their_way_back_lead_where_the_plan_says(configs: list[str], tmp_path: Path) -> None:
+def test_set_files_and_rollback_files_lead_to_the_planned_states(configs: list[str], tmp_path: Path) -> None:
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
     held = read(Path(configs[0]).read_text(), "lion.conf")
     first = (tmp_path / "out" / "2027-01-23" / "lion.set").read_text()

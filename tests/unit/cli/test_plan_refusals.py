@@ -45,7 +45,9 @@ def test_a_key_that_a_group_brings_is_refused_because_no_set_file_can_delete_it(
         (("--new", "a,b", *USUAL[:2], "--until", "9999-12-31", "--every", "3650d"), "beyond the year 9999"),
     ],
 )
-def test_what_makes_no_plan_is_refused_by_name(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_a_request_without_a_possible_plan_is_refused_with_the_reason(
+    words: tuple[str, ...], said: str, tmp_path: Path
+) -> None:
     result = plan(*words, "-o", str(tmp_path / "out"), ok=False)
     assert isinstance(result.exception, InputError)
     assert said in str(result.exception)
@@ -58,7 +60,7 @@ RETIRED = """\
 """
 
 
-def test_a_history_without_a_fault_is_taken(configs: list[str], tmp_path: Path) -> None:
+def test_a_valid_history_is_accepted(configs: list[str], tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(RETIRED)
     plan(*configs, *USUAL, "--history", str(path), "-o", str(tmp_path / "out"))
@@ -74,7 +76,7 @@ def test_a_history_without_a_fault_is_taken(configs: list[str], tmp_path: Path) 
         RETIRED.replace("00Z", "00"),
     ],
 )
-def test_a_history_that_is_none_is_refused(history: str, configs: list[str], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_history_is_refused(history: str, configs: list[str], tmp_path: Path) -> None:
     path = tmp_path / "plan.json"
     path.write_text(history)
     result = plan(*configs, *USUAL, "--history", str(path), "-o", str(tmp_path / "out"), ok=False)

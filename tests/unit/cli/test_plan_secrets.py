@@ -105,14 +105,14 @@ def test_a_command_that_cannot_be_run_is_named(configs: list[str], tmp_path: Pat
     assert "--secret-command" in str(result.exception)
 
 
-def test_secrets_that_are_not_known_are_data_too(configs: list[str], tmp_path: Path) -> None:
+def test_plan_json_lists_unknown_secrets(configs: list[str], tmp_path: Path) -> None:
     append(configs[0], f"set {PATH} key 0 secret <REMOVED>\n")
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
     (finding,) = [one for one in findings(tmp_path / "out") if one["about"] == "secrets-unknown"]
     assert (finding["router"], finding["keys"], finding["severity"]) == ("lion", [0], "unknown")
 
 
-def test_secrets_that_are_not_known_stand_in_the_plan(configs: list[str], tmp_path: Path) -> None:
+def test_the_plan_lists_unknown_secrets(configs: list[str], tmp_path: Path) -> None:
     path = Path(configs[0])
     path.write_text(path.read_text().replace("sesame-sesame", "<REMOVED>"))
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"))

@@ -10,7 +10,7 @@ from tests.unit.cli.plan_pair import USUAL, append, findings, plan
 from keyroll.errors import ExitCode, InputError
 
 
-def test_a_plan_of_a_session_that_is_sound_has_nothing_to_say_of_it(sessions: list[str], tmp_path: Path) -> None:
+def test_a_plan_reports_nothing_about_a_correct_session(sessions: list[str], tmp_path: Path) -> None:
     result = plan(*sessions, *USUAL, "-o", str(tmp_path / "out"))
     assert result.return_value is ExitCode.OK
     assert "no session in the configurations" not in result.output
@@ -24,7 +24,7 @@ def test_a_plan_of_a_session_that_is_sound_has_nothing_to_say_of_it(sessions: li
         ("delete protocols bgp group g authentication-algorithm", "authentication-algorithm-not-ao"),
     ],
 )
-def test_what_check_finds_wrong_with_a_session_of_the_chain_is_mended_first(
+def test_a_session_that_check_finds_faulty_has_to_be_fixed_before_the_plan(
     sessions: list[str], tmp_path: Path, line: str, rule: str
 ) -> None:
     append(sessions[0], f"{line}\n")
@@ -35,9 +35,7 @@ def test_what_check_finds_wrong_with_a_session_of_the_chain_is_mended_first(
     assert not (tmp_path / "out").exists()
 
 
-def test_with_a_leaked_secret_what_is_wrong_stands_in_the_plan_and_in_its_exit_code(
-    sessions: list[str], tmp_path: Path
-) -> None:
+def test_a_leaked_secret_plan_reports_session_faults_and_exits_with_1(sessions: list[str], tmp_path: Path) -> None:
     append(sessions[0], "set protocols bgp group g authentication-key sesame\n")
     words = ("--at", "2026-12-01T00:00Z", "--emergency", "0", "-o", str(tmp_path / "out"))
     result = plan(*sessions, *words)
@@ -45,7 +43,7 @@ def test_with_a_leaked_secret_what_is_wrong_stands_in_the_plan_and_in_its_exit_c
     assert "authentication-key (MD5) stands beside key-chain" in result.output
 
 
-def test_a_session_of_the_chain_whose_other_end_is_not_given_is_said(sessions: list[str], tmp_path: Path) -> None:
+def test_a_session_of_the_chain_without_its_other_end_is_reported(sessions: list[str], tmp_path: Path) -> None:
     append(sessions[0], "set protocols bgp group g neighbor 198.51.100.7\n")
     result = plan(*sessions, *USUAL, "-o", str(tmp_path / "out"))
     assert result.return_value is ExitCode.UNFIT

@@ -1,4 +1,4 @@
-"""How far a command has come, said on a terminal to who waits for more than two seconds."""
+"""The progress of a command, printed on a terminal once it takes more than two seconds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[list[int], Te
     return now, stream, Progress(now=lambda: now[0], stream=stream), path
 
 
-def test_nothing_is_said_to_who_waits_for_less_than_two_seconds(
+def test_a_command_shorter_than_two_seconds_prints_no_progress(
     told: tuple[list[int], Terminal, Progress, Path],
 ) -> None:
     now, stream, say, path = told
@@ -45,7 +45,7 @@ def test_nothing_is_said_to_who_waits_for_less_than_two_seconds(
     assert stream.getvalue() == ""
 
 
-def test_how_much_is_read_is_said_twice_a_second_and_taken_away(
+def test_progress_is_printed_twice_a_second_and_erased_at_the_end(
     told: tuple[list[int], Terminal, Progress, Path],
 ) -> None:
     now, stream, say, path = told
@@ -56,7 +56,7 @@ def test_how_much_is_read_is_said_twice_a_second_and_taken_away(
     assert stream.getvalue().endswith("\r\x1b[K")
 
 
-def test_of_a_pipe_only_the_time_is_known(told: tuple[list[int], Terminal, Progress, Path]) -> None:
+def test_progress_of_a_pipe_shows_only_the_elapsed_time(told: tuple[list[int], Terminal, Progress, Path]) -> None:
     now, stream, say, _ = told
     now[0] = 3 * SECOND
     say(Path("/dev/stdin"), 0)
@@ -70,7 +70,7 @@ def test_nothing_is_said_in_ci_or_on_a_dumb_terminal_or_in_a_file(environment: d
     assert progress.wanted(Terminal(), {"TERM": "xterm"})
 
 
-def test_verify_says_it_on_stderr_alone_and_its_output_is_what_it_was() -> None:
+def test_verify_prints_progress_on_stderr_and_its_output_is_unchanged() -> None:
     capture, keys = DATA / "v4-sha1.pcap", DATA / "v4-sha1.keys.yaml"
     words = [sys.executable, "-c"]
     code = "import keyroll.cli.progress as p; p.AFTER = {}; from keyroll.cli.main import main; main()"

@@ -53,7 +53,7 @@ def wrong_keys(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_kernel_captures_are_right(keyroll: Callable[..., tuple[int, str, str]], name: str) -> None:
+def test_kernel_captures_verify(keyroll: Callable[..., tuple[int, str, str]], name: str) -> None:
     code, out, err = keyroll(capture(name), "--keys", keys(name))
     assert (code, err) == (0, "")
     segments = len(list(read_packets(capture(name))))
@@ -76,7 +76,7 @@ def test_a_changed_secret_is_shown_packet_by_packet(
     assert every.count("bad-mac. Its") == 24
 
 
-def test_json_has_all_of_it(keyroll: Callable[..., tuple[int, str, str]], wrong_keys: Path) -> None:
+def test_the_json_has_every_field(keyroll: Callable[..., tuple[int, str, str]], wrong_keys: Path) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), "--keys", wrong_keys, "--json")
     found = json.loads(out)
     (only,) = found["captures"]
@@ -127,7 +127,7 @@ def test_a_capture_in_several_files_is_one(keyroll: Callable[..., tuple[int, str
 
 
 @pytest.mark.parametrize("zipped", [False, True])
-def test_a_cut_capture_shows_what_is_whole_and_ends_with_2(
+def test_a_truncated_capture_shows_its_complete_packets_and_exits_with_2(
     keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, zipped: bool
 ) -> None:
     octets = capture("v4-sha1").read_bytes()
@@ -140,7 +140,7 @@ def test_a_cut_capture_shows_what_is_whole_and_ends_with_2(
 
 
 @pytest.mark.parametrize("octets", [b"", b"\0" * 100, bytes(range(256)) * 9])
-def test_what_is_no_capture_ends_with_2_and_a_sentence(
+def test_a_file_that_is_not_a_capture_exits_with_2_and_a_one_line_error(
     keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, octets: bytes
 ) -> None:
     path = tmp_path / "no.pcap"
@@ -151,7 +151,7 @@ def test_what_is_no_capture_ends_with_2_and_a_sentence(
     assert "Traceback" not in out + err
 
 
-def test_nothing_to_protect_ends_with_2(keyroll: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_capture_without_protected_segments_exits_with_2(keyroll: Callable[..., tuple[int, str, str]]) -> None:
     code, out, _ = keyroll(capture("v4-sha1"), "--keys", keys("v6-cmac"))
     assert code == 2
     assert "No segment of 49 packets must be protected" in out
@@ -187,7 +187,7 @@ def test_an_unknown_link_type_is_named(keyroll: Callable[..., tuple[int, str, st
         (("x.pcap", "--config", "10.0.0.1=a", "--config", "10.0.0.1=b"), "both ends are given the address 10.0.0.1"),
     ],
 )
-def test_wrong_use_ends_with_2_and_says_what_to_do(
+def test_wrong_arguments_exit_with_2_and_a_remedy(
     keyroll: Callable[..., tuple[int, str, str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -221,7 +221,7 @@ def test_an_annotated_copy_says_each_verdict(
     assert wrong_keys.read_text() == text
 
 
-def test_a_full_disk_is_said_in_a_sentence(keyroll: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_full_disk_is_a_one_line_error(keyroll: Callable[..., tuple[int, str, str]]) -> None:
     code, _, err = keyroll(capture("v4-sha1"), "--keys", keys("v4-sha1"), "--annotate", "/dev/full")
     assert (code, err) == (2, "keyroll: /dev/full: cannot be written: No space left on device\n")
 
@@ -341,7 +341,7 @@ def test_no_output_holds_a_secret(
         assert not search.finds(text.encode("latin-1", "replace"))
 
 
-def test_a_pipe_will_do() -> None:
+def test_a_capture_can_be_a_pipe() -> None:
     command = "import sys; from keyroll.cli import main as cli; cli.main()"
     done = subprocess.run(
         [sys.executable, "-c", command, "verify", "/dev/stdin", "--keys", keys("v6-cmac")],
@@ -397,7 +397,7 @@ def test_a_dash_is_standard_input(piped: str) -> None:
     assert b"49 good, 0 bad" in done.stdout
 
 
-def test_what_no_capture_can_show_is_said_and_not_green(
+def test_what_a_capture_cannot_show_is_reported_and_is_not_green(
     keyroll: Callable[..., tuple[int, str, str]], configs: Callable[..., list[str | Path]]
 ) -> None:
     arguments = configs()
@@ -413,7 +413,7 @@ def test_what_no_capture_can_show_is_said_and_not_green(
     assert "discovered peers of g" in json.loads(out)["notes"][0]
 
 
-def test_nothing_heavy_is_imported() -> None:
+def test_verify_imports_no_heavy_package() -> None:
     program = (
         "import sys; from keyroll.cli.main import main\n"
         "try: main()\n"

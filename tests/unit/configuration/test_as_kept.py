@@ -1,4 +1,4 @@
-"""Texts as people keep them: inside a logical system, in a reply, of another make, redacted, with a line cut."""
+"""Configurations as people save them: inside a logical system, in a reply, of another vendor, redacted, truncated."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_json_is_read_inside_a_reply(around: str) -> None:
         "!RANCID-CONTENT-TYPE: juniper",
     ],
 )
-def test_what_a_shell_or_collector_puts_first_is_passed_over(first: str) -> None:
+def test_shell_and_collector_headers_are_ignored(first: str) -> None:
     assert read(f"{first}\n{CHAIN}{BGP}", "r").findings == ()
 
 
@@ -129,7 +129,7 @@ def test_a_difference_in_xml_is_no_configuration() -> None:
         ("VyOS", "set protocols bgp system-as '64500'\nset protocols bgp neighbor 192.0.2.2 remote-as '64501'\n"),
     ],
 )
-def test_another_make_is_named(make: str, text: str) -> None:
+def test_a_configuration_of_another_vendor_is_named(make: str, text: str) -> None:
     with pytest.raises(ConfigurationError, match=make):
         read(text, "r")
 
@@ -150,7 +150,7 @@ def test_another_make_is_named(make: str, text: str) -> None:
         *("VALUE_SPECIFIED_IN_NO_LOG_PARAMETER", "'***'", "'removed'"),
     ],
 )
-def test_more_words_that_stand_where_a_secret_was(secret: str) -> None:
+def test_placeholders_of_a_removed_secret_are_recognised(secret: str) -> None:
     chain = read(CHAIN.replace("aSecret", secret), "r").main.chain("K")
     assert chain is not None
     assert chain.secrets_unknown == (1,)
@@ -171,7 +171,7 @@ def test_a_heading_above_a_text_is_found_and_swallows_nothing(heading: str, text
     assert len(configuration.main.sessions) == len(read(text, "r").main.sessions) == 1
 
 
-def test_comments_of_a_collector_say_nothing() -> None:
+def test_comments_of_a_collector_are_ignored() -> None:
     text = f"!RANCID-CONTENT-TYPE: juniper\n!\n! Chassis: mx\n#\n{CHAIN}{BGP}"
     configuration = read(text, "r")
     assert configuration.findings == ()
@@ -189,7 +189,7 @@ def test_a_statement_of_which_a_level_is_missing_is_said_to_lack_it() -> None:
     assert finding.message == "'neighbor' does not stand in bgp itself: a level between them is missing"
 
 
-def test_a_level_that_was_copied_alone_is_told_its_banner() -> None:
+def test_a_level_that_was_copied_alone_is_reported_with_its_edit_banner() -> None:
     level = "PEERS { protocols { bgp { group <*> { authentication-key-chain K; } } } }\n"
     with pytest.raises(ConfigurationError, match=r"\[edit groups\]"):
         read(level, "r")
@@ -208,7 +208,7 @@ def test_a_level_that_was_copied_alone_is_told_its_banner() -> None:
         ("bgp {", "bgp { apply-groups;"),
     ],
 )
-def test_a_cut_statement_is_a_finding(whole: str, cut: str) -> None:
+def test_a_truncated_statement_is_a_finding(whole: str, cut: str) -> None:
     text = CHAIN + BGP
     assert whole in text
     assert read(text.replace(whole, cut, 1), "r").doubts != ()

@@ -47,7 +47,7 @@ def test_a_level_that_is_entered_by_short_words_is_that_level() -> None:
     assert [one.authentication.chain is not None for one in configuration.main.sessions] == [True] * 3
 
 
-def test_a_level_whose_last_entry_is_deleted_says_nothing() -> None:
+def test_a_level_whose_last_entry_is_deleted_gives_no_finding() -> None:
     configuration = after("".join(f"delete protocols bgp group east neighbor 198.51.100.{n}\n" for n in (1, 14)))
     assert peers(configuration) == []
     assert configuration.findings == ()
@@ -80,13 +80,13 @@ def test_a_chain_that_is_renamed_by_short_words_keeps_its_keys() -> None:
         "delete protocls bgp",
     ],
 )
-def test_a_delete_of_what_junos_does_not_have_is_found(command: str) -> None:
+def test_a_delete_of_an_unknown_statement_is_a_finding(command: str) -> None:
     configuration = after(command)
     assert [(one.kind, one.where.line) for one in configuration.findings] == [(Kind.NOT_UNDERSTOOD, 8)]
     assert all(session.doubts for session in configuration.main.sessions)
 
 
-def test_a_delete_of_what_the_text_never_set_says_nothing() -> None:
+def test_a_delete_of_a_statement_that_was_never_set_gives_no_finding() -> None:
     assert after("delete protocols bgp group west neighbor 203.0.113.1").findings == ()
 
 

@@ -243,7 +243,7 @@ def test_many_damaged_texts_are_survived(data: st.DataObject) -> None:
 
 @given(st.text())
 @settings(max_examples=40)
-def test_any_text_is_read_or_refused_by_name(text: str) -> None:
+def test_any_text_is_read_or_gives_a_named_error(text: str) -> None:
     survived(text)
 
 

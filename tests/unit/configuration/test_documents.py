@@ -196,7 +196,7 @@ def test_the_verbose_form_of_older_releases_is_read() -> None:
     )
 
 
-def test_of_a_name_that_stands_twice_in_json_neither_value_is_taken_in_silence() -> None:
+def test_a_repeated_name_in_json_is_a_finding() -> None:
     text = '{"configuration": {"protocols": {"bgp": {"group": [{"name": "g", "neighbor": [{"name": "192.0.2.2"}],'
     text += '"authentication-key-chain": "A", "authentication-key-chain": "B"}]}}}}'
     (session,) = read(text, "x").main.sessions
@@ -240,7 +240,7 @@ def test_what_the_router_inherited_already_is_not_expanded_again() -> None:
         ("a {" * 101, "more than 100 braces"),
     ],
 )
-def test_what_is_no_configuration_is_named_as_what_it_is(text: str, message: str) -> None:
+def test_a_file_of_another_kind_is_named_as_what_it_is(text: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         read(text, "x")
     assert caught.value.where is not None

@@ -1,4 +1,4 @@
-"""A configuration in, sessions and chains out: the thread that everything else widens."""
+"""A configuration is read into sessions and chains: the basic cases."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualTime:
     return made
 
 
-def test_the_lower_address_lets_the_other_open() -> None:
+def test_the_router_with_the_lower_address_waits_for_its_peer_to_open() -> None:
     assert local_address(NEIGHBOR, UNITS) == ip_address("10.0.12.1")
     assert has_lower_address(NEIGHBOR, UNITS)
     mirrored = (Unit("ge-0/0/0.0", (ip_interface("10.0.12.2/30"),)),)
@@ -116,7 +116,7 @@ def test_a_peer_that_was_turned_away_is_opened_to_before_its_time_is_over(clock:
     assert clock.now - begun == pytest.approx(bgp_opener.SETTLE_SECONDS, abs=POLL_SECONDS)
 
 
-def test_a_peer_that_comes_is_left_to_it(clock: VirtualTime) -> None:
+def test_a_peer_that_opens_the_session_is_left_to_open_it(clock: VirtualTime) -> None:
     assert waited(clock, FakeBgp("Active", "OpenSent", "Established"), None) == []
 
 
@@ -178,13 +178,13 @@ def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for(clo
     assert done == []
 
 
-def test_after_a_reset_a_peer_that_keeps_knocking_is_left_to_it_until_it_falls_silent(clock: VirtualTime) -> None:
+def test_after_a_reset_a_peer_that_keeps_sending_syns_is_left_to_open_until_it_stops(clock: VirtualTime) -> None:
     done, took = after_a_reset(clock, FakeBgp("Active"), insisted_before=False, knock=clock.now + 0.2)
     assert done == [PEER]
     assert took == pytest.approx(0.2 + bgp_opener.PEER_FIRST_AGAIN_SECONDS, abs=POLL_SECONDS)
 
 
-def test_once_routing_has_restarted_every_peer_has_its_chance_again(clock: VirtualTime) -> None:
+def test_after_a_routing_restart_every_peer_may_open_again(clock: VirtualTime) -> None:
     async def play() -> None:
         made, _ = opener(FakeBgp("Established"))
         made.applied(INTENT, frozenset())
@@ -195,7 +195,7 @@ def test_once_routing_has_restarted_every_peer_has_its_chance_again(clock: Virtu
     clock.run(play())
 
 
-def test_who_was_insisted_on_stays_so_while_it_is_configured(clock: VirtualTime) -> None:
+def test_a_peer_that_was_made_to_open_stays_so_while_it_is_configured(clock: VirtualTime) -> None:
     made, _ = opener(FakeBgp("Established"))
 
     async def play() -> None:

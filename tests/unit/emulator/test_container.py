@@ -20,7 +20,7 @@ from keyroll.emulator.contract.errors import ProcessError
 CLI = Path(__file__).parents[3] / "image" / "cli"
 
 
-def test_the_surroundings_are_read() -> None:
+def test_the_container_environment_is_read() -> None:
     environment = {"CLAB_INTFS": "2", "KEYROLL_SENDING": "rnext", "KEYROLL_DELETION": "next-connection"}
     environment["KEYROLL_WAIT_SCALE"] = "3"
     assert ContainerSettings.read(environment, "R1.lab") == ContainerSettings(
@@ -53,12 +53,12 @@ def test_interfaces_become_ports_in_the_order_of_their_numbers() -> None:
     ]
 
 
-def test_links_that_do_not_come_are_said() -> None:
+def test_missing_links_are_reported() -> None:
     with pytest.raises(ProcessError, match=r"expected 99 links within 0\.1 s, found"):
         await_links(99, 0.1)
 
 
-def test_a_long_wait_for_links_is_told(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_long_wait_for_links_is_logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr("keyroll.emulator.boot.container.WARN_SECONDS", 0.05)
     with pytest.raises(ProcessError, match="expected 99 links"):
         await_links(99, 0.2)
@@ -117,7 +117,7 @@ def test_without_a_command_what_is_typed_goes_to_the_router() -> None:
     assert converse(answer=router).stdout == "you said: show version\n"
 
 
-def test_a_router_that_is_not_there_is_said() -> None:
+def test_a_router_that_is_not_running_is_reported() -> None:
     program = CLI.read_text().replace("/run/keyroll/cli.sock", "/nowhere/cli.sock")
     result = subprocess.run([sys.executable, "-c", program, "x"], capture_output=True, text=True, check=False)
     assert result.returncode == 1
@@ -125,7 +125,7 @@ def test_a_router_that_is_not_there_is_said() -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"x\n", b"[]\n", b'{"v": 2}\n', b'{"v": 1, "command": 3}\n'])
-def test_what_is_no_greeting_is_refused(line: bytes) -> None:
+def test_an_invalid_greeting_is_refused(line: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         Greeting.parse(line)
 

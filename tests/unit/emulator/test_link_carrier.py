@@ -26,11 +26,11 @@ def test_links_and_their_carriers_are_read_from_several_messages() -> None:
     assert carriers(UP + DOWN) == [("eth1", True), ("eth2", False)]
 
 
-def test_other_messages_tell_nothing() -> None:
+def test_other_netlink_messages_are_ignored() -> None:
     assert carriers(message(20, attribute(3, b"eth1\0"), attribute(16, b"\x06"))) == []
     assert carriers(message(16, attribute(3, b"eth1\0"))) == []
 
 
 @given(st.binary(max_size=200))
-def test_any_octets_are_taken_without_a_traceback(data: bytes) -> None:
+def test_any_octets_are_parsed_without_a_traceback(data: bytes) -> None:
     assert carriers(UP + data)[0] == ("eth1", True)

@@ -65,6 +65,6 @@ def test_not_binds_closest_then_and_then_or() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["(", "()", "(a b)", "(a &&)", "(a & b)", "(!)", "(a))", "(a) b"])
-def test_what_is_no_expression_is_refused(wrong: str) -> None:
+def test_an_invalid_policy_expression_is_refused(wrong: str) -> None:
     with pytest.raises(ValueError, match="malformed"):
         normalised(wrong)

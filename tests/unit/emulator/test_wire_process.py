@@ -1,4 +1,4 @@
-"""The wire path's one process after the other: what a successor is given, and when there is none any more."""
+"""Replacement of the wire path's process: what a successor is given, and when there is none."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_a_successor_gets_the_clock_the_table_and_the_connections_and_then_the_o
     assert made.deaths == []
 
 
-def test_a_table_that_met_the_death_is_the_successors(
+def test_a_session_table_set_during_the_failure_is_given_to_the_successor(
     rig: Callable[[str], Rig],
 ) -> None:
     made = rig("clock")
@@ -159,7 +159,7 @@ def test_a_table_that_met_the_death_is_the_successors(
     assert [session["peer"] for session in tables[-1]] == [str(PEER)]
 
 
-def test_one_that_dies_again_soon_is_not_replaced(
+def test_a_wire_process_that_dies_again_soon_is_not_replaced(
     rig: Callable[[str], Rig],
 ) -> None:
     made = rig("status clock")
@@ -197,7 +197,7 @@ def connection(
     return TcpConnection(local, remote, state)
 
 
-def test_open_connections_that_the_wire_path_does_not_know_are_stranded() -> None:
+def test_open_connections_unknown_to_the_wire_path_are_found() -> None:
     known = connection((HERE, 40000), (PEER, 179))
     ldp = ProtectedSession(OTHER, 646, Keychain("chain"))
     lost = [connection((HERE, 179), (PEER, 40001)), connection((HERE, 646), (OTHER, 40002))]

@@ -1,4 +1,4 @@
-"""A router that replays: scripted answers behind a real SSH server, with a prompt, an echo and a candidate."""
+"""A scripted router behind a real SSH server, with a prompt, an echo and a candidate configuration."""
 
 from __future__ import annotations
 

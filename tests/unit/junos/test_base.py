@@ -55,7 +55,7 @@ def test_bgp_over_ipv6_carries_the_ipv6_loopback() -> None:
     assert not any("authentication" in line for line in lines)
 
 
-def test_ldp_stands_on_its_own_feet() -> None:
+def test_ldp_is_configured_without_bgp() -> None:
     lines = base_configuration(R1, R2, sessions={LDP}, chain="c")
     assert "set interfaces ge-0/0/0 unit 0 family mpls" in lines
     assert "set protocols ldp transport-address interface" in lines
@@ -71,7 +71,7 @@ def test_one_as_makes_an_internal_group() -> None:
     assert "set protocols bgp group keyroll type internal" in lines
 
 
-def test_nothing_that_hides_flaps() -> None:
+def test_no_statement_that_hides_flaps_is_configured() -> None:
     assert "graceful" not in " ".join(base_configuration(R1, R2, sessions={BGP, LDP}, chain="c"))
 
 

@@ -268,7 +268,7 @@ def test_an_unknown_command_is_named(session: RouterSession) -> None:
         session.show("show nonsense")
 
 
-def test_clearing(session: RouterSession, machine: MemoryMachine) -> None:
+def test_clear_bgp_reaches_the_machine_half_soft_or_hard(session: RouterSession, machine: MemoryMachine) -> None:
     session.configure(CONFIGURATION)
     session.commit()
     session.clear_bgp(PEER, soft=True)

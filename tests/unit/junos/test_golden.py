@@ -54,7 +54,7 @@ def test_a_sample_becomes_its_record(raw: Path) -> None:
     assert plain(record) == wanted["fields"]
 
 
-def test_a_line_more_is_an_error_that_carries_the_raw_text() -> None:
+def test_an_additional_line_is_an_error_that_carries_the_raw_text() -> None:
     for raw, place in itertools.product(SAMPLES, (0, 1, -1)):
         command = expected(raw)["command"]
         lines = raw.read_text().splitlines()
@@ -112,7 +112,7 @@ def test_commands_find_their_template(command: str, file: str | None) -> None:
     assert (template.file if template else None) == file
 
 
-def test_a_column_that_shifts_meaning_is_no_number() -> None:
+def test_a_shifted_column_is_not_read_as_a_number() -> None:
     raw = (GOLDEN / "real" / "bgp_summary_mx_20.4.raw").read_text().replace("37:07 Establ", "37:07 Flying")
     with pytest.raises(OutputError, match="Flying"):
         parse("show bgp summary", raw, router="R1")

@@ -116,7 +116,7 @@ def test_a_draft_can_be_an_earlier_configuration_that_must_be_confirmed(devices:
     assert "configure" not in devices[0].heard
 
 
-def test_both_failing_tells_of_both(devices: tuple[Device, Device]) -> None:
+def test_a_failure_of_both_routers_is_reported_for_both(devices: tuple[Device, Device]) -> None:
     for device in devices:
         device.refusals[LINES[device.host][0]] = "syntax error."
     with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R1 refused") as caught:

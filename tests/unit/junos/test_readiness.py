@@ -59,7 +59,7 @@ def test_a_port_that_is_not_there_yet_is_named(make_device: Callable[..., Device
         readiness()(router(device, CRPD))
 
 
-def test_a_configuration_has_to_take(make_device: Callable[..., Device]) -> None:
+def test_a_router_is_ready_once_it_accepts_a_configuration(make_device: Callable[..., Device]) -> None:
     device = make_device()
     device.replies["show interfaces terse"] = VJUNOS_TERSE
     device.check_reply = "error: configuration database is locked"
@@ -72,7 +72,7 @@ def vjunos(device: Device) -> None:
     device.replies["show configuration system time-zone"] = ""
 
 
-def test_a_clock_that_may_not_be_set_is_no_waiting_matter(make_device: Callable[..., Device]) -> None:
+def test_a_clock_that_must_not_be_set_does_not_delay_readiness(make_device: Callable[..., Device]) -> None:
     device = make_device()
     vjunos(device)
     device.replies["show system uptime"] = UPTIME.format(T0)
@@ -80,7 +80,7 @@ def test_a_clock_that_may_not_be_set_is_no_waiting_matter(make_device: Callable[
         readiness()(router(device, VJUNOS_ROUTER))
 
 
-def test_a_clock_that_does_not_stay_where_it_was_set_is_no_waiting_matter(make_device: Callable[..., Device]) -> None:
+def test_a_clock_that_does_not_keep_its_setting_does_not_delay_readiness(make_device: Callable[..., Device]) -> None:
     device = make_device()
     vjunos(device)
     shown = iter((T0, T0 + timedelta(hours=1)))
@@ -107,7 +107,9 @@ def test_a_router_with_ports_a_configuration_and_a_clock_is_ready(make_device: C
     assert not device.dirty
 
 
-def test_a_release_without_tcp_ao_is_told_once_and_is_no_waiting_matter(make_device: Callable[..., Device]) -> None:
+def test_a_release_without_tcp_ao_is_reported_once_and_does_not_delay_readiness(
+    make_device: Callable[..., Device],
+) -> None:
     device = make_device()
     vjunos(device)
     device.replies["show version"] = "Hostname: R1\nModel: vmx\nJunos: 19.4R1.10\n"

@@ -27,7 +27,7 @@ def test_times_as_junos_writes_them(text: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " ", "never", "1:2:3:4", "3w2d4:19", "-1", "5m", "1d 2d"])
-def test_what_is_no_time(text: str) -> None:
+def test_invalid_times_are_errors(text: str) -> None:
     with pytest.raises(ValueError, match="invalid duration"):
         duration(text)
 

@@ -30,7 +30,7 @@ SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=4
         ("key-chain c { key 0 { secret x; } }", "key-chain c { key 0 { secret <secret>; } }"),
     ],
 )  # fmt: skip
-def test_by_structure(text: str, shown: str | None) -> None:
+def test_a_secret_is_redacted_by_the_statement_that_it_stands_in(text: str, shown: str | None) -> None:
     assert redact(text) == (text if shown is None else shown)
 
 

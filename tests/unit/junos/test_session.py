@@ -97,14 +97,14 @@ def test_a_router_that_hangs_up_at_login_is_named(device: Device) -> None:
         RouterSession(device.target()).connect()
 
 
-def test_a_large_answer_comes_whole(device: Device) -> None:
+def test_a_large_answer_is_complete(device: Device) -> None:
     lines = [f"line {number} of a long answer, with a > and a # in it" for number in range(20_000)]
     device.replies["show log messages"] = "\n".join(lines)
     with RouterSession(device.target()) as session:
         assert session.show("show log messages").raw == "\n".join(lines)
 
 
-def test_a_refused_command_says_who_what_and_in_whose_words(device: Device) -> None:
+def test_a_refused_command_names_the_router_the_command_and_the_answer(device: Device) -> None:
     records: list[Exchange] = []
     with RouterSession(device.target(), recorder=records.append) as session, pytest.raises(CommandError) as caught:
         session.show("show nonsense")
@@ -125,14 +125,14 @@ def test_unreadable_output_is_an_error_that_keeps_the_raw_text_and_is_recorded(d
     assert "unknown line" in known(records[-1].error)
 
 
-def test_a_wrong_password_is_said_without_saying_it(device: Device) -> None:
+def test_a_wrong_password_is_reported_without_being_shown(device: Device) -> None:
     with pytest.raises(SessionError, match="refused user or password") as caught:
         RouterSession(device.target(password="wrong-one")).connect()
     assert "wrong-one" not in repr(vars(caught.value))
     assert caught.value.__context__ is None
 
 
-def test_nobody_listening_is_a_named_error(device: Device, quick: Deadlines) -> None:
+def test_a_closed_port_is_a_named_error(device: Device, quick: Deadlines) -> None:
     device.stop_listening()
     try:
         with pytest.raises(SessionError, match=r"R1 \(admin@127\.0\.0\.1:\d+\): TCP connection to device failed"):
@@ -141,7 +141,7 @@ def test_nobody_listening_is_a_named_error(device: Device, quick: Deadlines) -> 
         device.listen_again()
 
 
-def test_silence_is_an_error_with_what_was_seen_last_and_the_session_is_not_trusted_again(
+def test_a_missing_prompt_is_an_error_with_the_last_output_and_the_session_is_not_used_again(
     device: Device, quick: Deadlines
 ) -> None:
     device.hang_on = "show system alarms"
@@ -204,7 +204,7 @@ def test_a_reboot_is_asked_for_confirmed_and_waited_for(device: Device) -> None:
     assert device.heard.count("yes") == 1
 
 
-def test_a_level_that_lines_went_to_does_not_hinder_the_way_back(device: Device) -> None:
+def test_an_edit_level_left_by_the_lines_does_not_prevent_the_rollback(device: Device) -> None:
     device.level_after["edit system services"] = "system services"
     device.refusals["set nonsense"] = "syntax error."
     with RouterSession(device.target()) as session:
@@ -243,7 +243,7 @@ def test_clearing_what_is_not_there_is_refused(device: Device, words: str) -> No
 @pytest.mark.parametrize(
     "line", ["set system host-name R1\nset x", "show ver\tsion", "x" * 511, " ", "set \x03", "set caf\xe9"]
 )
-def test_what_a_terminal_would_act_upon_is_not_sent(device: Device, line: str) -> None:
+def test_control_characters_are_not_sent(device: Device, line: str) -> None:
     with RouterSession(device.target()) as session:
         before = list(device.heard)
         with pytest.raises(ConfigurationError):

@@ -14,7 +14,7 @@ from keyroll.names import Algorithm
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
 
-def test_the_same_seed_gives_these_very_bytes_for_ever() -> None:
+def test_a_seed_gives_the_same_bytes_in_every_release() -> None:
     assert draw_secret(7, "new_auth_key key 0").reveal() == b"i1U3Zhi5b6KUNH1EVNWI"
     chain = generate(7, name="new_auth_key", count=3, first=T0, ids=Ids.DRAWN)
     assert chain.keys[0].secret == draw_secret(7, "new_auth_key key 0")

@@ -135,7 +135,7 @@ def test_the_smaller_tolerance_counts() -> None:
     assert ids(lint_pair(subject(one), subject(peer, "R2"))) == ["start-times-apart"]
 
 
-def test_a_plan_that_only_some_policies_carry_through_is_not_robust() -> None:
+def test_a_plan_that_is_hitless_under_only_some_policies_is_not_robust() -> None:
     strict = replace(CHAIN, tolerance=0)
     (finding,) = lint_course(subject(strict), subject(strict.mirrored(), "R2"))
     assert finding.rule.id == "not-robust"
@@ -143,7 +143,7 @@ def test_a_plan_that_only_some_policies_carry_through_is_not_robust() -> None:
     assert "2030-1-1.00:30:00 +0000" in finding.message
 
 
-def test_chains_that_never_send_have_no_course() -> None:
+def test_chains_that_never_send_give_no_prediction_findings() -> None:
     assert lint_course(subject(Keychain("c", (Key(0),))), subject(PEER, "R2")) == []
 
 

@@ -100,7 +100,7 @@ def test_the_default_algorithm_is_hmac_sha_1_96() -> None:
 
 
 @given(st.none() | st.integers(0, 255), st.none() | st.integers(0, 255))
-def test_mirroring_reverses_the_ids_and_twice_is_nothing(send_id: int | None, recv_id: int | None) -> None:
+def test_mirroring_reverses_the_ids_and_mirroring_twice_restores_them(send_id: int | None, recv_id: int | None) -> None:
     key = Key(1, Secret("s"), T0, send_id=send_id, recv_id=recv_id)
     assert (key.mirrored().send_id, key.mirrored().recv_id) == (recv_id, send_id)
     assert key.mirrored().mirrored() == key

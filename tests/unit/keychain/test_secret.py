@@ -16,7 +16,7 @@ SECRET = Secret("hunter2")
 CHAIN = Keychain("c", (Key(0, SECRET),))
 
 
-def test_no_way_of_showing_it_shows_it() -> None:
+def test_no_representation_of_a_secret_shows_it() -> None:
     texts = [repr(SECRET), str(SECRET), f"{SECRET}", f"{SECRET!r:>20}", f"{SECRET:>20}", f"{SECRET!r:>20}"]
     texts += [repr(CHAIN), str(CHAIN.keys), f"{[SECRET]}"]
     assert all("hunter2" not in text and SHOWN in text for text in texts)
@@ -26,7 +26,7 @@ def refuse(secret: Secret, chain: Keychain) -> None:
     raise ValueError("refused", secret, chain)
 
 
-def test_neither_logs_nor_tracebacks_show_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_neither_logs_nor_tracebacks_show_a_secret(caplog: pytest.LogCaptureFixture) -> None:
     logging.getLogger("x").warning("secret %s of %s", SECRET, CHAIN)
     with pytest.raises(ValueError, match="refused") as caught:
         refuse(SECRET, chain=CHAIN)
@@ -52,12 +52,12 @@ def test_neither_logs_nor_tracebacks_show_it(caplog: pytest.LogCaptureFixture) -
         lambda secret: "x" + secret,
     ],
 )
-def test_it_is_not_serialised_by_accident(leak: Callable[[Secret], object]) -> None:
+def test_a_secret_cannot_be_serialised(leak: Callable[[Secret], object]) -> None:
     with pytest.raises((TypeError, yaml.YAMLError)):
         leak(SECRET)
 
 
-def test_it_equals_only_a_secret_of_the_same_octets() -> None:
+def test_a_secret_equals_only_a_secret_of_the_same_octets() -> None:
     assert Secret("hunter2") == Secret(b"hunter2")
     assert Secret("hunter2") != Secret("hunter3")
     assert Secret("hunter2") != "hunter2"
@@ -65,7 +65,7 @@ def test_it_equals_only_a_secret_of_the_same_octets() -> None:
     assert len({SECRET, Secret("hunter2"), Secret("x")}) == 2
 
 
-def test_reveal_is_the_one_way_out() -> None:
+def test_reveal_is_the_only_access_to_the_octets() -> None:
     assert SECRET.reveal() == b"hunter2"
     assert SECRET.reveal_text() == "hunter2"
     assert len(Secret("ä")) == 2

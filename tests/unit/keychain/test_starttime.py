@@ -91,7 +91,7 @@ def test_relative_forms_count_from_the_routers_clock(typed: str, moment: datetim
         ("999999hours", None),
     ],
 )
-def test_what_is_no_start_time_is_named(typed: str, message: str | None) -> None:
+def test_an_invalid_start_time_is_a_named_error(typed: str, message: str | None) -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     if message is None:
         assert parse_start(typed, now=now) > now

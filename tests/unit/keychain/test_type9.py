@@ -54,7 +54,7 @@ def test_the_longest_secret_takes_360_characters_beside_prefix_salt_and_filler()
         (encode_type9(Secret("x" * 127), 60), "127 characters"),
     ],
 )
-def test_what_is_no_whole_text_is_refused(text: str, message: str) -> None:
+def test_an_incomplete_encoded_secret_is_refused(text: str, message: str) -> None:
     with pytest.raises(Type9Error, match=message):
         decode_type9(text)
 

@@ -1,4 +1,4 @@
-"""What holds descriptors is closed once, however often it is told to: a second Ctrl-C has the end begin again."""
+"""Objects that hold descriptors close them once, also when a second Ctrl-C starts the shutdown again."""
 
 from __future__ import annotations
 

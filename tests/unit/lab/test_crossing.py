@@ -44,9 +44,9 @@ def test_a_syn_that_was_held_too_long_is_given_up_for_its_repetition() -> None:
         b"",
     ],
 )
-def test_everything_else_goes_on(frame: bytes) -> None:
+def test_all_other_frames_are_forwarded(frame: bytes) -> None:
     assert SynCrossing(179).take(0, frame, 1.0) is None
 
 
-def test_ipv6_opens_too() -> None:
+def test_simultaneous_opens_over_ipv6_are_held_too() -> None:
     assert opens(syn("x", IPv6(src="fd00::1", dst="fd00::2")), 179)

@@ -83,11 +83,11 @@ def test_images_of_juniper_are_found_by_name(monkeypatch: pytest.MonkeyPatch) ->
     assert doctor._images().found == "vrnetlab/juniper_vjunos-router:23.2R1, crpd:24.4"
 
 
-def test_a_program_that_is_not_there_is_no_traceback() -> None:
+def test_a_missing_program_is_reported_without_a_traceback() -> None:
     assert doctor._run(["/nonexistent/program"]) is None
 
 
-def test_the_command_prints_json_and_ends_by_its_verdict() -> None:
+def test_doctor_prints_json_and_its_exit_code_is_the_verdict() -> None:
     command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor", "--json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     shown = json.loads(result.stdout)

@@ -34,7 +34,7 @@ def test_without_impairment_every_frame_goes_out_at_once_as_it_is(frames: list[b
 
 
 @given(frames=FRAMES)
-def test_a_loss_of_one_loses_all(frames: list[bytes]) -> None:
+def test_a_loss_of_1_drops_every_frame(frames: list[bytes]) -> None:
     direction = Direction(Impairment(loss=1))
     assert all(direction.decide(frame).after is None for frame in frames)
 

@@ -47,7 +47,7 @@ def test_a_name_too_long_for_sockets_is_refused(base: Path) -> None:
         folders.RunDirectory.create("x" * 100, base)
 
 
-def test_the_living_are_not_reaped_and_the_dead_are(base: Path) -> None:
+def test_labs_with_a_running_owner_are_kept_and_others_removed(base: Path) -> None:
     living = folders.RunDirectory.create("living", base)
     code = "import sys, os; from pathlib import Path; from keyroll.lab.local import folders\n"
     code += "folders.RunDirectory.create('dead', Path(sys.argv[1])); os._exit(9)"
@@ -154,7 +154,7 @@ def test_evidence_is_removed_only_where_it_is_a_folder_that_keyroll_makes(
     assert (target / "letters").exists()
 
 
-def test_what_is_no_lab_is_neither_listed_nor_reaped(base: Path) -> None:
+def test_a_folder_that_is_not_a_lab_is_neither_listed_nor_removed(base: Path) -> None:
     base.mkdir(mode=0o700)
     (base / "letters").mkdir()
     (base / "letters" / "dear").touch()
@@ -172,7 +172,7 @@ def test_what_is_no_lab_is_neither_listed_nor_reaped(base: Path) -> None:
 
 
 @pytest.mark.parametrize("made", ["folder", "lock"])
-def test_whoever_was_killed_while_making_a_lab_left_something_that_is_reaped(base: Path, made: str) -> None:
+def test_leftovers_of_a_deploy_that_was_killed_are_removed(base: Path, made: str) -> None:
     (base / "half").mkdir(parents=True, mode=0o700)
     if made == "lock":
         (base / "half" / folders.LOCK).touch()

@@ -1,4 +1,4 @@
-"""A secret has leaked."""
+"""Plans that replace a key whose secret has leaked."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def planning_again_after_applying_gives_an_empty_plan(request: Request, found: P
 
 @settings(max_examples=PLANS, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(requests())
-def test_every_plan_keeps_what_it_promises(request: Request) -> None:
+def test_every_plan_keeps_its_invariants(request: Request) -> None:
     found = made(request)
     every_state_holds_what_a_chain_must_hold(found)
     changes_follow_each_other_and_are_done_in_time(request, found)

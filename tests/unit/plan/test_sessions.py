@@ -25,7 +25,7 @@ PROTECTED = {
 
 
 @pytest.mark.parametrize("form", list(PROTECTED))
-def test_what_is_protected_is_seen_in_every_form(form: str) -> None:
+def test_protected_statements_are_recognised_in_every_form(form: str) -> None:
     configuration = read(PROTECTED[form], form)
     (chain,) = configuration.main.chains
     assert [key.id for key in chain.keychain.keys] == [0, 1]

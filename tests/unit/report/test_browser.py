@@ -121,7 +121,9 @@ ALL_LOOKS: list[Look] = [NARROW, WIDE, (360, "dark"), (1280, "light")]
 
 
 @pytest.mark.parametrize("looks", [[NARROW], pytest.param(ALL_LOOKS, marks=pytest.mark.slow)])
-def test_it_opens_quietly_and_axe_finds_nothing_serious(opened: Callable[..., Page], looks: list[Look]) -> None:
+def test_the_page_opens_without_console_output_and_axe_finds_nothing_serious(
+    opened: Callable[..., Page], looks: list[Look]
+) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     page = opened(bypass_csp=True)
     # One page for both: a context and a load cost more than the looking.
@@ -140,7 +142,7 @@ def test_it_opens_quietly_and_axe_finds_nothing_serious(opened: Callable[..., Pa
     ("kind", "looks"),
     [pytest.param(kind, ALL_LOOKS, marks=pytest.mark.slow) for kind in ("check", "plan", "night")],
 )
-def test_pages_of_other_kinds_open_quietly_and_fit_too(
+def test_pages_of_other_kinds_open_without_console_output_and_fit_too(
     browser: Browser, tmp_path: Path, kind: str, looks: list[Look]
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
@@ -203,7 +205,7 @@ def test_on_a_narrow_page_the_red_mark_is_in_sight_and_on_paper_no_label_is_cut(
 
 
 @pytest.mark.slow
-def test_a_night_is_a_card_a_scenario_where_the_page_is_narrow(browser: Browser, tmp_path: Path) -> None:
+def test_a_narrow_night_page_shows_one_card_for_each_scenario(browser: Browser, tmp_path: Path) -> None:
     context = browser.new_context(offline=True, viewport={"width": 360, "height": 800})
     page = context.new_page()
     page.goto(page_of("night", tmp_path).as_uri())

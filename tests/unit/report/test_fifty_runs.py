@@ -95,7 +95,7 @@ def varied(kind: str, number: int, place: Path) -> Path:
 
 
 def said_by(folder: Path) -> str:
-    """The verdict of result.json, read as little as can be: a run that says it has not ended was killed."""
+    """Return the verdict of result.json; a run that it says has not ended was killed."""
     path = folder / "result.json"
     result = json.loads(path.read_text()) if path.is_file() else {"ended": False}
     return str(KILLED if result.get("ended") is False else result["verdict"])

@@ -42,7 +42,7 @@ def run(
     return folder
 
 
-def test_red_comes_first_and_the_sentence_counts_all(tmp_path: Path) -> None:
+def test_red_runs_come_first_and_the_headline_counts_all_runs(tmp_path: Path) -> None:
     run(tmp_path, "a", "passed")
     run(tmp_path, "b", "failed")
     run(tmp_path, "c", "skipped", lab="crpd 24.2R1.14")

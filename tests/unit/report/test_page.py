@@ -129,7 +129,7 @@ def test_the_command_writes_the_page_into_the_folder(folder: Folder) -> None:
     assert result.output.splitlines()[0] == "PASSED  x: 0 of 0 checks hold, 6.0 s"
 
 
-def test_the_page_says_what_json_says_of_secrets_nothing(folder: Folder) -> None:
+def test_the_page_shows_the_command_of_run_json(folder: Folder) -> None:
     folder.usual()
     path = folder.write()
     assert json.loads((path / "run.json").read_text())["again"] in run_page(load_run(path))

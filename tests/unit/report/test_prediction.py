@@ -115,7 +115,7 @@ def _hostile(data: object) -> object:
 
 
 @pytest.mark.parametrize("second", ["00:30:00", "00:45:00"])
-def test_hostile_texts_stay_texts_wherever_they_stand(second: str) -> None:
+def test_hostile_texts_are_escaped_wherever_they_stand(second: str) -> None:
     sheet = prediction_sheet(hostile(predicted(second)))
     page, markdown = sheet_page(sheet), sheet_markdown(sheet)
     assert page.count("<script>") == 1, "our own"
@@ -124,7 +124,7 @@ def test_hostile_texts_stay_texts_wherever_they_stand(second: str) -> None:
     assert not re.search(r"(?<!\\)[<>]", markdown)
 
 
-def test_damaged_json_ends_in_a_sentence(tmp_path: Path) -> None:
+def test_damaged_json_is_a_one_line_error(tmp_path: Path) -> None:
     good = predicted("00:45:00")
     assert prediction_sheet(copy.deepcopy(good)).headline == prediction_sheet(good).headline, "it changes nothing"
     values: tuple[object, ...] = (None, 7, "x", [], [7], {}, [{}], float("inf"))

@@ -77,5 +77,5 @@ def test_a_run_without_events_has_an_empty_picture(folder: Folder) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"), [(2.5, "2.5s"), (60, "1m"), (1800, "30m"), (3660, "1h1m"), (90061, "1d1h1m1s")]
 )
-def test_lengths_read_as_people_say_them(seconds: float, words: str) -> None:
+def test_durations_are_written_in_short_form(seconds: float, words: str) -> None:
     assert short(timedelta(seconds=seconds)) == words

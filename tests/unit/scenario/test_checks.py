@@ -20,7 +20,7 @@ def _view(flaps: int | None, before: int) -> View:
 
 class TestFlaps:
     @pytest.mark.parametrize(("shown", "before", "holds"), [(0, 0, True), (2, 2, True), (1, 0, False), (3, 2, False)])
-    def test_are_counted_from_when_the_session_was_first_up(self, shown: int, before: int, holds: bool) -> None:
+    def test_flaps_are_counted_from_when_the_session_was_first_up(self, shown: int, before: int, holds: bool) -> None:
         finding = Flaps("R1", 0).judge(_view(shown, before))
         assert finding.holds is holds
         assert finding.observed == f"{shown - before} flaps since the session was up"
@@ -31,7 +31,7 @@ class TestFlaps:
 
 
 class TestKeysThatAreNotThere:
-    def test_none_to_come_is_said_in_words(self) -> None:
+    def test_no_further_key_is_reported_in_words(self) -> None:
         chain = ChainStatus("c", 1, 1, None, None, None, 30)
         view = View(0, {}, {"R1": chain}, cast("Wire", None), ["bgp"])
         condition = Next("R1", None)

@@ -6,7 +6,7 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 START = ns_of(datetime(2026, 5, 1, tzinfo=UTC))
 
 
-def test_a_clock_that_was_never_set_is_the_hosts() -> None:
+def test_a_clock_that_was_never_set_reads_as_the_host_clock() -> None:
     assert RouterClock().reading(START) == moment_of(START)
 
 

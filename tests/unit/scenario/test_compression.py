@@ -108,7 +108,7 @@ def test_what_needs_clocks_that_can_be_set_says_why(given_: Scenario, reason: st
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.data())
-def test_before_stays_before_and_each_start_leaves_its_time(gaps: list[int], data: DataObject) -> None:
+def test_compression_keeps_the_order_and_the_time_that_steps_need(gaps: list[int], data: DataObject) -> None:
     at, minutes = 0, []
     for gap in gaps:
         at += gap

@@ -108,6 +108,6 @@ def test_reasons_are_conditions_of_their_own_for_both_routers_or_one() -> None:
 @pytest.mark.parametrize(
     "drops", [{"R2": 3}, {"R1": {}, "bad-mac": 1}, {"bad-luck": 1}, 3, {}, {"R2": {"bad-mac": -1}}], ids=str
 )
-def test_anything_else_is_a_mistake_in_the_file(drops: dict[str, int | dict[str, int]] | int) -> None:
+def test_any_other_drop_condition_is_an_error_in_the_file(drops: dict[str, int | dict[str, int]] | int) -> None:
     with pytest.raises(ValueError, match="drops"):
         read_step({"expect": {"drops": drops}})

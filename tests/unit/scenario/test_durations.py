@@ -28,7 +28,7 @@ def test_a_duration_is_read_as_people_write_it(text: str, length: timedelta) -> 
 @pytest.mark.parametrize(
     "text", ["", "30", "m", "1.5h", "30m1h", "5 m", "-", "s", 30, True, None, ["30m"], "9" * 30 + "d"]
 )
-def test_what_is_no_duration_is_refused(text: str | int | bool | list[str] | None) -> None:
+def test_an_invalid_duration_is_refused(text: str | int | bool | list[str] | None) -> None:
     with pytest.raises(ValueError, match="should be"):
         parse_duration(text)
 

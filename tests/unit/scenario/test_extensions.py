@@ -74,7 +74,7 @@ def read(write: Callable[..., Path], two_keys: str, steps: str = STEPS_OF_OTHERS
     return read_cases(write(text))[0].scenario
 
 
-def test_they_are_read_like_those_of_keyroll(write: Callable[..., Path], two_keys: str) -> None:
+def test_added_steps_and_checks_are_read_like_built_in_ones(write: Callable[..., Path], two_keys: str) -> None:
     _, _, _, nothing, bare, expect, _ = read(write, two_keys).steps
     assert isinstance(nothing, Nothing)
     assert isinstance(expect, Expectation)
@@ -95,7 +95,7 @@ def test_they_are_read_like_those_of_keyroll(write: Callable[..., Path], two_key
         ("expect: {}", "expects nothing; name at least one of: bgp, .*, drops, .*lucky"),
     ],
 )
-def test_mistakes_in_them_are_named_with_their_place(
+def test_errors_in_added_steps_are_named_with_their_place(
     write: Callable[..., Path], two_keys: str, step: str, words: str
 ) -> None:
     with pytest.raises(DocumentError, match=words) as caught:
@@ -103,7 +103,7 @@ def test_mistakes_in_them_are_named_with_their_place(
     assert known(caught.value.where).line == 14
 
 
-def test_they_are_in_the_schema_for_editors_as_long_as_they_are_there() -> None:
+def test_added_steps_are_in_the_json_schema_while_they_are_registered() -> None:
     steps = Scenario.model_json_schema(by_alias=True)["$defs"]
     assert "nothing" in steps["Step"]["properties"]
     assert "lucky" in steps["Expect"]["properties"]

@@ -85,7 +85,7 @@ def test_a_gap_hides_nothing_where_it_is_allowed_or_nothing_rests_on_samples(fit
     assert weighed(gaps={"R2": (4,)}, **fitness).problem is None
 
 
-def test_a_gap_of_both_routers_is_the_machines() -> None:
+def test_a_gap_of_both_routers_is_attributed_to_the_machine() -> None:
     problem = weighed(gaps={"R1": (4,), "R2": (4,)}, blind=(STALL,)).problem
     assert isinstance(problem, BlindError)
     assert problem.since == STALL.begun

@@ -30,7 +30,7 @@ def spellings() -> list[str]:
 
 
 @pytest.mark.parametrize("spelling", spellings())
-def test_no_spelling_of_a_secret_passes_the_redactor(spelling: str) -> None:
+def test_every_spelling_of_a_secret_is_redacted(spelling: str) -> None:
     redact = FolderRedactor([SECRET])
     for text in (f"key 0 secret {spelling};", f'{{"raw": "{spelling}"}}', spelling, f"x{spelling}x"):
         assert spelling not in redact(text)

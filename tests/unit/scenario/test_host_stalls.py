@@ -42,14 +42,14 @@ def test_a_set_clock_is_noticed_and_is_no_stall(by: float, words: str) -> None:
     assert (step.begun, step.words()) == (before, f"this machine's clock was set {words}")
 
 
-def test_a_clock_that_is_slewed_is_none_that_was_set() -> None:
+def test_a_slewed_clock_is_not_reported_as_set() -> None:
     clock = FakeClock()
     watch = StallWatch(clock, limit=SECOND)
     clock.set_wall(timedelta(milliseconds=120))
     assert watch.look() == ()
 
 
-def test_a_real_clock_that_is_looked_at_stands_still_never() -> None:
+def test_a_real_clock_shows_no_stall_while_it_is_read() -> None:
     from keyroll.instants import SYSTEM  # noqa: PLC0415 - the only test of the thread
 
     with StallWatch(SYSTEM, limit=30 * SECOND) as watch:
@@ -57,7 +57,7 @@ def test_a_real_clock_that_is_looked_at_stands_still_never() -> None:
     assert watch.look() == ()
 
 
-def test_blind_is_the_run_when_all_samplers_are_at_the_same_time() -> None:
+def test_a_run_is_blind_where_all_samplers_are_at_the_same_time() -> None:
     r1, r2 = [stall(1, 4), stall(10, 12)], [stall(2, 6), stall(11.5, 13)]
     assert blind_together([r1, r2], limit=SECOND) == (stall(2, 4),)
     assert blind_together([r1, []], limit=SECOND) == ()
@@ -89,6 +89,6 @@ def test_a_machine_that_stood_still_makes_only_a_red_run_unfit_and_a_set_clock_e
         (RunUnfitError("a step was late"), True),
     ],
 )
-def test_a_red_check_stands_that_is_older_than_what_made_the_run_blind(error: RunUnfitError, proven: bool) -> None:
+def test_a_red_check_older_than_the_stall_remains_red(error: RunUnfitError, proven: bool) -> None:
     assert is_proven([100, 200], error) is proven
     assert is_proven([], error) is False

@@ -24,7 +24,7 @@ def test_an_images_name_tells_its_kind(image: str, kind: str, platform: str) -> 
     assert kind_of(image) == (kind, PLATFORMS[platform])
 
 
-def test_a_name_that_tells_nothing_is_asked_about() -> None:
+def test_an_image_name_of_unknown_kind_is_an_error_that_asks_for_the_kind() -> None:
     with pytest.raises(InputError, match=r"cannot tell the kind of lab .*--lab, one of"):
         kind_of("mine:1")
 

@@ -272,5 +272,5 @@ def test_a_key_that_signs_again_after_its_successor_is_taken_back() -> None:
     assert first.observed == "key 0 again after key 1: packet 7 of R1.pcap"
 
 
-def test_who_sent_nothing_has_not_shown_that_no_key_was_taken_back() -> None:
+def test_a_router_that_sent_nothing_does_not_prove_that_no_key_was_taken_back() -> None:
     assert not no_key_taken_back(seen({}))[0].passed

@@ -22,7 +22,7 @@ def known_on(platform: str, *releases: str, bug: KnownBug | None = BUG) -> bool:
     return is_known_here(bug, cast("Any", lab), cast("Any", pair))
 
 
-def test_it_is_known_on_its_platform_and_releases_alone() -> None:
+def test_a_known_bug_applies_to_its_platform_and_releases_alone() -> None:
     assert known_on("crpd", "23.2R1.15", "24.1R1")
     assert not known_on("crpd", "24.1R1")
     assert not known_on("vjunos-router", "23.2R1.15")
@@ -42,9 +42,7 @@ def test_without_releases_it_is_known_on_all_and_no_router_is_asked() -> None:
         (BUG, False, Verdict.FAILED),
     ],
 )
-def test_one_that_does_not_show_where_it_is_known_is_a_failure(
-    bug: KnownBug | None, red: bool, verdict: Verdict
-) -> None:
+def test_a_known_bug_that_does_not_occur_is_a_failure(bug: KnownBug | None, red: bool, verdict: Verdict) -> None:
     found, reason = verdict_with(bug, red=red)
     assert found is verdict
     assert (reason is None) is (bug is None)

@@ -1,4 +1,4 @@
-"""What a scenario file may say, and how it is told of what it may not: kept word for word, with the JSON schema.
+"""The JSON schema and the error messages of scenario files, held word for word.
 
 `refusals.json` holds edits of one file, each with the error that it must give (null: none), `schema.json` what
 `keyroll schema` printed. They change when the format or a message is meant to change, and only then: a step, a check
@@ -62,13 +62,15 @@ def error_of(path: Path) -> str | None:
 
 
 @pytest.mark.parametrize("edit", REFUSALS, ids=lambda edit: edit["new"].strip().rpartition("\n")[2].strip()[:60])
-def test_a_mistake_is_told_as_it_always_was(write: Callable[..., Path], two_keys: str, edit: dict[str, Any]) -> None:
+def test_error_messages_for_scenario_files_are_unchanged(
+    write: Callable[..., Path], two_keys: str, edit: dict[str, Any]
+) -> None:
     assert edit["old"] in two_keys
     error = edit["error"] and with_names(edit["error"])
     assert error_of(write(two_keys.replace(edit["old"], edit["new"]), "two-keys.yaml")) == error
 
 
-def test_the_schema_says_what_it_said() -> None:
+def test_the_json_schema_is_unchanged() -> None:
     kept = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
     assert list(lost(kept, Scenario.model_json_schema(by_alias=True))) == []
 
@@ -83,7 +85,7 @@ def test_the_schema_says_what_it_said() -> None:
     ],
     ids=str,
 )
-def test_a_schema_that_says_otherwise_is_seen(path: tuple[str, ...], value: object) -> None:
+def test_a_changed_json_schema_is_detected(path: tuple[str, ...], value: object) -> None:
     kept = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
     now = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
     place = now

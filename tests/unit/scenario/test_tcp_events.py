@@ -87,7 +87,7 @@ def test_a_collision_is_two_connections_of_different_openers_one_closed_for_it()
         (bytes(40), {1: "R1", 2: "R2"}, True),
     ],
 )
-def test_anything_less_is_none(closing: bytes, openers: dict[int, str], overlap: bool) -> None:
+def test_an_incomplete_collision_is_not_reported(closing: bytes, openers: dict[int, str], overlap: bool) -> None:
     assert not collided(closing, openers=openers, overlap=overlap)
 
 

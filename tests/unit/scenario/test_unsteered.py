@@ -36,7 +36,7 @@ def cases(tmp_path: Path, text: str = FILE) -> tuple[Case, ...]:
     return read_cases(path)
 
 
-def test_nothing_is_forced_any_more_and_the_steps_keep_their_numbers(tmp_path: Path) -> None:
+def test_a_run_that_is_not_steered_keeps_the_numbers_of_its_steps(tmp_path: Path) -> None:
     (case,) = cases(tmp_path)
     scenario = case.scenario
     assert steers(scenario)

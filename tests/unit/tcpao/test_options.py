@@ -79,7 +79,7 @@ def test_what_follows_the_end_is_padding() -> None:
     assert scan_options(AO + b"\x00\x13\x12\x02").ao is not None
 
 
-def test_md5_is_noticed() -> None:
+def test_an_md5_option_is_found() -> None:
     md5 = bytes([19, 18]) + bytes(16)
     assert scan_options(md5 + b"\x01\x01") == (None, True)
     both = scan_options(md5 + AO)
@@ -110,7 +110,7 @@ def test_inserting_keeps_the_place_of_what_was_there() -> None:
     assert scan_options(insert_ao(header(ended), 1, 2)[20:]).ao is not None
 
 
-def test_no_room_is_said() -> None:
+def test_an_option_that_does_not_fit_is_reported() -> None:
     with pytest.raises(OptionRoomError):
         insert_ao(header(bytes([254, 28]) + bytes(26)), 1, 2)
     with pytest.raises(OptionError):

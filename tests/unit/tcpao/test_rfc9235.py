@@ -40,17 +40,17 @@ def key(vector: dict[str, Any], segment: Segment) -> TrafficKey:
     return mkt.key_for(segment, vector["src_isn"], vector["dst_isn"])
 
 
-def test_there_are_all_32() -> None:
+def test_all_32_vectors_are_present() -> None:
     assert len(VECTORS) == 32
     assert len({(v["section"], v["alg"], v["include_options"]) for v in VECTORS}) == 32
 
 
-def test_traffic_key(vector: dict[str, Any], key: TrafficKey) -> None:
+def test_the_traffic_key_of_each_vector_is_derived(vector: dict[str, Any], key: TrafficKey) -> None:
     assert key.reveal().hex() == vector["traffic_key"]
     assert vector["traffic_key"] not in repr(key)
 
 
-def test_mac(vector: dict[str, Any], segment: Segment, key: TrafficKey) -> None:
+def test_the_mac_of_each_vector_verifies(vector: dict[str, Any], segment: Segment, key: TrafficKey) -> None:
     ao = ao_of(segment)
     assert (ao.key_id, ao.rnext_key_id, ao.mac.hex()) == (vector["key_id"], vector["rnext_key_id"], vector["mac"])
     mac = segment_mac(segment, ao, key=key, sne=0, include_options=vector["include_options"])

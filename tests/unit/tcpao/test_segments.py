@@ -84,7 +84,7 @@ def test_what_cannot_be_read_is_refused_by_name(packet: bytes, defect: SegmentDe
 @pytest.mark.parametrize(
     "packet", [v4(bytes(20), protocol=17), v6(bytes(20), following=58), v6(bytes(8), following=59)]
 )
-def test_other_protocols_are_none(packet: bytes) -> None:
+def test_other_protocols_are_not_tcp_segments(packet: bytes) -> None:
     assert parse_segment(packet) is None
     assert peek_endpoints(packet) is None or packet[0] >> 4 == 6
 

@@ -1,4 +1,4 @@
-"""Two routers that are recorded, and a person's way to them."""
+"""Fixtures for watches: a recording SSH server in the role of two routers, and a function that plays a watch on it."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def with_log(more: str, line: str, said: str) -> str:
 
 
 @pytest.mark.parametrize("secret", [SECRET, "Tr0ub4dor&3-keyroll"])
-def test_a_router_that_tells_its_secrets_in_every_form_finds_them_in_no_bundle(
+def test_no_bundle_holds_a_secret_that_a_router_printed_in_any_form(
     collected: Callable[..., Collected], secret: str
 ) -> None:
     def tells(routers: dict[str, FakeRouter]) -> None:

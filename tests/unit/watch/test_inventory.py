@@ -97,7 +97,7 @@ def test_a_mistake_names_line_and_field(
     assert "hunter2" not in str(raised.value)
 
 
-def test_a_secret_that_cannot_be_had_is_named_and_not_quoted(
+def test_an_unavailable_secret_is_named_and_not_quoted(
     write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LEFT_PASSWORD", raising=False)

@@ -18,7 +18,7 @@ WRITING = ("save", "append", "tee", "request", "clear", "configure", "restart", 
 
 
 @pytest.mark.parametrize("shape", list(Shape))
-def test_no_shape_pipes_to_anything_but_no_more(shape: Shape) -> None:
+def test_no_command_is_piped_to_anything_but_no_more(shape: Shape) -> None:
     assert all(pipe.strip() == "no-more" for pipe in shape.value.split("|")[1:])
     assert not any(word in shape.value for word in WRITING)
     assert shape.value.startswith("show ")
@@ -32,7 +32,7 @@ def test_an_address_makes_one_allowed_line(address: IPv4Address | IPv6Address) -
 
 
 @pytest.mark.parametrize("address", [IPv6Address("fe80::1%x | save y"), "10.0.0.1", None])
-def test_what_is_no_plain_address_is_never_sent(address: Any) -> None:
+def test_an_argument_that_is_not_a_plain_address_is_never_sent(address: Any) -> None:
     with pytest.raises(InputError):
         _ = Command(Shape.NEIGHBOR, address).text
 
@@ -56,7 +56,7 @@ def test_a_command_without_a_parameter_takes_none() -> None:
         "",
     ],
 )
-def test_a_prefix_is_no_permission(line: str) -> None:
+def test_a_prefix_of_an_allowed_command_is_not_allowed(line: str) -> None:
     assert not is_allowed(line)
 
 

@@ -1,4 +1,4 @@
-"""Ways in: where a secret comes from, keys, an agent, jump hosts, host keys; each by a whole look at both routers."""
+"""Access to routers: sources of secrets, keys, an agent, jump hosts, host keys; each with one look at both routers."""
 
 from __future__ import annotations
 

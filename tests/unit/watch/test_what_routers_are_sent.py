@@ -51,7 +51,7 @@ def test_a_good_pair_is_hitless_and_a_week_of_waiting_takes_no_time(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("count", [SAMPLE, pytest.param(ALL, marks=pytest.mark.slow)])
-def test_nothing_else_is_ever_sent(play: Callable[..., tuple[Outcome, list[list[Instant]]]], count: int) -> None:
+def test_no_other_line_is_ever_sent(play: Callable[..., tuple[Outcome, list[list[Instant]]]], count: int) -> None:
     for seed in range(count):
         outcome, _ = play(seed, until=BEGIN + timedelta(minutes=10), number=count)
         assert holds_no_secret(outcome.result.folder)
@@ -117,7 +117,7 @@ HOSTILE = {
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=pytest.mark.slow if kind == "4 MB" else ()) for kind in HOSTILE]
 )
-def test_a_hostile_router_gets_nothing_else_and_no_green(
+def test_a_hostile_router_is_sent_no_other_line_and_is_never_green(
     play: Callable[..., tuple[Outcome, list[list[Instant]]]], kind: str
 ) -> None:
     def hostile(routers: dict[str, FakeRouter]) -> None:
@@ -165,7 +165,7 @@ def test_ssh_that_ends_in_the_middle_is_unfit_and_says_which_router(
     assert known(outcome.state.seen).looks["R1"]
 
 
-def test_a_side_whose_next_key_is_not_there_yet_is_told_before_and_after(
+def test_a_router_without_the_next_key_is_reported_before_and_after_it_gets_the_key(
     play: Callable[..., tuple[Outcome, list[list[Instant]]]],
 ) -> None:
     def late(routers: dict[str, FakeRouter]) -> None:
@@ -189,7 +189,7 @@ def test_a_router_that_quotes_its_secrets_leaves_none_in_the_run_folder(
     assert SECRET not in outcome.headline
 
 
-def test_a_router_that_greets_without_end_is_left(
+def test_a_router_with_an_endless_greeting_is_disconnected(
     play: Callable[..., tuple[Outcome, list[list[Instant]]]], server: Recording
 ) -> None:
     def greets(routers: dict[str, FakeRouter]) -> None:

@@ -112,7 +112,7 @@ def heard(port: socket.socket) -> Iterator[tuple[bytes, bool]]:
             yield frame, sender[2] == socket.PACKET_OUTGOING
 
 
-def resets_ldp_for_a_blink() -> None:
+def resets_ldp_briefly() -> None:
     """When the clock is set forward the LDP session is reset, and back within milliseconds: no sample sees it down.
 
     ldpd connects anew when it hears a hello; the last one that this router sent is sent once more, at once. The show
@@ -201,7 +201,7 @@ def loses_labels() -> None:
 MUTANTS: dict[str, Callable[[], None]] = {
     "loses-labels": loses_labels,
     "wrong-sne": wrong_sne,
-    "resets-ldp-for-a-blink": resets_ldp_for_a_blink,
+    "resets-ldp-briefly": resets_ldp_briefly,
     "stores-another-secret": stores_another_secret,
     "signs-with-the-old-key": signs_with_the_old_key,
     "accepts-unsigned": lambda: receives(["NO_OPTION"]),

@@ -34,12 +34,12 @@ def texts(found: list[VtyCommand]) -> list[str]:
     return [step.text for step in found]
 
 
-def test_nothing_changed_means_nothing_to_say() -> None:
+def test_an_unchanged_configuration_gives_no_commands() -> None:
     lines = [line("a"), line("b", parent="a")]
     assert steps(lines, lines) == []
 
 
-def test_what_goes_goes_first_and_in_reverse() -> None:
+def test_removed_lines_are_undone_first_and_in_reverse_order() -> None:
     assert texts(steps([line("a"), line("b")], [line("c")])) == ["no b", "no a", "c"]
 
 
@@ -85,7 +85,7 @@ def test_the_steps_lead_from_any_set_of_lines_to_any_other(old: list[str], new: 
     assert state == set(new)
 
 
-def test_lines_that_belong_together_are_told_in_one_go() -> None:
+def test_lines_that_belong_together_are_sent_as_one_command_block() -> None:
     lines = [line("a"), line("b", batch="x"), line("c", batch="x"), line("d", batch="y"), line("e")]
     found = [[step.text for step in batch] for batch in batches(steps([], lines))]
     assert found == [["a"], ["b", "c"], ["d"], ["e"]]

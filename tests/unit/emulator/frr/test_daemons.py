@@ -22,7 +22,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     return install
 
 
-def test_without_frr_the_remedy_is_said(installed: Callable[..., None]) -> None:
+def test_a_missing_frr_is_reported_with_a_remedy(installed: Callable[..., None]) -> None:
     installed()
     with pytest.raises(ProcessError, match="apt-get install frr"):
         daemons.find()

@@ -32,7 +32,7 @@ def texts(intent: Intent) -> list[str]:
     return [line.text for line in render(intent, ["ge-0-0-0"]) if line.daemon is Daemon.LDPD]
 
 
-def test_hellos_go_out_every_second_unless_configured() -> None:
+def test_the_ldp_hello_interval_is_one_second_by_default() -> None:
     assert "discovery hello interval 1" in texts(INTENT)
     slow = replace(LDP, interfaces=(LdpInterface("ge-0/0/0.0", hello_interval=5),))
     assert "discovery hello interval 5" in texts(replace(INTENT, ldp=slow))
@@ -60,7 +60,7 @@ def test_the_hold_time_is_what_frr_can_hold(interval: int | None, timeout: int |
         (replace(INTENT, ldp=replace(LDP, peers=(LdpPeer(ip_network("10.0.0.1/32"), md5=Secret("x")),))), "MD5"),
     ],
 )
-def test_what_cannot_be_done_is_said(intent: Intent, sentence: str) -> None:
+def test_unsupported_settings_are_reported(intent: Intent, sentence: str) -> None:
     with pytest.raises(BackendError, match=sentence):
         texts(intent)
 
@@ -102,7 +102,7 @@ def test_a_session_without_connection_is_nonexistent_and_has_no_uptime() -> None
     assert (found.state, found.up_seconds, found.keepalive_timeout) == ("Nonexistent", None, 30)
 
 
-def test_nobody_heard_of_is_no_session_and_any_other_answer_is_an_error() -> None:
+def test_no_neighbour_means_no_session_and_any_other_answer_is_an_error() -> None:
     assert sessions({}) == []
     with pytest.raises(FrrError):
         sessions({"error": "x"})
@@ -171,6 +171,6 @@ def test_bgps_ups_and_downs_are_read_from_its_log(line: str, up: bool, reason: s
     assert found == session_log.SessionChange("bgp", ip_address("10.0.12.2"), up, reason)
 
 
-def test_other_lines_tell_nothing() -> None:
+def test_other_log_lines_are_ignored() -> None:
     assert session_log.read(Daemon.BGPD, "bgpd 8.4.4 starting") is None
     assert session_log.read(Daemon.ZEBRA, LOG.format("X", "1.1.1.1", "OPENREC", "OPERATIONAL")) is None

@@ -46,9 +46,9 @@ def counts(neighbors: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
     return {str(one.address): one.prefixes["inet.0"] for one in asyncio.run(reader.states())}
 
 
-def test_a_route_that_zebra_still_has_of_a_session_that_is_down_is_nobody_elses() -> None:
+def test_a_stale_zebra_route_is_not_counted_for_another_neighbour() -> None:
     assert counts({UP: neighbor(1), DOWN: neighbor(0)}) == {UP: (1, 1, 1), DOWN: (0, 0, 0)}
 
 
-def test_of_one_neighbour_no_more_routes_are_in_use_than_it_gives() -> None:
+def test_no_more_routes_are_in_use_than_a_neighbour_advertises() -> None:
     assert counts({UP: neighbor(1)}) == {UP: (1, 1, 1)}

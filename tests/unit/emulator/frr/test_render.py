@@ -42,7 +42,7 @@ def test_addresses_go_to_zebra_under_the_kernels_names() -> None:
     ]
 
 
-def test_what_opens_the_session_comes_last_and_in_one_go_so_that_it_never_starts_half_configured() -> None:
+def test_the_line_that_opens_the_session_comes_last_so_that_it_never_starts_partly_configured() -> None:
     mine = [text for text in texts(INTENT) if text.startswith("neighbor 10.0.12.2")]
     assert mine[0] == "neighbor 10.0.12.2 remote-as 65002"
     assert mine[-2:] == ["neighbor 10.0.12.2 timers connect 1", "neighbor 10.0.12.2 activate"]
@@ -66,7 +66,7 @@ def test_exported_prefixes_are_announced_and_kept_from_neighbours_whose_policy_l
     assert "ip prefix-list KEYROLL-OUT-10.0.13.2 seq 1 permit 10.255.0.1/32" in found
 
 
-def test_a_second_neighbour_touches_nothing_of_the_first() -> None:
+def test_adding_a_second_neighbour_does_not_change_the_first() -> None:
     other = replace(PEER, address=ip_address("10.0.13.2"))
     told = steps(render(INTENT, PORTS), render(replace(INTENT, neighbors=(PEER, other)), PORTS))
     assert told
@@ -91,7 +91,7 @@ def test_a_password_is_never_shown() -> None:
         (replace(INTENT, neighbors=(replace(PEER, families=("evpn",)),)), "family evpn"),
     ],
 )
-def test_what_this_router_cannot_do_is_said(intent: Intent, sentence: str) -> None:
+def test_unsupported_statements_are_reported(intent: Intent, sentence: str) -> None:
     with pytest.raises(BackendError, match=sentence):
         render(intent, PORTS)
 

@@ -123,7 +123,7 @@ def test_longer_uptimes(text: str, seconds: int) -> None:
 
 
 @given(st.text(max_size=12))
-def test_any_other_text_is_no_uptime(text: str) -> None:
+def test_any_other_text_is_not_an_uptime(text: str) -> None:
     try:
         assert state.uptime_seconds(text) >= 0
     except ValueError:

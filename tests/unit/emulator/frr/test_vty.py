@@ -90,7 +90,7 @@ def test_no_daemon_at_all_is_an_error(tmp_path: Path) -> None:
         asyncio.run(Vty.connect("bgpd", tmp_path / "bgpd.vty"))
 
 
-def test_lines_in_one_go_are_all_told_and_the_first_refusal_is_the_error(tmp_path: Path) -> None:
+def test_all_lines_of_a_block_are_sent_and_the_first_refusal_is_the_error(tmp_path: Path) -> None:
     async def talk(vty: Vty) -> None:
         await vty.configure_together([(("a",), "one"), (("a", "b"), "two")])
         with pytest.raises(FrrError, match="refused 'bad'"):

@@ -55,7 +55,9 @@ def test_a_command_that_only_a_real_router_has_is_no_mistake(console: Console, l
         ("annotate system x", "annotate"),
     ],
 )
-def test_so_is_one_of_configuration_mode(console: Console, line: str, named: str) -> None:
+def test_a_configuration_mode_command_that_only_a_real_router_has_is_no_mistake(
+    console: Console, line: str, named: str
+) -> None:
     console.type("configure")
     assert console.type(line) == f"error: not emulated: '{named}' (a real router has this command)"
 
@@ -68,7 +70,7 @@ def test_a_mistake_is_answered_as_junos_does(console: Console, line: str) -> Non
     assert re.match(r"(unknown command|syntax error|invalid prefix)", console.type(line).splitlines()[-1])
 
 
-def test_the_table_has_nothing_that_is_emulated() -> None:
+def test_the_table_of_absent_commands_has_no_emulated_command() -> None:
     for terms in (OPERATIONAL, CONFIGURATION, PIPES):
         assert not [name for name in names(terms, hidden=True) if name in names(terms, hidden=False)]
 

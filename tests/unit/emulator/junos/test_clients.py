@@ -89,7 +89,7 @@ def person(keyed: LiveRouter, key: Path) -> Iterator[Person]:
     someone.hang_up()
 
 
-def test_a_person_edits_lines_and_asks_for_help(person: Person) -> None:
+def test_line_editing_and_help_work_over_ssh(person: Person) -> None:
     person.type("show vrsion\x1b[D\x1b[D\x1b[D\x1b[D\x1b[De\r")
     assert "Hostname: R1" in person.until("admin@R1> $")
     person.type("\x1b[A\r")
@@ -118,7 +118,7 @@ def test_space_completes_keywords_but_no_names(person: Person) -> None:
     assert "abc" not in answer
 
 
-def test_a_person_leaves_changes_uncommitted_only_when_asked(person: Person) -> None:
+def test_leaving_configuration_mode_with_uncommitted_changes_asks_for_confirmation(person: Person) -> None:
     person.type("configure\rset system host-name R9\rexit\r")
     person.until(r"Exit with uncommitted changes\? \[yes,no\] \(yes\) $")
     person.type("no\r")
@@ -160,7 +160,7 @@ def test_ctrl_c_stops_a_command_that_runs(person: Person, keyed: LiveRouter) -> 
     assert "icmp_seq=1" in person.until("admin@R1> $")
 
 
-def test_a_commit_that_has_begun_goes_to_its_end(person: Person, keyed: LiveRouter) -> None:
+def test_a_commit_is_not_interrupted_by_ctrl_c(person: Person, keyed: LiveRouter) -> None:
     keyed.backend.slow = threading.Event()
     person.type("configure\rset system host-name R6\rcommit\r")
     assert keyed.backend.begun.wait(PATIENCE)
@@ -182,7 +182,7 @@ def test_ctrl_d_does_not_end_a_session(person: Person) -> None:
     assert "Hostname" in person.until("admin@R1> $")
 
 
-def test_a_reboot_is_asked_for(person: Person, keyed: LiveRouter) -> None:
+def test_a_reboot_asks_for_confirmation(person: Person, keyed: LiveRouter) -> None:
     person.type("request system reboot\r")
     person.until(r"Reboot the system \? \[yes,no\] \(no\) $")
     person.type("\r")
@@ -194,7 +194,7 @@ def test_a_reboot_is_asked_for(person: Person, keyed: LiveRouter) -> None:
     assert keyed.backend.restarts == ["reboot"]
 
 
-def test_root_meets_a_shell_that_knows_cli_and_exit(keyed: LiveRouter, key: Path) -> None:
+def test_root_gets_a_shell_that_knows_cli_and_exit(keyed: LiveRouter, key: Path) -> None:
     root = Person(keyed, key, "root")
     root.until("root@R1:~# $")
     root.type("ls\rcli\r")
@@ -302,7 +302,7 @@ EDITING_KEYS = [
 ]
 
 
-def test_a_line_longer_than_the_screen_is_edited_rightly() -> None:
+def test_a_line_longer_than_the_screen_can_be_edited() -> None:
     pyte = pytest.importorskip("pyte", reason="pyte is not installed")
     chance = random.Random(22)
     for _ in range(40):

@@ -90,7 +90,7 @@ def _banner(console: Console) -> list[str]:
     return console.runner.run(read())
 
 
-def test_a_lock_keeps_others_from_changing_anything(console: Console) -> None:
+def test_a_configuration_lock_refuses_changes_of_other_sessions(console: Console) -> None:
     other = console.another("eve")
     assert console.type("configure exclusive").splitlines() == [
         "warning: uncommitted changes will be discarded on exit",
@@ -188,7 +188,7 @@ def test_one_routing_engine_is_synchronized_with_itself(console: Console, full: 
     assert full.intents[-1].host_name == "R3"
 
 
-def test_an_automatic_rollback_is_told_to_everybody(console: Console) -> None:
+def test_an_automatic_rollback_is_announced_to_every_session(console: Console) -> None:
     other = console.another("eve")
     console.type("configure", "set system host-name R2", "commit confirmed 1")
     console.written, other.written = [], []
@@ -283,7 +283,7 @@ def test_configurations_survive_a_reboot(
     assert again.type("show system commit") == first.type("show system commit")
 
 
-def test_a_saved_configuration_that_cannot_be_read_is_said_and_the_router_comes_up(
+def test_an_unreadable_saved_configuration_is_reported_and_the_router_starts(
     open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
 ) -> None:
     file = tmp_path / "saved.json"
@@ -293,7 +293,7 @@ def test_a_saved_configuration_that_cannot_be_read_is_said_and_the_router_comes_
     assert "Hostname" in console.type("show version")
 
 
-def test_a_commit_that_cannot_be_saved_is_in_force_and_says_so(
+def test_a_commit_that_cannot_be_saved_is_in_force_and_warns(
     open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
 ) -> None:
     console = open_console(full, saved=tmp_path / "gone" / "saved.json")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 CHAIN = "set security authentication-key-chains key-chain c key 0"
 
 
-def test_edit_moves_about_and_show_shows_from_there(console: Console) -> None:
+def test_edit_changes_the_level_and_show_is_relative_to_it(console: Console) -> None:
     console.type("configure", "edit protocols bgp group e", "set peer-as 2")
     assert console.cli.banner == ["", "[edit protocols bgp group e]"]
     assert console.type("show") == "peer-as 2;"
@@ -102,7 +102,7 @@ def test_no_secret_is_kept_in_log_or_history(console: Console, line: str) -> Non
 
 
 @pytest.mark.parametrize("text", ["$9$", "$9$kP5FCA0O1hqm6ApBS", "$9$~~~~", "x" * 127])
-def test_a_secret_that_cannot_be_is_refused_without_being_shown(console: Console, text: str) -> None:
+def test_an_invalid_secret_is_refused_without_being_shown(console: Console, text: str) -> None:
     answer = console.type("configure", f"{CHAIN} secret {text}")
     assert "^" in answer
     assert text not in answer
@@ -148,13 +148,13 @@ def test_start_times_are_normalised_in_the_routers_zone(console: Console, full: 
         ("set protocols bgp hold-time 2", "Value 2 is not within range (3..65535) at '2'", "2"),
     ],
 )
-def test_a_wrong_word_is_pointed_at(console: Console, line: str, message: str, word: str) -> None:
+def test_an_unknown_word_is_marked_with_a_caret(console: Console, line: str, message: str, word: str) -> None:
     caret, shown = console.type("configure", line).splitlines()
     assert shown == message
     assert caret.index("^") == len(console.cli.prompt) + line.rindex(f" {word}") + 1
 
 
-def test_what_is_missing_or_ambiguous_is_said(console: Console) -> None:
+def test_missing_and_ambiguous_words_are_reported(console: Console) -> None:
     console.type("configure")
     assert console.type("set system host-name").splitlines()[1] == "missing argument."
     assert console.type("set protocols bgp group e a x").splitlines()[1:3] == [
@@ -311,7 +311,7 @@ def test_a_comment_line_does_nothing(console: Console) -> None:
     assert console.type("configure", "  # set system host-name R2", "show") == ""
 
 
-def test_delete_of_everything_is_asked_for(console: Console) -> None:
+def test_deleting_everything_asks_for_confirmation(console: Console) -> None:
     console.type("configure", "set system host-name R2")
     console.answers = ["no", "yes"]
     console.type("delete")

@@ -100,7 +100,7 @@ class Watched(Terminal):
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
-def test_thousands_of_lines_of_a_person_are_survived(
+def test_the_router_survives_thousands_of_damaged_lines(
     live: LiveRouter, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chance = random.Random(seed)
@@ -143,7 +143,7 @@ def test_thousands_of_lines_of_a_person_are_survived(
     assert terminals[0].ran > 700
 
 
-def test_requests_and_channels_that_nobody_expects_are_survived(live: LiveRouter) -> None:
+def test_the_router_survives_unexpected_ssh_requests_and_channels(live: LiveRouter) -> None:
     chance = random.Random("channels")
 
     async def one(connection: asyncssh.SSHClientConnection) -> None:

@@ -219,14 +219,14 @@ def test_what_would_change_the_session_is_refused_by_name(
     assert console.type("commit") == "commit complete"
 
 
-def test_a_load_says_what_a_commit_will_refuse(console: Console) -> None:
+def test_load_warns_of_what_a_commit_will_refuse(console: Console) -> None:
     console.type("configure")
     assert loaded(console, "set routing-options graceful-restart", "set")[0] == (
         "warning: a commit will be refused, not emulated: routing-options graceful-restart"
     )
 
 
-def test_the_client_tells_a_limit_of_the_emulator_from_a_refusal(console: Console) -> None:
+def test_the_client_distinguishes_a_limit_of_the_emulator_from_a_refusal(console: Console) -> None:
     console.type("configure", *ROUTER, "set routing-options graceful-restart")
     words = console.type("commit")
     assert CommitError("refused", router="R1", line="commit", words=words).not_emulated

@@ -102,7 +102,9 @@ def test_the_chain_that_is_kept_may_be_deleted_meanwhile(console: Console, full:
     assert "a " not in console.type("show security keychain").splitlines()[2][:3]
 
 
-def test_a_switch_makes_the_new_chain_hold_at_once(open_console: Callable[..., Console], full: FullBackend) -> None:
+def test_a_topology_label_makes_a_new_chain_apply_immediately(
+    open_console: Callable[..., Console], full: FullBackend
+) -> None:
     console = open_console(full, rules=InUseRules(repoint=InUse.AT_ONCE))
     in_use(console, full)
     commit(console, REPOINT)
@@ -113,7 +115,7 @@ def test_a_switch_makes_the_new_chain_hold_at_once(open_console: Callable[..., C
     assert "BGP peer 10.0.0.2: key-chain b in place of a at once, on the connection in use" in notes(console)
 
 
-def test_a_switch_has_connections_take_a_changed_key_at_once(
+def test_a_topology_label_makes_connections_take_a_changed_key_immediately(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
     console = open_console(full, rules=InUseRules(alteration=InUse.AT_ONCE))
@@ -130,7 +132,7 @@ def test_a_switch_has_connections_take_a_changed_key_at_once(
     assert len(full.intents) == 1
 
 
-def test_a_change_at_once_that_cannot_be_applied_leaves_what_was(
+def test_an_immediate_change_that_cannot_be_applied_changes_nothing(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
     console = open_console(full, rules=InUseRules(alteration=InUse.AT_ONCE))
@@ -160,7 +162,7 @@ def test_a_session_that_is_down_takes_the_new_chain(console: Console, full: Full
     assert notes(console) == ""
 
 
-def test_nothing_is_held_back_where_nobody_tells_of_its_end(
+def test_without_connection_events_a_new_chain_applies_immediately(
     open_console: Callable[..., Console], backend: MemoryBackend
 ) -> None:
     console = open_console(backend)
@@ -187,7 +189,7 @@ def test_a_changed_active_key_is_logged(console: Console, full: FullBackend, lin
     assert f"key-chain a: {what} of the active key 0: ignored by connections in use" in notes(console)
 
 
-def test_a_key_that_is_not_active_changes_and_comes_without_a_word(console: Console, full: FullBackend) -> None:
+def test_changes_of_a_key_that_is_not_active_are_not_logged(console: Console, full: FullBackend) -> None:
     in_use(console, full)
     commit(console, chain("a", 5))
     commit(console, "set security authentication-key-chains key-chain a key 5 secret other")
@@ -195,7 +197,7 @@ def test_a_key_that_is_not_active_changes_and_comes_without_a_word(console: Cons
     assert len(full.intents[-1].chains[0].keys) == 2
 
 
-def test_the_active_key_deleted_is_gone_at_once_or_stays_as_the_switch_says(
+def test_a_deleted_active_key_stays_or_goes_as_the_topology_label_says(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
     for rules, left in ((InUseRules(), []), (InUseRules(deletion=InUse.NEXT_CONNECTION), [0])):

@@ -129,7 +129,7 @@ def test_an_encrypted_password_admits_its_user(live: LiveRouter) -> None:
     assert asyncio.run(log_in(live, "admin", PASSWORD)) == "Hostname: R1\n"
 
 
-def test_a_plain_text_password_is_asked_for_unseen_and_stored_encrypted(console: Console) -> None:
+def test_a_plain_text_password_is_prompted_without_echo_and_stored_encrypted(console: Console) -> None:
     console.answers = [SECRET, SECRET]
     console.type("configure")
     assert console.type("set system login user joe authentication plain-text-password").splitlines() == [
@@ -170,7 +170,7 @@ def test_a_plain_text_password_may_be_refused(console: Console, answers: list[st
         ("encrypted-password $2b$12$abc", "invalid encrypted password"),
     ],
 )
-def test_what_nobody_could_log_in_with_is_refused(console: Console, line: str, says: str) -> None:
+def test_an_unusable_encrypted_password_is_refused(console: Console, line: str, says: str) -> None:
     console.type("configure")
     assert says in console.type(f"set system login user joe authentication {line}")
     assert "geheim" not in "\n".join(console.log)
@@ -251,7 +251,7 @@ def test_a_connection_that_guesses_passwords_is_closed(live: LiveRouter) -> None
     assert asyncio.run(log_in(live, "admin", PASSWORD)) == "Hostname: R1\n"
 
 
-def test_connections_that_never_log_in_are_bounded_and_make_room_when_they_go(live: LiveRouter) -> None:
+def test_unauthenticated_connections_are_limited_in_number(live: LiveRouter) -> None:
     with contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(greeted(live)) for _ in range(ssh_server.WITHOUT_LOGIN)]
         with socket.create_connection(("127.0.0.1", live.port), timeout=10) as refused:

@@ -108,7 +108,7 @@ def test_a_machine_half_that_cannot_do_it_fails_the_commit_whole(session: Junipe
     assert "neighbor" not in session.send_command("show configuration")
 
 
-def test_every_mistake_is_an_error_to_netmiko(session: JuniperSSH) -> None:
+def test_every_input_error_is_an_error_in_netmiko(session: JuniperSSH) -> None:
     for line in (
         "set foo",
         "set system host-name",

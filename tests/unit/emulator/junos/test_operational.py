@@ -230,7 +230,7 @@ def test_leaving_is_not_completed_from_a_single_letter(console: Console) -> None
     assert any(line.split()[0] == "quit" for line in console.cli.help_text("q")[1:])
 
 
-def test_the_log_tells_what_a_junos_engineer_greps_for(console: Console, full: FullBackend) -> None:
+def test_the_log_has_the_messages_that_junos_engineers_search_for(console: Console, full: FullBackend) -> None:
     commit(console, BGP)
     assert full.tell is not None
     peer, ldp = ip_address("10.0.0.2"), ip_address("10.255.0.2")
@@ -287,7 +287,7 @@ def test_ldp_session_is_shown_by_its_address(console: Console, full: FullBackend
     assert "Hold time: 30" in console.type("show ldp session 10.255.0.2 detail")
 
 
-def test_what_ansible_sends_first_is_answered(console: Console) -> None:
+def test_the_first_commands_of_ansible_are_answered(console: Console) -> None:
     assert console.type("set cli timestamp disable") == "CLI timestamp disabled"
     assert console.type("set cli screen-length 0") == "Screen length set to 0"
     assert console.type("set cli screen-width 1024") == "Screen width set to 1024"

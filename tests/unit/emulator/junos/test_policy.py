@@ -100,11 +100,13 @@ def announced(console: Console, full: FullBackend, *lines: str) -> set[object]:
         ),
     ],
 )
-def test_what_is_announced(console: Console, full: FullBackend, lines: list[str], expected: set[object]) -> None:
+def test_the_routes_that_a_policy_announces(
+    console: Console, full: FullBackend, lines: list[str], expected: set[object]
+) -> None:
     assert announced(console, full, *lines) == expected
 
 
-def test_what_routes_of_bgp_meet(console: Console, full: FullBackend) -> None:
+def test_policy_terms_become_entries_for_bgp_routes(console: Console, full: FullBackend) -> None:
     announced(
         console,
         full,

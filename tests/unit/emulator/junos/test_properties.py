@@ -301,7 +301,7 @@ def test_any_lines_are_answered(lines: list[str], mode: str) -> None:
 
 @given(st.binary(max_size=300))
 @MORE
-def test_any_octets_leave_the_editor_sane(octets: bytes) -> None:
+def test_any_octets_leave_the_line_editor_consistent(octets: bytes) -> None:
     editor = LineEditor()
     for octet in octets:
         editor.feed(octet)
@@ -324,7 +324,7 @@ def test_a_line_that_was_cut_off_is_refused_and_never_run() -> None:
     assert run(play()) == ["error: line of more than 65536 characters"]
 
 
-def test_every_command_has_help_and_leads_somewhere() -> None:
+def test_every_command_has_help_and_a_continuation() -> None:
     def visit(term: Any) -> None:
         assert term.help or term.value is not None or term.hidden, term.name
         assert term.run is not None or term.children or term.grammar is not None or term.again, term.name
@@ -359,7 +359,7 @@ def test_redaction_leaves_no_secret(name: str, secret: str) -> None:
 __all__ = ["Node"]
 
 
-def test_a_paste_beyond_the_limit_is_refused_aloud_and_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_paste_beyond_the_limit_is_refused_with_a_message_and_loads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     limit = 10_000
     monkeypatch.setattr(terminal_module, "BLOCK_LIMIT", limit)
     monkeypatch.setattr(terminal_module, "INPUT_LIMIT", limit)

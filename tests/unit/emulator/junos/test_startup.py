@@ -69,7 +69,7 @@ def test_without_a_file_the_router_comes_up_empty(
     assert console.type("show configuration | display set").strip() == ""
 
 
-def test_what_was_committed_since_wins_at_the_next_boot(
+def test_a_later_commit_replaces_the_start_up_configuration_at_the_next_boot(
     full: FullBackend, open_console: Callable[..., Console], tmp_path: Path
 ) -> None:
     path, saved = tmp_path / "juniper.conf", tmp_path / "saved"

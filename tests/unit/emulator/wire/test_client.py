@@ -1,4 +1,4 @@
-"""The supervisor's client against a process that is played by the test."""
+"""The supervisor's client against a wire process that the test plays."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def test_events_are_told_and_records_kept_for_a_successor(bench: Bench) -> None:
     play(story)
 
 
-def test_without_connecting_there_is_no_order() -> None:
+def test_an_order_before_connect_is_an_error() -> None:
     async def story(client: WireClient, _played: Played, _events: list[WireEvent]) -> None:
         with pytest.raises(WireError, match="not connected"):
             await client.status()

@@ -89,7 +89,7 @@ class TestDrops:
         assert flow.send(0) is None
         assert flow.far.dropped() == {("in", "not-acceptable-now"): 1}
 
-    def test_any_knows_no_windows(self, bench: Bench) -> None:
+    def test_receiving_any_ignores_key_windows(self, bench: Bench) -> None:
         flow = bench.flow(receiving=Receiving.ANY).open()
         flow.far.now = bench.T0 + 100 * bench.HALF_HOUR
         assert flow.send(0) is not None
@@ -174,7 +174,7 @@ class TestDrops:
 
 
 class TestFragments:
-    def test_of_tcp_with_a_protected_peer_are_dropped_both_ways(self, bench: Bench) -> None:
+    def test_fragments_of_tcp_with_a_protected_peer_are_dropped_both_ways(self, bench: Bench) -> None:
         flow = bench.flow().open()
         first = bytearray(flow.build(0, b"x", DATA))
         first[6] = 0x20
@@ -185,7 +185,7 @@ class TestFragments:
             assert flow.far.into(packet) is None
         assert flow.far.dropped() == {("in", "fragment"): 2}
 
-    def test_of_others_and_of_udp_pass(self, bench: Bench) -> None:
+    def test_fragments_of_other_peers_and_of_udp_pass(self, bench: Bench) -> None:
         flow = bench.flow().open()
         other = bytearray(bench.tcp_packet(ip_address("10.9.9.9").packed, flow.far.address, 1, 179, 1, 1, ACK))
         other[6] = 0x20
@@ -195,7 +195,7 @@ class TestFragments:
             assert flow.far.into(packet) == packet
 
     @pytest.mark.parametrize(("following", "verdict"), [(6, "fragment"), (60, "fragment"), (17, None), (58, None)])
-    def test_of_ipv6_are_dropped_where_tcp_may_hide_behind_extension_headers(
+    def test_ipv6_fragments_are_dropped_where_tcp_may_follow_extension_headers(
         self, bench: Bench, following: int, verdict: str | None
     ) -> None:
         flow = bench.flow(family=6)
@@ -263,7 +263,7 @@ class TestConnections:
         flow.send(1)
         assert known(bench.ao(flow.wire[-1])).key_id == 4
 
-    def test_simultaneous_open(self, bench: Bench) -> None:
+    def test_a_simultaneous_open_verifies(self, bench: Bench) -> None:
         near, far = bench.routers()
         a = near.segment(179, 179, 1000, 0, SYN, bench.SYN_OPTIONS)
         b = far.segment(179, 179, 9000, 0, SYN, bench.SYN_OPTIONS)

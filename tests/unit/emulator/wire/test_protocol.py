@@ -159,7 +159,7 @@ def test_unusable_keys_are_not_handed_over(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"\n", b"{", b"[]", b"7", b'{"v": 2}', b"{}", b"\xff\xfe"])
-def test_a_line_that_is_no_message_is_refused(line: bytes) -> None:
+def test_a_line_that_is_not_a_message_is_refused(line: bytes) -> None:
     with pytest.raises(WireError, match="control socket"):
         protocol.from_line(line)
 

@@ -182,18 +182,18 @@ class TestGroups:
             piece[6] |= 0x20
             assert (flow.far.into(bytes(piece)) is not None) is passes
 
-    def test_another_port_and_another_prefix_are_free(self, bench: Bench) -> None:
+    def test_another_port_and_another_prefix_are_not_protected(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8"))
         bgp = bench.tcp_packet(flow.near.address, flow.far.address, 40000, 179, 1, 0, SYN)
         stranger = bench.tcp_packet(ip_address("192.0.2.1").packed, flow.far.address, 40000, 646, 1, 0, SYN)
         assert flow.far.into(bgp) == bgp
         assert flow.far.into(stranger) == stranger
 
-    def test_what_is_excepted_is_free(self, bench: Bench) -> None:
+    def test_an_excepted_prefix_is_not_protected(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8", "10.0.12.0/24"))
         assert flow.far.into(flow.syn()) == flow.syn()
 
-    def test_the_longest_prefix_has_the_word_and_a_session_of_its_own_before_it(self, bench: Bench) -> None:
+    def test_the_longest_prefix_decides_and_a_session_of_its_own_comes_first(self, bench: Bench) -> None:
         other = bench.chain(bench.key(0, secret=Secret("another secret")))
         wide, long = self.group(bench, 1, "10.0.0.0/8", chain=other), self.group(bench, 1, "10.0.12.0/24")
         assert self.flow(bench, wide, long).open().send(0) is not None
@@ -228,7 +228,7 @@ class TestRestart:
         for sender in (1, 0, 1, 0):
             assert flow.send(sender, bytes(500)) is not None
 
-    def test_the_events_alone_hold_what_a_successor_needs(self, bench: Bench) -> None:
+    def test_events_alone_carry_the_records_that_a_successor_needs(self, bench: Bench) -> None:
         flow = bench.flow().open()
         told = [event.record for event in flow.near.events if event.record is not None][-1:]
         for sender in (0, 1, 0, 1):
@@ -318,7 +318,7 @@ class TestAllowWithoutTcpao:
         near.out(flow.syn())
         assert near.into(bench.refusal(flow)) == bench.refusal(flow)
 
-    def test_without_it_nothing_plain_comes_in_or_goes_out(self, bench: Bench) -> None:
+    def test_without_the_allow_statement_no_unsigned_segment_passes(self, bench: Bench) -> None:
         near, far = self.plain(bench, allowed=False)
         flow = bench.Flow(far, near)
         assert flow.carry(0, flow.syn()) is None

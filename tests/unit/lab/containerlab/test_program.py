@@ -21,11 +21,11 @@ from keyroll.lab.containerlab.command import Answer, remedy_for, scrubbed
         ("error setting rlimit type 7: operation not permitted", "privileged: false"),
     ],
 )
-def test_errors_we_know_have_a_remedy(words: str, helps: str) -> None:
+def test_known_errors_have_a_remedy(words: str, helps: str) -> None:
     assert helps in (remedy_for(words) or "")
 
 
-def test_an_error_nobody_knows_has_none() -> None:
+def test_an_unknown_error_has_no_remedy() -> None:
     assert remedy_for("the moon is in the wrong house") is None
 
 
@@ -34,7 +34,7 @@ def test_the_words_of_an_error_are_without_colours_times_and_news() -> None:
     assert Answer(1, "", err).words == "Image x not found."
 
 
-def test_without_an_error_the_news_are_better_than_nothing() -> None:
+def test_without_an_error_line_the_last_messages_are_shown() -> None:
     assert Answer(1, "", "07:38:04 INFO Parsing file\n").words == "INFO Parsing file"
     assert Answer(1, "", "").words == "it ended with exit code 1 and without output"
 

@@ -95,7 +95,7 @@ def test_the_lab_has_its_own_name_label_and_network() -> None:
     assert own_network(yaml.safe_dump(data))
 
 
-def test_the_image_is_the_users() -> None:
+def test_the_image_is_the_one_that_the_user_names() -> None:
     data = rendered(EMULATED, environment={"KEYROLL_IMAGE": "mine:1"})
     assert data["topology"]["kinds"]["juniper_crpd"]["image"] == "mine:1"
 
@@ -123,7 +123,7 @@ def test_files_are_found_beside_the_users_file(tmp_path: Path) -> None:
     assert node["binds"] == [f"{tmp_path}/x/y:/z", "/a:/b"]
 
 
-def test_the_users_own_choices_stay(tmp_path: Path) -> None:
+def test_settings_of_the_user_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "mine.clab.yml"
     path.write_text(
         EMULATED.read_text()

@@ -92,7 +92,7 @@ def test_a_virtual_machine_that_stays_unhealthy_ends_at_the_deadline_with_its_st
         wait(VJUNOS_ROUTER, container, lambda _router: None, wait_scale=0.0001)
 
 
-def test_a_long_wait_says_that_it_goes_on_and_why_to_who_has_asked_for_no_log(
+def test_a_long_wait_is_reported_with_its_reason_also_without_a_log(
     container: Container, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     states = iter(["running starting", "running starting", "running healthy"])
@@ -105,7 +105,7 @@ def test_a_long_wait_says_that_it_goes_on_and_why_to_who_has_asked_for_no_log(
     assert said == ["R1: not ready after 0 s: its container is running starting"] * 2
 
 
-def test_what_no_waiting_mends_ends_the_waiting(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_permanent_failure_ends_the_waiting(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
 
     def probe(_router: Router) -> None:

@@ -1,4 +1,4 @@
-"""ASes and levels of authentication, once round: configurations out, imported, and the file says the same."""
+"""AS numbers and levels of authentication survive the round trip from a scenario to configurations and back."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def said(case: Case) -> dict[str, list[tuple[int | None, str]]]:
     st.tuples(NUMBERS, NUMBERS).filter(lambda both: both[0] != both[1]),
     st.tuples(LEVELS, LEVELS),
 )
-def test_what_sessions_are_opened_with_and_where_chains_stand_comes_back(
+def test_as_numbers_and_levels_of_authentication_survive_the_round_trip(
     tmp_path: Path, own: tuple[int, int], local: tuple[int, int], at: tuple[str, str]
 ) -> None:
     case = written(tmp_path, own, local, at)
@@ -132,7 +132,7 @@ def test_a_comment_says_where_the_statements_of_a_session_stand(tmp_path: Path) 
     assert said_of_it.endswith(f", local-as R1:{local}, key-chain R1:{group} and R2:{protocol}")
 
 
-def test_a_wrong_peer_as_is_left_out_by_weight_without_its_number(case: Case, tmp_path: Path) -> None:
+def test_a_wrong_peer_as_is_left_out_by_severity_without_its_number(case: Case, tmp_path: Path) -> None:
     _, text = of_edited(case, tmp_path, lambda line: line.replace("peer-as 4000", "peer-as 4001"))
     (said_of_it,) = [line for line in text.splitlines() if "not played, but an error in itself" in line]
     assert "R1 to <address> expects AS <number>, and R2 is AS <number> there" in said_of_it

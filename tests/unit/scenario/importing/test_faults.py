@@ -1,4 +1,4 @@
-"""What is wrong with two configurations is named: in the file, without their names, and where nothing can be played."""
+"""Faults of two configurations are reported: in the file without router names, and where nothing is played."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_why_a_rollover_is_not_hitless_stands_at_its_step(tmp_path: Path) -> Non
     assert "not accept that key" in text
 
 
-def test_times_are_no_addresses_and_addresses_with_a_stop_are(tmp_path: Path) -> None:
+def test_times_are_not_taken_for_addresses_and_addresses_with_a_full_stop_are(tmp_path: Path) -> None:
     text = written(tmp_path, lion(), tiger() + f'set {CHAIN} key 1 start-time "2027-1-15.09:00:00 +0000"\n')
     assert "key 1 of R1 starts at 2027-1-15.02:00:00 +0100" in text
     text = written(tmp_path, lion(more="set protocols bgp group peers multipath\n"), tiger())
@@ -87,7 +87,7 @@ def test_where_nothing_can_be_played_the_reason_is_told(tmp_path: Path, more: st
     assert said in str(told.value)
 
 
-def test_sessions_without_any_authentication_are_told_apart_from_none(tmp_path: Path) -> None:
+def test_sessions_without_authentication_are_distinguished_from_no_sessions(tmp_path: Path) -> None:
     bare = (f"delete protocols bgp group peers neighbor 10.9.0.{peer}" for peer in (2, 1))
     texts = [f"{text}{line} authentication-algorithm\n{line} authentication-key-chain\n"
              for text, line in zip((lion(), tiger()), bare, strict=True)]  # fmt: skip
@@ -105,7 +105,7 @@ set protocols bgp group more neighbor 10.9.9.{peer} authentication-key-chain SEC
 """
 
 
-def test_a_session_that_cannot_be_played_beside_one_that_can_is_left_out_by_weight(tmp_path: Path) -> None:
+def test_a_session_that_cannot_be_played_beside_one_that_can_is_left_out_by_severity(tmp_path: Path) -> None:
     bare = TWO.format(own=2, peer=1).split("\n", 2)
     text = written(tmp_path, lion(more=TWO.format(own=1, peer=2)), tiger(more="\n".join(bare[:2]) + "\n"))
     assert "#   - not played, but an error in itself: BGP R1 to <address> is protected with TCP-AO" in text

@@ -148,7 +148,7 @@ def test_a_key_of_r2_alone_gets_a_number_that_is_free(imported: Callable[..., tu
     assert numbers == [(0, ("R1", "R2")), (1, ("R1",)), (2, ("R2",))]
 
 
-def test_skew_is_r2s_clock(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_skew_is_the_offset_of_the_clock_of_r2(imported: Callable[..., tuple[Scenario, str]]) -> None:
     scenario, _ = imported(lion(), tiger(), "--skew", "-90s")
     assert scenario.skew == {"R2": timedelta(seconds=-90)}
 
@@ -298,7 +298,7 @@ def test_the_last_hop_of_the_clocks_is_shorter_than_what_the_chains_bear(
         ("set protocols bgp group more neighbro 10.0.0.9", "may hide a protected session"),
     ],
 )
-def test_what_keyroll_check_calls_wrong_and_no_lab_plays_is_left_out_by_weight(
+def test_a_finding_of_check_that_no_lab_plays_is_left_out_by_severity(
     imported: Callable[..., tuple[Scenario, str]], line: str, said: str
 ) -> None:
     keys = [key(0, *FIRST) + key(1, *SECOND), key(0, FIRST[0], 2, 1) + key(1, SECOND[0], 4, 3)]
@@ -436,7 +436,7 @@ def test_a_planned_tolerance_is_part_of_the_commit(tmp_path: Path) -> None:
         ("set snmp location here", None),
     ],
 )
-def test_what_a_planned_commit_does_beyond_its_keys_is_left_out_by_weight(
+def test_changes_of_a_planned_commit_beyond_its_keys_are_left_out_by_severity(
     tmp_path: Path, line: str, said: str | None
 ) -> None:
     tolerance = "set security authentication-key-chains key-chain SECRETNAME tolerance 1800\n"

@@ -165,7 +165,7 @@ def test_a_commit_that_turns_tcp_ao_on_is_played_from_what_was_before_it(
     assert (made.left_out, made.commit, made.resets) == ((), (), ("v4-link",))
 
 
-def test_passwords_that_differ_before_the_commit_leave_it_out_by_weight(
+def test_passwords_that_differ_before_the_commit_leave_it_out_by_severity(
     plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
 ) -> None:
     files = (
@@ -189,7 +189,7 @@ def test_a_commit_that_turns_tcp_ao_on_with_other_secrets_is_predicted_to_be_dow
     assert "within: 60s, bgp: Established, flaps: 1" in made.text, "it is held against the prediction"
 
 
-def test_what_else_a_commit_changes_is_left_out_by_weight(
+def test_other_changes_of_a_commit_are_left_out_by_severity(
     plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
 ) -> None:
     on = ON.partition("\n")[2]

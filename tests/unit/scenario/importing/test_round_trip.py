@@ -1,4 +1,4 @@
-"""The library once round: its configurations out, imported, and the same keys, sessions and prediction come back.
+"""Round trip of library scenarios: the imported file has the same keys, sessions and prediction.
 
 tests/lab/scenario/test_round_trip_play.py plays what comes back.
 """
@@ -40,7 +40,7 @@ def keys(scenario: Scenario) -> list[list[object]]:
 @pytest.mark.parametrize(
     "path", sampled("rollover/two-keys", "sessions/two-families", "sessions/ldp-between-loopbacks")
 )
-def test_what_configurations_can_say_comes_back(path: Path, tmp_path: Path) -> None:
+def test_what_configurations_can_express_survives_the_round_trip(path: Path, tmp_path: Path) -> None:
     for case in read(path):
         if case.name in EXCEPTIONS:
             with pytest.raises(InputError, match=EXCEPTIONS[case.name]):
@@ -58,7 +58,7 @@ def goes(case: Case, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nine_in_ten_of_them_go_round() -> None:
+def test_at_least_nine_of_ten_scenarios_survive_the_round_trip() -> None:
     names = {case.name for case in cases()}
     assert set(EXCEPTIONS) <= names
     assert len(EXCEPTIONS) <= len(names) / 10

@@ -87,12 +87,12 @@ def test_a_condition_may_take_as_long_as_the_file_says(world: Callable[..., Worl
     assert second.after == first.after
 
 
-def test_what_must_stay_is_looked_at_until_its_time_is_over(world: Callable[..., World]) -> None:
+def test_stays_is_checked_until_its_time_is_over(world: Callable[..., World]) -> None:
     checks = world(APPLY + "  - stays: {for: 20s, bgp: Established}\n").play()
     assert [check.observed for check in checks["bgp@3"]] == ["held for 20s"] * 2
 
 
-def test_what_must_stay_and_does_not_ends_the_step_at_once(world: Callable[..., World]) -> None:
+def test_a_violated_stays_ends_the_step_at_once(world: Callable[..., World]) -> None:
     played = world(APPLY + "  - stays: {for: 20s, bgp: Established}\n")
     played.clock.at(6 * SECOND, lambda: played.fall(after=timedelta()))
     checks = played.play()
