@@ -9,7 +9,8 @@ from typing import Any, Self
 import pytest
 from tests.unit.known import known
 
-from keyroll.capture import Packet, Speaker, SpeakerBook
+from keyroll.capture import Packet, Referee, Speaker, SpeakerBook, Verdict
+from keyroll.capture.referee.judgement import Judgement
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
@@ -194,6 +195,16 @@ def pcap_octets(packets: list[Packet], *, order: str = "<", nanoseconds: bool = 
         fraction = rest if nanoseconds else rest // 1000
         parts.append(struct.pack(f"{order}IIII", seconds, fraction, len(packet.data), packet.length) + packet.data)
     return b"".join(parts)
+
+
+def judge(talk: Talk, book: SpeakerBook | None = None) -> list[Judgement]:
+    """Return the referee's judgement of each packet; every one belongs to a protected session."""
+    referee = Referee(book or talk.book())
+    return [known(referee.judge(packet)) for packet in talk.packets]
+
+
+def verdicts(talk: Talk, book: SpeakerBook | None = None) -> list[Verdict]:
+    return [judgement.verdict for judgement in judge(talk, book)]
 
 
 class Maker:
