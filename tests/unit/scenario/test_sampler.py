@@ -24,7 +24,7 @@ from keyroll.junos.records import (
     LdpState,
     RibCount,
 )
-from keyroll.scenario.errors import RunBrokenError
+from keyroll.scenario.errors import MachineBusyError, RunBrokenError
 from keyroll.scenario.observe.sampler import Sample, Sampler, ldp_sample
 
 PEER = IPv4Address("10.0.12.2")
@@ -113,6 +113,12 @@ def test_a_state_that_cannot_be_read_breaks_the_run_and_is_never_down(
         sampler.samples("R1", "bgp")
     with pytest.raises(RunBrokenError):
         sampler.await_fresh("R1", time.time_ns(), within=timedelta(seconds=60))
+
+
+def test_a_router_that_is_not_sampled_in_time_makes_the_run_unfit_and_does_not_break_it() -> None:
+    sampler = Sampler(lambda _: FakeSession([]), {"R1": {"bgp": PEER}})
+    with pytest.raises(MachineBusyError, match=r"R1: no sample of its sessions within 0\.01 s"):
+        sampler.await_fresh("R1", time.time_ns(), within=timedelta(milliseconds=10))
 
 
 def test_stopping_logs_out(sampling: Callable[..., tuple[Sampler, FakeSession]]) -> None:

@@ -20,7 +20,7 @@ from keyroll.instants import SYSTEM, Clock, Instant
 from keyroll.junos.exchange import Exchange
 from keyroll.junos.records import BgpState, BgpSummary, LdpDatabase, LdpSessions, LdpState
 from keyroll.names import SessionKind
-from keyroll.scenario.errors import RunBrokenError
+from keyroll.scenario.errors import MachineBusyError, RunBrokenError
 from keyroll.scenario.observe.host_stalls import Stall, blind_together
 from keyroll.scenario.observe.router_clock import ns_of
 
@@ -205,7 +205,8 @@ class Sampler:
         """Wait until every session of a router has a sample that was requested after an instant (ns since 1970).
 
         Raises:
-            RunBrokenError: sampling is broken, or there is no such sample after `within`.
+            RunBrokenError: sampling is broken.
+            MachineBusyError: there is no such sample after `within`.
         """
         with self._arrived:
             came = self._arrived.wait_for(
@@ -220,7 +221,11 @@ class Sampler:
             )
             self._raise_if_broken()
             if not came:
-                raise RunBrokenError(f"{router}: no sample of its sessions within {within.total_seconds():g} s")
+                # A router that does not answer at all breaks the sampling, at the deadline of its command.
+                raise MachineBusyError(
+                    f"{router}: no sample of its sessions within {within.total_seconds():g} s",
+                    remedy="run fewer labs at once, or use a greater --wait-scale",
+                )
 
     def blind(self, *, limit: timedelta) -> tuple[Stall, ...]:
         """Return the gaps, longer than `limit`, in which no sampled router gave a complete round of samples."""

@@ -92,6 +92,9 @@ def _await(step: Expectation, run: Run, deadline: Callable[[Condition], timedelt
     run.waits_until(last, "all conditions must hold")
     with run.record.part(_PART, waiting=True):
         until(run.clock, all_judged, deadline=last, poll=run.waits.poll)
+        while pending:  # a deadline is later once a session was seen down: nothing may be left unjudged
+            last = Instant(run.moment.span.done) + max(map(deadline, pending))
+            until(run.clock, all_judged, deadline=last, poll=run.waits.poll)
         if any(isinstance(one, SessionState) and one.expects_up for one in conditions):
             # After a red check nothing more is awaited: sessions count as up only if they are up now.
             watch.await_up(timedelta() if run.record.red else run.waits.session_up)

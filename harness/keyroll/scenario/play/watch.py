@@ -40,6 +40,8 @@ class Watch:
         self.rollovers: list[Rollover] = []
         self.any_down = True
         """Whether a session was not up after the last action."""
+        self._not_sampled: set[tuple[RouterName, str]] = set()
+        """The routers' sessions without a sample since the last action ended."""
         self._shown: dict[RouterName, dict[str, ChainStatus]] = {}
         """By router, the chains in its last `show security keychain`, by name."""
         self._sending: dict[tuple[RouterName, str], int | None] = {}
@@ -61,6 +63,7 @@ class Watch:
         """Record an action: deadlines are counted from it, and it may have started rollovers."""
         self._run.moment = Moment(text, span)
         self.any_down = self._any_down()
+        self._not_sampled = {(router, name) for router in ROUTERS for name in self._run.scenario.session_names}
         self._provoked = 0
         self._note_rollovers()
 
@@ -80,6 +83,7 @@ class Watch:
             for session in run.scenario.session_names:
                 latest = run.samples.latest(router, session)
                 samples[router, session] = latest if latest and latest.asked >= since else None
+                self._note_down(router, session, latest)
         counted = any(condition.source is Source.DROPS for condition in conditions)
         return View(
             since,
@@ -95,6 +99,12 @@ class Watch:
                 for session in run.keyring.intended(router).pointed
             },
         )
+
+    def _note_down(self, router: RouterName, session: str, latest: Sample | None) -> None:
+        """Note a session that the first sample after the action shows down; one from before it still shows it up."""
+        if (router, session) in self._not_sampled and latest and latest.asked >= self._run.moment.span.done:
+            self._not_sampled.discard((router, session))
+            self.any_down = self.any_down or not latest.up
 
     def _chain(self, router: RouterName, session: str | None) -> ChainStatus | None:
         """Return the chain of a session as a router shows it; None: the chain of sessions without their own."""

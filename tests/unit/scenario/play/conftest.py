@@ -163,6 +163,10 @@ class FakeRouter:
         self._passes(EXCHANGE)
         if soft:
             self._world.send(self.name)
+        elif self._world.back_after is not None:
+            self._world.fall(after=timedelta())
+            self._world.clock.advance(timedelta())
+            self._world.clock.at(self._world.back_after, self._world.rise)
 
     def reboot(self) -> None:
         self._passes(20 * SECOND)
@@ -317,6 +321,8 @@ class World:
         self.flaps, self.routes = 0, 1
         self.comes_up_after = SECOND
         """From the moment when both routers have their sessions configured."""
+        self.back_after: timedelta | None = None
+        """How long a session that is reset stays down; None: a reset does nothing."""
         self.acknowledges = True
         self.restart = 2 * SECOND
         """How long a routing process takes to restart."""

@@ -73,6 +73,16 @@ def test_the_wire_of_a_session_that_was_down_waits_for_it_to_come_up(world: Call
     assert all(check.passed for check in played.play()["wire@2"])
 
 
+@pytest.mark.parametrize(("back", "green"), [(13, True), (17, False)])
+def test_the_wire_of_a_session_that_is_reset_waits_for_it_though_the_last_sample_showed_it_up(
+    world: Callable[..., World], back: int, green: bool
+) -> None:
+    played = world(APPLY + "  - clear: {session: bgp, routers: R1}\n  - expect: {wire: 0}\n")
+    played.back_after = back * SECOND
+    checks = played.play()["wire@4"]
+    assert [check.passed for check in checks] == [green, green]
+
+
 def test_a_red_check_ends_the_run_unless_a_mutation_names_a_later_one(world: Callable[..., World]) -> None:
     steps = APPLY + "  - expect-within: {within: 2s, active: 1}\n  - expect: {active: 0}\n"
     assert "active@4" not in world(steps).play()
