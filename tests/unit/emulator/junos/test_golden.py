@@ -79,6 +79,16 @@ def test_the_last_error_is_that_of_a_notification(
 
 BGP_ALONE = ["set routing-options autonomous-system 65001", "set protocols bgp group e neighbor 10.0.0.2 peer-as 65002"]
 
+
+def test_a_neighbours_line_has_the_configured_hold_time_and_preference(console: Console, full: FullBackend) -> None:
+    console.type("configure", *BGP_ALONE, "commit and-quit")
+    full.states = [BgpState(ip_address("10.0.0.2"), 65002, "Active", 5, 1, 1, 0, 1, {})]
+    assert "  Holdtime: 90 Preference: 170" in console.type("show bgp neighbor").splitlines()
+    group = "set protocols bgp group e"
+    console.type("configure", f"{group} hold-time 9", f"{group} preference 20", "commit and-quit")
+    assert "  Holdtime: 9 Preference: 20" in console.type("show bgp neighbor").splitlines()
+
+
 COMPARED = [
     (["set system host-name vsrx"], ["set system host-name vsrx-demo"]),
     (["set system host-name R1"], ["set system time-zone Europe/London"]),

@@ -68,7 +68,8 @@ def _block(neighbor: Neighbor, own_as: int | None, router_id: IPv4Address | None
     lines.append(f"  Address families configured: {' '.join(config.families)}")
     local = f"Local Address: {config.local_address} " if config.local_address else ""
     hold_time = HOLD_TIME if config.hold_time is None else config.hold_time
-    lines.append(f"  {local}Holdtime: {hold_time} Preference: {PREFERENCE}")
+    preference = PREFERENCE if config.preference is None else config.preference
+    lines.append(f"  {local}Holdtime: {hold_time} Preference: {preference}")
     if config.local_as is not None:
         lines.append(f"  Local AS: {config.local_as} Local System AS: {own_as or 0}")
     lines += _flaps(state)
