@@ -17,7 +17,7 @@ import pytest
 from keyroll.emulator.junos.configuration import passwords
 from keyroll.emulator.junos.configuration.render import set_lines
 from keyroll.emulator.junos.login import ssh_server
-from keyroll.emulator.junos.login.ssh_server import _Connection
+from keyroll.emulator.junos.login.ssh_server import _SshConnection
 
 if TYPE_CHECKING:
     from tests.unit.emulator.junos.conftest import Console, FullBackend, LiveRouter
@@ -103,7 +103,7 @@ def test_a_client_that_goes_on_to_another_name_does_not_keep_the_first_ones_keys
 ) -> None:
     _, public = new_key(tmp_path, "ssh-ed25519")
     console.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
-    connection = _Connection(console.router._chassis, {}, {}, set(), set(), lambda _task: None)
+    connection = _SshConnection(console.router._chassis, {}, {}, set(), set(), lambda _task: None)
     recorder = _Recorder()
     connection.connection_made(cast("asyncssh.SSHServerConnection", recorder))  # only what is asked of it
     connection.begin_auth("joe")

@@ -62,7 +62,7 @@ def host_keys() -> tuple[asyncssh.SSHKey, ...]:
     return (*small, asyncssh.generate_private_key("ssh-rsa", key_size=_RSA_BITS))
 
 
-class _Connection(asyncssh.SSHServer):
+class _SshConnection(asyncssh.SSHServer):
     """One connection: authenticates its user against the lab's accounts and keys, and the configuration in force.
 
     `waiting` are the connections that have not logged in; `report` is called with the ended task of each channel.
@@ -74,7 +74,7 @@ class _Connection(asyncssh.SSHServer):
         accounts: Mapping[str, Secret],
         keys: Mapping[str, Sequence[str]],
         channels: set[_Channel],
-        waiting: set[_Connection],
+        waiting: set[_SshConnection],
         report: Callable[[asyncio.Task[None]], None],
     ) -> None:
         self._chassis = chassis
@@ -307,7 +307,7 @@ class SshServer:
         self._chassis = chassis
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._channels: set[_Channel] = set()
-        self._waiting: set[_Connection] = set()
+        self._waiting: set[_SshConnection] = set()
         """The connections that have not logged in."""
 
     async def listen(
@@ -316,7 +316,7 @@ class SshServer:
         """Serve SSH on a socket that already listens. The host keys are only in memory."""
         self._acceptor = await asyncssh.listen(
             sock=sock,
-            server_factory=lambda: _Connection(
+            server_factory=lambda: _SshConnection(
                 self._chassis, accounts, authorized_keys, self._channels, self._waiting, self._channel_ended
             ),
             server_host_keys=list(host_keys()),
