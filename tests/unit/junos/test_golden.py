@@ -1,7 +1,7 @@
 """Every sample of show output becomes the record that was written down for it.
 
-`golden/real` was seen on real routers and never regenerated; `golden/assumed` is what is only recalled or put together;
-`golden/emulated` is what the emulated router prints, which proves no template right.
+`golden/real` was seen on real routers and is never regenerated. `golden/assumed` was written from memory or put
+together from parts. `golden/emulated` is what the emulated router prints, which does not prove a template right.
 """
 
 from __future__ import annotations

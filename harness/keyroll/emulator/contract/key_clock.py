@@ -1,8 +1,8 @@
 """Which key a router signs with, asks for and accepts at an instant, by the emulated router's key policies.
 
-Source: DESIGN.md "A key policy" and Juniper, "Configure a Keychain (TCP-AO)": "When a configured start time arrives
-(based on the device's clock), the key with that start time becomes active." Juniper's text does not say which rule
-moves the sending key, nor whether the tolerance limits which keys are accepted; hence two policies for each.
+Source: Juniper, "Configure a Keychain (TCP-AO)": "When a configured start time arrives (based on the device's clock),
+the key with that start time becomes active." Juniper's text does not say which rule changes the sending key, nor
+whether the tolerance limits which keys are accepted; hence two policies for each (docs/assumptions/wire.md, W1).
 
 Pure: an instant is an argument, in nanoseconds since 1970-01-01 UTC on the router's own clock (see `to_ns`). Keys are
 identified by their key number. Only usable keys (see `keyroll.keychain.model.Key.usable`) count.

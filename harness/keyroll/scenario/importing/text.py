@@ -17,10 +17,10 @@ from keyroll.scenario.importing.sessions import by_router
 
 _SETTLE = "3s"
 """Real time between one router's start-time and the other's: enough for the routes that a soft `clear` sends again."""
-_LAST_HOP = timedelta(minutes=30)
-"""The longest last step to a start-time: half of Junos' default tolerance, see `_advance`."""
+_LAST_ADVANCE = timedelta(minutes=30)
+"""The longest last advance to a start-time: half of Junos' default tolerance, see `_advance`."""
 _BY_ITSELF = timedelta(seconds=3)
-"""The shortest last step to a start-time: setting two clocks takes less, and a run can wait this long."""
+"""The shortest last advance to a start-time: setting two clocks takes less, and a run can wait this long."""
 _LINE = 118
 """Characters of a comment's line: 120 with the `# ` before them, the limit of this project's own files."""
 _WITH_RESET = ("every-segment-verified", "rollover-completes")
@@ -328,21 +328,21 @@ def _not_hitless(draft: Draft, rollover: DraftRollover) -> Iterator[str]:
 
 
 def _advance(draft: Draft, before: timedelta, start: timedelta) -> Iterator[str]:
-    """Yield the way to a start-time.
+    """Yield the steps that lead to a start-time (`docs/decisions/0021-the-last-advance-to-a-start-time.md`).
 
-    The two clocks are set one after the other, so for a moment they differ by the length of the step. The last step to
-    the start-time is therefore shorter than the tolerance; where the tolerance is only a few seconds, the file lets
+    The two clocks are set one after the other, so for a moment they differ by the length of the advance. The last one
+    to the start-time is therefore shorter than the tolerance; where the tolerance is only a few seconds, the file lets
     real time pass instead.
     """
     tolerance = timedelta(seconds=min(seconds for chain in draft.chains for seconds in chain.all_tolerances))
-    hop = min(_LAST_HOP, max(tolerance / 2, _BY_ITSELF))
-    near = timedelta(seconds=(start - hop) // timedelta(seconds=1))
+    last = min(_LAST_ADVANCE, max(tolerance / 2, _BY_ITSELF))
+    near = timedelta(seconds=(start - last) // timedelta(seconds=1))
     if near > before:
         yield f"  - advance: {{to: {format_duration(near)}}}"
     if tolerance >= 2 * _BY_ITSELF:
         yield f"  - advance: {{to: {format_duration(start)}}}"
     else:
-        yield f"  - wait: {{for: {format_duration(hop + timedelta(seconds=1))}}}"
+        yield f"  - wait: {{for: {format_duration(last + timedelta(seconds=1))}}}"
 
 
 def _expect(
