@@ -6,6 +6,7 @@ it takes the 64-bit value nearest to the highest verified one.
 
 from __future__ import annotations
 
+# Sequence numbers have 32 bits.
 _WRAP = 1 << 32
 SEQUENCE_MASK = _WRAP - 1
 """Sequence numbers have 32 bits: arithmetic on them is modulo 2**32 (RFC 9293 section 3.4)."""
