@@ -74,7 +74,7 @@ class Document:
 
 
 class _PositionLoader(yaml.SafeLoader):
-    """The safe loader, refusing keys that stand twice (YAML forbids them; PyYAML lets the last one win)."""
+    """The safe loader, refusing keys that occur twice (YAML forbids them; PyYAML lets the last one win)."""
 
     quotes_names = True
     _depth = 0
@@ -103,7 +103,7 @@ class _PositionLoader(yaml.SafeLoader):
 
 _QUOTING = {
     "found undefined alias": "'*' stands for an alias, and nothing has this name; put what begins with '*' in quotes",
-    "second occurrence": "'&' stands for an anchor, and this one stands twice; put what begins with '&' in quotes",
+    "second occurrence": "'&' begins an anchor, and this one occurs twice; put a value that begins with '&' in quotes",
     "could not determine a constructor for the tag": "'!' stands for a tag; put what begins with '!' in quotes",
     "found undefined tag handle": "'!' stands for a tag; put what begins with '!' in quotes",
 }
@@ -119,7 +119,7 @@ def _construct_mapping(loader: _PositionLoader, node: yaml.MappingNode) -> dict[
             raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key_node.start_mark)
         if key in mapping:
             name = f"'{key}'" if loader.quotes_names or _is_address(key) else "this name"
-            raise yaml.constructor.ConstructorError(None, None, f"{name} stands twice", key_node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, f"{name} occurs twice", key_node.start_mark)
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
 

@@ -56,7 +56,7 @@ def test_a_missing_field_is_named() -> None:
 
 
 def test_a_key_that_stands_twice_is_refused() -> None:
-    assert refused("name: a\nname: b\n") == "x.yaml:2:1: not YAML: 'name' stands twice"
+    assert refused("name: a\nname: b\n") == "x.yaml:2:1: not YAML: 'name' occurs twice"
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ class _ChainReader:
             )
         except KeychainError as error:  # the name, or two spellings of one number: `key 1` and `key 01`
             # The name is not quoted: in a damaged line it may be a secret.
-            said = error.message.rpartition(": ")[2] if "Must be" in error.message else "a key number stands twice"
+            said = error.message.rpartition(": ")[2] if "Must be" in error.message else "a key number occurs twice"
             self._note(Kind.INVALID_VALUE, f"invalid key-chain: {said}", view.line, self._path)
             return None
         lost = {number: frozenset(names) for number, names in self._lost.items()}

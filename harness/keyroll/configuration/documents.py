@@ -137,7 +137,7 @@ class Documents:
 
 
 def _words(element: Element, parent: str) -> tuple[tuple[str, ...], list[Element]]:
-    """Return the CLI's words of an element, and the elements that stand below them."""
+    """Return the CLI's words of an element, and the elements below them."""
     name = next((child for child in element.children if child.tag == "name"), None)
     if name is not None:
         rest = [child for child in element.children if child is not name]
@@ -159,7 +159,7 @@ def _around(text: str, line: int, note: Note) -> None:
     """Report lines around a document that belong neither to a configuration nor to a terminal session."""
     for number, one in enumerate(text.split("\n"), line):
         if not console.belongs_to_session(one):
-            note(Kind.NOT_UNDERSTOOD, "this line stands outside the document", number, ())
+            note(Kind.NOT_UNDERSTOOD, "this line is outside the document", number, ())
             return
 
 

@@ -40,7 +40,7 @@ class _FindingsAt:
         level.here.append(number)
 
     def next(self, word: str, *, patterns: bool) -> Iterator[_FindingsAt]:
-        """Yield the levels that a word leads to: itself, and in groups the wildcards that stand for it."""
+        """Yield the levels that a word leads to: itself, and in groups the wildcards that match it."""
         exact = self.below.get(word)
         if exact is not None:
             yield exact

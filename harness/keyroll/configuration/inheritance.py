@@ -294,7 +294,7 @@ class View:
 
     def leaf(self, word: str) -> Lookup:
         """Return the value of a statement that has one."""
-        # Wildcards stand for names, never for a statement's word.
+        # Wildcards match names, never a statement's keyword.
         if not self.mentions(word):
             return NOTHING
         if len(self.layers) == 1 and self.layers[0].group is None:
@@ -337,7 +337,7 @@ class View:
         for layer, text, _ in found:
             rival = layer is not sure[0] and layer.group == sure[0].group and layer.applied == sure[0].applied
             if rival and text != sure[1]:
-                yield f"'{word}' stands twice in group {layer.group} for this place, with and without a wildcard"
+                yield f"'{word}' occurs twice in group {layer.group} for this place, with and without a wildcard"
 
     def values(self, word: str) -> list[Value]:
         """Return the values of a statement that has a list, the configuration's own first."""
@@ -353,7 +353,7 @@ def _uncertain(layer: Layer) -> Layer:
     """Return a wildcard's layer for a name that comes only from groups: whether it applies is not documented."""
     if layer.doubt is not None or not layer.pattern:
         return layer
-    return layer._replace(doubt=f"a wildcard of group {layer.group} stands for a name that a group brings")
+    return layer._replace(doubt=f"a wildcard of group {layer.group} matches a name that a group adds")
 
 
 def _without(layers: Iterable[Layer], own: Node) -> list[Layer]:

@@ -59,7 +59,7 @@ class _Settler:
     def level(self, node: Node, level: Level, path: Path) -> None:
         if node.flags & OMITTED:
             self._report(
-                Kind.OMITTED, f"what stands in '{path[-1] if path else 'the text'}' was left out", node.line, path
+                Kind.OMITTED, f"the content of '{path[-1] if path else 'the text'}' was left out", node.line, path
             )
         waiting = _waiting(node, level)
         for word in waiting:
@@ -92,9 +92,9 @@ class _Settler:
         if full is None:
             where = "at the top of the text" if level is ROOT else f"of {level.name}"
             if lone and level is ROOT:
-                message = f"'{word}' stands here without the levels around it, so its place is not known"
+                message = f"'{word}' is here without the levels around it, so its place is not known"
             elif lone:
-                message = f"'{word}' does not stand in {level.name} itself: a level between them is missing"
+                message = f"'{word}' does not belong in {level.name} itself: a level between them is missing"
             else:
                 # The word itself is not quoted: it may be the second half of a secret.
                 message = f"this is no statement {where}"
@@ -160,7 +160,7 @@ class _Settler:
         twice = statement.shape is LEAF and len(active) > 1
         if twice and not any(value.flags & TYPED for value in active.values()):
             line = max(value.line for value in active.values())
-            self._report(Kind.CONFLICT, f"'{word}' stands here with more than one value", line, path)
+            self._report(Kind.CONFLICT, f"'{word}' has more than one value here", line, path)
         return back
 
 

@@ -174,7 +174,9 @@ def _bgp(bgp: View, place: _Place) -> Iterator[Session]:
                 continue
             if ":" in peer:  # an IPv6 address has several spellings, but they are one neighbor
                 if address in known:
-                    place.note(Kind.CONFLICT, "this neighbor stands twice, spelled differently", level.line, group.path)
+                    place.note(
+                        Kind.CONFLICT, "this neighbor is configured twice, spelled differently", level.line, group.path
+                    )
                 known.add(address)
             yield _Reader(place, (_ViewedLevel(level, inner), inner, outer)).bgp(name, PeerKind.ADDRESS, address)
         if group.mentions("allow"):

@@ -69,7 +69,7 @@ def usage_of(router: Router, session: Session) -> Iterator[Finding]:
         if algorithm is not None:
             yield Finding(
                 rules.CHAIN_MISSING,
-                f"authentication-algorithm {_shown(algorithm.value)} stands here without authentication-key-chain",
+                f"authentication-algorithm {_shown(algorithm.value)} is set here without authentication-key-chain",
                 algorithm.where,
                 "",
             )
@@ -91,7 +91,7 @@ def usage_of(router: Router, session: Session) -> Iterator[Finding]:
     if authentication.md5 is not None:
         yield Finding(
             rules.MD5_BESIDE,
-            f"authentication-key (MD5) stands beside key-chain {named.value}",
+            f"authentication-key (MD5) is configured together with key-chain {named.value}",
             authentication.md5.where,
             named.value,
         )

@@ -82,7 +82,7 @@ def security_keychain(rows: list[Row]) -> SecurityKeychain:
             keys.append([])
             continue
         if not chains:
-            raise ValueError("a key stands before the first chain")
+            raise ValueError("a key occurs before the first chain")
         keys[-1].append(
             KeyStatus(
                 id=_number(row, "KEY_ID"),
@@ -108,7 +108,7 @@ def bgp_summary(rows: list[Row]) -> BgpSummary:
     for row in rows:
         if row["TABLE"]:
             if not peers:
-                raise ValueError("a table's counts stand before the first peer")
+                raise ValueError("a table's counts occur before the first peer")
             peers[-1][1].append(_rib(row, _text(row, "TABLE")))
         else:
             # Junos prints the old form, one line for each peer, only for sessions that are up and have one table.

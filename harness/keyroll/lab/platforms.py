@@ -32,7 +32,7 @@ class PortMap:
     first: int = 1
     """The `eth<n>` of its first port; lower numbers are reserved."""
     alias: str | None = None
-    """Pattern of the names that may stand in a topology file instead of `eth<n>`; its group is the router's number."""
+    """Pattern of the names that a topology file may have instead of `eth<n>`; its group is the router's number."""
 
     def interface(self, wire: str) -> str:
         """Return the router's own name of `eth<n>`. Raises ValueError if the name is invalid or reserved."""

@@ -449,7 +449,7 @@ class _Engine:
                 self.held.note(changed.router, chain)
 
     def _write_pictures(self, wire: Wire) -> None:
-        """Write the data of the report's figures. They are not evidence: the verdict stands if the disk is full."""
+        """Write the data of the report's figures. They are not evidence: a full disk does not change the verdict."""
         with contextlib.suppress(KeyrollError):
             self.folder.write_json(CHAINS, self.held.as_data())
             self.folder.write_json(WIRE, {"format": PICTURE_FORMAT, "seconds": wire.by_second(self.timeline.started)})

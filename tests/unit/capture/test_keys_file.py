@@ -73,7 +73,7 @@ def test_keys_are_found_by_addresses_and_ports() -> None:
         ("secret: quite-secret", "secret: a\ufeffb", 4, "U+FEFF is not a printable character"),
         ("secret: quite-secret", "secret: a\U0001f600\x07", 4, "the character U+0007 is not allowed here"),
         ("secret: quite-secret", r'secret: "a\U00110000"', 4, "escape in it is not valid"),
-        ('"10.0.0.1": 61, "10.0.0.2"', '"10.0.0.2": 61, "10.0.0.2"', 5, "'10.0.0.2' stands twice"),
+        ('"10.0.0.1": 61, "10.0.0.2"', '"10.0.0.2": 61, "10.0.0.2"', 5, "'10.0.0.2' occurs twice"),
         ('"10.0.0.1": 61, "10.0.0.2"', '"fd00::2": 61, "fd00:0::2"', 5, "both ends have the address fd00::2"),
         ('"71756974652d736563726574"', '"7175697"', 9, "hexadecimal"),
         ('"71756974652d736563726574"', '"quite-secret"', 9, "hexadecimal"),

@@ -40,7 +40,7 @@ def test_a_leaked_secret_plan_reports_session_faults_and_exits_with_1(sessions: 
     words = ("--at", "2026-12-01T00:00Z", "--emergency", "0", "-o", str(tmp_path / "out"))
     result = plan(*sessions, *words)
     assert result.return_value is ExitCode.BAD
-    assert "authentication-key (MD5) stands beside key-chain" in result.output
+    assert "authentication-key (MD5) is configured" in result.output
 
 
 def test_a_session_of_the_chain_without_its_other_end_is_reported(sessions: list[str], tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_variable_of_a_template_is_one_word() -> None:
 
 def test_a_statement_of_which_a_level_is_missing_is_said_to_lack_it() -> None:
     (finding,) = read("set protocols bgp neighbor 192.0.2.2 peer-as 64501\n", "r").findings
-    assert finding.message == "'neighbor' does not stand in bgp itself: a level between them is missing"
+    assert finding.message == "'neighbor' does not belong in bgp itself: a level between them is missing"
 
 
 def test_a_level_that_was_copied_alone_is_reported_with_its_edit_banner() -> None:

@@ -260,7 +260,7 @@ def test_a_statement_that_follows_itself_without_a_semicolon_is_a_finding(statem
     text = f"security {{ authentication-key-chains {{ key-chain a {{ key 0 {{ {statement}; }} }} }} }}"
     said = [str(one) for one in read(text, "near").findings]
     assert any(f"'{word}' does not end: a ';' is missing" in one for one in said)
-    assert any(f"'{word}' stands here with more than one value" in one for one in said)
+    assert any(f"'{word}' has more than one value here" in one for one in said)
     assert "bbbb" not in "".join(said)
 
 

@@ -59,7 +59,7 @@ class Levels:
         """Take one of `[ ] ; { }`."""
         if mark == "[":
             if self.values is not None:
-                self.lost("a '[' stands inside a list", self.at.line)
+                self.lost("a '[' is inside a list", self.at.line)
             self.values, self._list_closed = [], False
         elif mark == "]":
             if self.values is None:

@@ -251,7 +251,9 @@ class TextReader:
         host, _, system = name.partition(":")
         at = self._at
         if self._host is not None and host != self._host:
-            self.report(Kind.UNKNOWN_EFFECT, "another router's prompt stands here: one text is one router", at.line, ())
+            self.report(
+                Kind.UNKNOWN_EFFECT, "another router's prompt is here: a text must come from one router", at.line, ()
+            )
         self._host = host
         if mark != "%":
             self._enter(system)

@@ -117,7 +117,7 @@ class Waiting:
                 self._give_up(platform, router, container, error, now)
                 if now > said + _EVERY_SECONDS:
                     said = now
-                    # A warning, so that a person sees it who waits a quarter of an hour for vJunos.
+                    # A warning, so that somebody who waits 15 minutes for vJunos sees it.
                     log.warning("%s: not ready after %.0f s: %s", router.name, now - self.begun, error.message)
                 stop.wait(pause_of(platform))
             else:

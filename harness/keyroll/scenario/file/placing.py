@@ -46,7 +46,7 @@ def _type_problem(scenario: Scenario, one: SessionPlan, place: Loc) -> Iterator[
 
 
 def at_protocol(scenario: Scenario, router: RouterName) -> tuple[SessionPlan, ...]:
-    """Return the sessions whose authentication stands at `protocols bgp` of a router: they share one chain."""
+    """Return the sessions whose authentication is configured at `protocols bgp` of a router: they share one chain."""
     bgp = (one for one in scenario.sessions if one.kind is SessionKind.BGP)
     return tuple(one for one in bgp if one.level_of(router) is AuthenticationLevel.PROTOCOL)
 

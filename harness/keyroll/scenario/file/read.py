@@ -74,7 +74,7 @@ class Case:
 
 
 def is_scenario(path: Path) -> bool:
-    """Say whether a file begins with `keyroll:` (comments and blank lines may stand before it)."""
+    """Say whether a file begins with `keyroll:` (comments and blank lines may precede it)."""
     try:
         if not path.is_file():  # opening a pipe would block until somebody writes to it
             return False

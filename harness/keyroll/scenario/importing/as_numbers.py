@@ -78,7 +78,7 @@ def as_numbers(groups: Sequence[SessionGroup], *, keep: bool) -> DraftAses:
 
 
 def _opened(ends: tuple[Session, Session]) -> Both | None:
-    """Return the ASes that both open a session with; one end's AS may stand in the other's `peer-as`."""
+    """Return the ASes that both open a session with; one end's AS may be the other's `peer-as`."""
     mine, theirs = (_of_end(end, other) for end, other in (ends, ends[::-1]))
     return None if mine is None or theirs is None else (mine, theirs)
 

@@ -269,7 +269,7 @@ def _tolerances(chains: tuple[Chain, Chain]) -> tuple[int, int]:
 def _change(
     before: tuple[Sequence[DraftKey], tuple[int, int]], after: tuple[Sequence[DraftKey], tuple[int, int]]
 ) -> DraftChange | None:
-    """Return the keys that are deleted and added. A key that only stands at another line is the same key."""
+    """Return the keys that are deleted and added. A key that only moved to another line is the same key."""
     held = {replace(key, places=()): key for key in before[0]}
     kept = {replace(key, places=()) for key in after[0]}
     gone = tuple(key.number for bare, key in held.items() if bare not in kept)

@@ -23,7 +23,7 @@ Ends = tuple[Session, Session]
 
 @dataclass(frozen=True, slots=True)
 class DraftSession:
-    """One session of the file, and where it stands in both configurations."""
+    """One session of the file, and its place in both configurations."""
 
     kind: SessionKind
     family: Literal["inet", "inet6"]

@@ -95,7 +95,7 @@ def disturbed(disturbances: Sequence[Disturbance], *, red: bool) -> BlindError |
 
 
 def is_proven(instants: Iterable[int], error: UnfitError) -> bool:
-    """Say whether a red check stands although the run is unfit.
+    """Say whether a red check counts although the run is unfit.
 
     `instants` (ns) are the times at which red checks were judged; for checks that are judged at the end, the time at
     which the fault was captured. A fault that is older than the disturbance cannot come from it.

@@ -21,7 +21,7 @@ _PROBE_AS = 64511
 """The last AS number reserved for documentation (RFC 5398), so it cannot be a real peer's."""
 _PROBE_PEER = "192.0.2.1"
 _RELEASE_MAX = 200
-"""Characters of `show version` in an error: host, model and release stand at its beginning."""
+"""Characters of `show version` in an error: host, model and release are at its beginning."""
 _LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 

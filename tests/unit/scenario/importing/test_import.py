@@ -292,7 +292,7 @@ def test_the_last_hop_of_the_clocks_is_shorter_than_what_the_chains_bear(
     [
         (
             "set protocols bgp group peers neighbor 10.0.0.1 authentication-key md5-secret",
-            "authentication-key (MD5) stands",
+            "authentication-key (MD5) is configured",
         ),
         ("set routing-options autonomous-system 64999", "expects AS <number>"),
         ("set protocols bgp group more neighbro 10.0.0.9", "may hide a protected session"),
