@@ -34,7 +34,7 @@ def port_address(wire: str) -> str:
         except OSError as error:
             raise ProcessError(
                 f"the MAC address of {wire} cannot be read: {error.strerror}",
-                remedy="it has to be an Ethernet interface in the network namespace that this runs in",
+                remedy="use an Ethernet interface of the network namespace that this process runs in",
             ) from error
     octets: bytes = _REQUEST.unpack(answer)[2]
     return derived(octets).hex(":")
