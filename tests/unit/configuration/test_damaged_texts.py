@@ -264,6 +264,13 @@ def test_a_statement_that_follows_itself_without_a_semicolon_is_a_finding(statem
     assert "bbbb" not in "".join(said)
 
 
+def test_a_comment_that_was_typed_at_a_prompt_changes_nothing() -> None:
+    text = "ops@R1# set system host-name R1\nops@R1# # before the change\nops@R1# # set system host-name R2\n"
+    read_text = read(text, "near")
+    assert read_text.host == "R1"
+    assert read_text.findings == read(text.splitlines()[0], "near").findings
+
+
 def test_a_finding_is_where_the_damage_is() -> None:
     text = NEAR["curly"].replace("authentication-algorithm ao;", "authentication-algorithm aoo;")
     (finding,) = read(text, "near").findings

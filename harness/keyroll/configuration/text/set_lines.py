@@ -32,7 +32,10 @@ class SetLines:
 
     def command(self, line: str) -> None:
         """Apply one line. Report effects that cannot be determined from the text."""
-        verb, *words = self._words(line)
+        found = self._words(line)
+        if not found:  # a comment that was typed at a prompt
+            return
+        verb, *words = found
         self.at.statements += 1
         if verb in _EDITS:
             self._edit(verb, words)
