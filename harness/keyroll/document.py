@@ -102,10 +102,10 @@ class _PositionLoader(yaml.SafeLoader):
 
 
 _QUOTING = {
-    "found undefined alias": "'*' stands for an alias, and nothing has this name; put what begins with '*' in quotes",
+    "found undefined alias": "'*' begins an alias, and nothing has this name; put what begins with '*' in quotes",
     "second occurrence": "'&' begins an anchor, and this one occurs twice; put a value that begins with '&' in quotes",
-    "could not determine a constructor for the tag": "'!' stands for a tag; put what begins with '!' in quotes",
-    "found undefined tag handle": "'!' stands for a tag; put what begins with '!' in quotes",
+    "could not determine a constructor for the tag": "'!' begins a tag; put what begins with '!' in quotes",
+    "found undefined tag handle": "'!' begins a tag; put what begins with '!' in quotes",
 }
 """Beginnings of parser messages that quote a value, and the words that replace them."""
 

@@ -112,7 +112,7 @@ class Ways(_Strict):
 def _way(value: object) -> object:
     # If a password is typed here, the message does not quote it, and says what to do instead.
     if value != "agent" and not isinstance(value, Mapping):
-        raise ValueError(f"no secret stands in this file: say how it is had, {_WAYS}")
+        raise ValueError(f"this file must not hold a secret: say where it comes from, {_WAYS}")
     return value
 
 

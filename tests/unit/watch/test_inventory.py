@@ -73,7 +73,7 @@ def test_it_says_how_each_router_is_reached(write: Callable[[str], Path], monkey
         ("host: 192.0.2.1", "host: a b", 4, "routers.left.host"),
         ("port: 2222", "port: 70000", 10, "routers.right.port"),
         ("user: watcher", "usr: watcher", 5, "usr"),
-        ("secret: {env: LEFT_PASSWORD}", "secret: hunter2", 6, "no secret stands in this file"),
+        ("secret: {env: LEFT_PASSWORD}", "secret: hunter2", 6, "this file must not hold a secret"),
         ("secret: {env: LEFT_PASSWORD}", "secret: {env: A, fd: 3}", 6, "routers.left.secret"),
         ("ssh-config: none", "jump: 'x; reboot'", 7, "routers.left.jump"),
         ("{bgp: 10.0.12.2}", "{bgp: 10.0.12.2/30}", 15, "sessions.0.bgp"),

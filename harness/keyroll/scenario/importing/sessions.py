@@ -153,7 +153,7 @@ def _algorithms_at_other_levels(ends: Ends) -> Iterator[str]:
     for number, end in enumerate(ends, 1):
         algorithm = end.authentication.algorithm
         if algorithm is not None and algorithm.level not in (None, _level(end)):
-            where = f"stands at the {algorithm.level}, played where its key-chain stands"
+            where = f"is configured at the {algorithm.level}, played where its key-chain is configured"
             yield f"R{number}'s authentication-algorithm {where}"
 
 
@@ -180,7 +180,7 @@ def _moved_to_neighbor(one: DraftSession, index: int, first: Mapping[int, int]) 
     if not moved:
         return one
     mine, theirs = (AuthenticationLevel.NEIGHBOR if end in moved else level for end, level in enumerate(one.levels))
-    words = (f"R{end + 1}'s key-chain stands at the protocol, played at the neighbor" for end in moved)
+    words = (f"R{end + 1}'s key-chain is configured at the protocol, played at the neighbor" for end in moved)
     return replace(one, levels=(mine, theirs), level_remarks=(*one.level_remarks, *words))
 
 

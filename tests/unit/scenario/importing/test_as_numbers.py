@@ -155,7 +155,9 @@ def test_an_algorithm_at_another_level_than_its_chain_is_said(case: Case, tmp_pa
         case, tmp_path, lambda line: line.replace("group v4-link authentication-algorithm", "authentication-algorithm")
     )
     assert said(again)["v4-link"][0] == (64512, "group")
-    assert "R1's authentication-algorithm stands at the protocol, played where its key-chain stands" in text
+    assert (
+        "R1's authentication-algorithm is configured at the protocol, played where its key-chain is configured" in text
+    )
 
 
 SHARED = """\
@@ -189,4 +191,4 @@ def test_one_chain_of_the_protocol_that_is_two_in_the_file_stands_there_once(tmp
         "v4-link": "protocol",
         "v6-link": "neighbor",
     }
-    assert "R1's key-chain stands at the protocol, played at the neighbor" in text
+    assert "R1's key-chain is configured at the protocol, played at the neighbor" in text
