@@ -22,7 +22,7 @@ from keyroll.junos.session import RouterSession
 from keyroll.keychain.secret import Secret
 from keyroll.lab.protocol import CountsDrops, Lab, LabUnfitError, LinkLab
 from keyroll.names import Capability, Receiving
-from keyroll.scenario.errors import BlindError, MachineBusyError, MissingCapabilityError
+from keyroll.scenario.errors import MachineBusyError, MissingCapabilityError
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.read import Case
 from keyroll.scenario.judge.fitness import GAP_MAX, assess, disturbed, is_proven
@@ -221,7 +221,7 @@ class _Engine:
     def _unfit(self, error: UnfitError) -> tuple[Verdict, str | None]:
         """Return unfit, or failed where a red check is older than the cause of the error."""
         stood_still = disturbed(self.stalls.look(), red=True)
-        if stood_still is not None and isinstance(error, BlindError):
+        if stood_still is not None and isinstance(error, MachineBusyError):
             error = stood_still  # what did not answer in that time was stopped too, and is not the cause
         captured = [
             check.captured for check in self._checks_so_far() if not check.passed and check.captured is not None
