@@ -5,6 +5,7 @@ from collections.abc import Generator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 # A busy machine is no finding: property tests judge results, never how long an example took. `make test` plays few
 # examples of each, the same every time: what it says of a change must not depend on chance. `make soak` plays many, and
@@ -23,7 +24,11 @@ def pytest_collection() -> Generator[None, object, object]:
     """Collect without the garbage collector: of what collecting makes, hardly anything is garbage.
 
     Not frozen afterwards: reading a configuration asks how much is, which takes the longer the more there is.
+
+    The table of Unicode's categories is made before, by the one process that collects for all workers: without a cached
+    one, hypothesis needs two seconds for it, in every worker that draws a text.
     """
+    st.text().validate()
     gc.disable()
     try:
         return (yield)
