@@ -14,6 +14,7 @@ from tests.lab.check.saying import rollovers, texts_of
 from tests.lab.conftest import NEEDS, _pair, plan
 
 from keyroll.check.coming_rollovers import PredictedRollover
+from keyroll.keychain.prediction import Gap
 from pytest_keyroll.settings import pool_of
 
 pytestmark = pytest.mark.lab
@@ -31,28 +32,33 @@ def settings(pair: Drawn) -> dict[str, dict[str, str]]:
     }
 
 
-def drops(found: list[PredictedRollover], pair: Drawn) -> set[tuple[str, str, int | None]]:
-    """Return the first drops that are predicted: (receiver, reason, the sender's key)."""
-    gaps = [gap for predicted in found for gap in predicted.outcomes[pair.mix].gaps]
-    first = min((gap.begin for gap in gaps), default=None)
-    return {
-        (ROUTERS[int(gap.flow.receiver) - 1], REASONS[gap.flow.drop], gap.flow.key)
-        for gap in gaps
-        if gap.begin == first and gap.flow.drop is not None
-    }
+def possible_gaps(found: list[PredictedRollover], pair: Drawn) -> list[Gap]:
+    """Return the predicted gaps at which the first drop may be seen: up to the first that lasts, in order.
+
+    A momentary gap (of a sender that changes keys when its peer asks for the next one) is seen only if the sender
+    has data before the segment that asks arrives.
+    """
+    gaps = sorted({gap for predicted in found for gap in predicted.outcomes[pair.mix].gaps}, key=lambda gap: gap.begin)
+    lasting = [gap.begin for gap in gaps if gap.begin < gap.end]
+    return [gap for gap in gaps if not lasting or gap.begin <= lasting[0]]
 
 
 def agree(pair: Drawn, found: list[PredictedRollover], seen: Seen) -> None:
     """Assert that prediction and play tell the same of a pair: which is wrong is for a person to find."""
-    told = f"seed {pair.seed}, {pair.kind}, {pair.mix}: seen {seen}"
-    expected = drops(found, pair)
-    assert bool(seen.dropped) == bool(expected), f"{told}, predicted {expected}"
+    possible = possible_gaps(found, pair)
+    told = f"seed {pair.seed}, {pair.kind}, {pair.mix}: seen {seen}, predicted {possible}"
+    if any(gap.begin < gap.end for gap in possible):
+        assert seen.dropped, told
+    expected = {
+        (gap.begin, ROUTERS[int(gap.flow.receiver) - 1], REASONS[gap.flow.drop], gap.flow.key)
+        for gap in possible
+        if gap.flow.drop is not None
+    }
     for one in seen.dropped:
-        assert any((one.receiver, one.reason, key) in expected for key in one.keys), f"{told}, predicted {expected}"
-    predicted = pair.predicted()
-    if expected:
-        assert {one.edge for one in seen.dropped} == {predicted.gaps[0].begin}, told
+        assert any((one.edge, one.receiver, one.reason, key) in expected for key in one.keys), told
+    if seen.dropped:
         return
+    predicted = pair.predicted()
     assert seen.keys == {router: [key for _, key in predicted.sent(router)] for router in ROUTERS}, told
     unmoved = {
         (ROUTERS[int(change.router) - 1], change.key)
@@ -60,7 +66,8 @@ def agree(pair: Drawn, found: list[PredictedRollover], seen: Seen) -> None:
         for change in predicted.outcomes[pair.mix].unmoved
     }
     assert all(key not in seen.keys[router] for router, key in unmoved), told
-    assert all(predicted.outcomes[pair.mix].hitless for predicted in found) == (not unmoved), told
+    if not possible:
+        assert all(predicted.outcomes[pair.mix].hitless for predicted in found) == (not unmoved), told
 
 
 @pytest.fixture
