@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import re
 import shutil
 import subprocess
@@ -38,7 +39,8 @@ LAST_SECONDS = 6.0
 """How long the last line stays before the recording begins again."""
 HASH_DIGITS = 10
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-PICTURE = {"width": 1280, "height": 900}
+PICTURE_WIDTH, PICTURE_HEIGHT = 1280, 900
+"""Pixels."""
 
 
 def main() -> int:
@@ -99,7 +101,7 @@ def played(folder: Path) -> Iterator[tuple[float, str]]:
 
 def write_recording(path: Path, lines: Sequence[tuple[float, str]]) -> None:
     """Write an SVG in which each line of a terminal appears when it came."""
-    console = Console(width=COLUMNS, record=True, file=_Nowhere(), highlight=False, force_terminal=True)
+    console = Console(width=COLUMNS, record=True, file=io.StringIO(), highlight=False, force_terminal=True)
     shown = [(0.0, "$ make demo"), *((at, line) for at, line in lines)]
     for _, line in shown:
         console.print(styled(line[:COLUMNS]), no_wrap=True, overflow="crop")
@@ -131,16 +133,6 @@ def styled(line: str) -> Text:
     return text
 
 
-class _Nowhere:
-    """What is recorded need not be printed as well."""
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        return None
-
-
 def photograph(page: Path, path: Path) -> None:
     """Take a picture of a report's first screen."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - --check needs no browser
@@ -150,7 +142,7 @@ def photograph(page: Path, path: Path) -> None:
         raise RuntimeError("no Chromium: apt-get install chromium")
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     with sync_playwright() as driver, driver.chromium.launch(executable_path=browser, args=flags) as window:
-        view = window.new_page(viewport=PICTURE, color_scheme="light")
+        view = window.new_page(viewport={"width": PICTURE_WIDTH, "height": PICTURE_HEIGHT}, color_scheme="light")
         view.goto(page.as_uri())
         view.screenshot(path=path)
 

@@ -229,46 +229,47 @@ def route_summary(rows: list[Row]) -> RouteSummary:
 
 def ldp_sessions(rows: list[Row]) -> LdpSessions:
     """One row per session, of the plain form."""
-    if _stopped(rows):
-        return LdpSessions((), running=False)
-    return LdpSessions(
-        tuple(
-            LdpSession(
-                address=ip_address(_text(row, "ADDRESS")),
-                state=LdpState(row["STATE"]),
-                connection=LdpConnection(row["CONNECTION"]),
-                hold_time=_number(row, "HOLD_TIME"),
-                mode=_text(row, "MODE") or None,
-            )
-            for row in rows
-        )
-    )
+    return _ldp_sessions(rows, lambda row, session: replace(session, mode=_text(row, "MODE") or None))
 
 
 def ldp_session_details(rows: list[Row]) -> LdpSessions:
     """One row per session, of the detail form."""
+    return _ldp_sessions(rows, _with_details)
+
+
+def _with_details(row: Row, session: LdpSession) -> LdpSession:
+    return replace(
+        session,
+        session_id=_text(row, "SESSION_ID") or None,
+        next_keepalive=_optional(row, "NEXT_KEEPALIVE", int),
+        active=_optional(row, "ROLE", lambda role: role == "Active"),
+        max_hold_time=_optional(row, "MAX_HOLD_TIME", int),
+        neighbor_count=_optional(row, "NEIGHBOR_COUNT", int),
+        keepalive=_optional(row, "KEEPALIVE", int),
+        local_address=_optional(row, "LOCAL_ADDRESS", ip_address),
+        remote_address=_optional(row, "REMOTE_ADDRESS", ip_address),
+        up_for=_optional(row, "UP_FOR", duration),
+        last_down=_optional(row, "LAST_DOWN", duration),
+        reason=_text(row, "REASON") or None,
+        flaps=_optional(row, "FLAPS", int),
+        authentication=_text(row, "AUTHENTICATION") or None,
+    )
+
+
+def _ldp_sessions(rows: list[Row], complete: Callable[[Row, LdpSession], LdpSession]) -> LdpSessions:
+    """Convert what both forms show of a session; `complete` adds what one form shows besides."""
     if _stopped(rows):
         return LdpSessions((), running=False)
     return LdpSessions(
         tuple(
-            LdpSession(
-                address=ip_address(_text(row, "ADDRESS")),
-                state=LdpState(row["STATE"]),
-                connection=LdpConnection(row["CONNECTION"]),
-                hold_time=_number(row, "HOLD_TIME"),
-                session_id=_text(row, "SESSION_ID") or None,
-                next_keepalive=_optional(row, "NEXT_KEEPALIVE", int),
-                active=_optional(row, "ROLE", lambda role: role == "Active"),
-                max_hold_time=_optional(row, "MAX_HOLD_TIME", int),
-                neighbor_count=_optional(row, "NEIGHBOR_COUNT", int),
-                keepalive=_optional(row, "KEEPALIVE", int),
-                local_address=_optional(row, "LOCAL_ADDRESS", ip_address),
-                remote_address=_optional(row, "REMOTE_ADDRESS", ip_address),
-                up_for=_optional(row, "UP_FOR", duration),
-                last_down=_optional(row, "LAST_DOWN", duration),
-                reason=_text(row, "REASON") or None,
-                flaps=_optional(row, "FLAPS", int),
-                authentication=_text(row, "AUTHENTICATION") or None,
+            complete(
+                row,
+                LdpSession(
+                    address=ip_address(_text(row, "ADDRESS")),
+                    state=LdpState(row["STATE"]),
+                    connection=LdpConnection(row["CONNECTION"]),
+                    hold_time=_number(row, "HOLD_TIME"),
+                ),
             )
             for row in rows
         )

@@ -1,8 +1,8 @@
-"""The JSON schema and the error messages of scenario files, held word for word.
+"""The error messages of scenario files, held word for word, and what their JSON schema accepts.
 
 `refusals.json` holds edits of one file, each with the error that it must give (null: none), `schema.json` what
-`keyroll schema` printed. They change when the format or a message is meant to change, and only then: a step, a check
-or an invariant that is added is no change of what is there.
+`keyroll schema` printed, without the descriptions. They change when the format or a message is meant to change, and
+only then: a step, a check or an invariant that is added is no change of what is there.
 """
 
 from __future__ import annotations
@@ -42,6 +42,17 @@ def with_names(error: str) -> str:
     return error
 
 
+def without_prose(schema: object) -> object:
+    """Return a JSON schema without its descriptions: prose refuses nothing, and its one home is the code."""
+    if isinstance(schema, dict):
+        return {
+            name: without_prose(value)
+            for name, value in schema.items()
+            if not (name == "description" and isinstance(value, str))
+        }
+    return [without_prose(value) for value in schema] if isinstance(schema, list) else schema
+
+
 def lost(kept: object, now: object, where: str = "") -> Iterator[str]:
     """Yield what the schema said and says no more, or otherwise."""
     if isinstance(kept, dict) and isinstance(now, dict):
@@ -49,7 +60,7 @@ def lost(kept: object, now: object, where: str = "") -> Iterator[str]:
             yield from lost(value, now[name], f"{where}/{name}") if name in now else [f"{where}/{name}"]
     elif isinstance(kept, list) and isinstance(now, list):
         yield from (f"{where}: {value}" for value in kept if value not in now)
-    elif kept != now and not where.endswith("/description"):  # prose refuses nothing
+    elif kept != now:
         yield f"{where}: {kept} became {now}"
 
 
@@ -72,7 +83,7 @@ def test_error_messages_for_scenario_files_are_unchanged(
 
 def test_the_json_schema_is_unchanged() -> None:
     kept = json.loads((KEPT / "schema.json").read_text(encoding="utf-8"))
-    assert list(lost(kept, Scenario.model_json_schema(by_alias=True))) == []
+    assert list(lost(kept, without_prose(Scenario.model_json_schema(by_alias=True)))) == []
 
 
 @pytest.mark.parametrize(

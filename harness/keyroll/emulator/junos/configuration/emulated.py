@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from keyroll.emulator.contract.errors import NOT_EMULATED
 from keyroll.emulator.junos.configuration.paths import GROUPS
 from keyroll.emulator.junos.configuration.schema import Effect, Kind, Statement
 from keyroll.emulator.junos.configuration.statements import ROOT
+from keyroll.markdown_table import table
 
 _INHERITING = ("apply-groups", "apply-groups-except", "apply-flags", "apply-macro")
 """Statements that every body accepts; the head of the page describes them once."""
@@ -41,29 +42,44 @@ Junos' own error message.
 
 def page() -> str:
     """Return the page as Markdown, with a final newline."""
-    lines = [_HEAD, "## Emulated", "", "| statement | what follows it |", "|---|---|"]
-    lines += [f"| `{words}` | {', '.join(f'`{name}`' for name in names)} |" for words, names in _emulated(ROOT, ())]
-    lines += ["", "## Refused at commit", "", "| statement | why |", "|---|---|"]
-    lines += [f"| `{words}` | {one.note} |" for words, one in _with_effect(ROOT, (), Effect.REFUSED)]
-    lines += ["", "## Kept whole, as text", "", "| hierarchy | what is lost |", "|---|---|"]
     kept = list(_with_effect(ROOT, (), Effect.KEPT))
-    lines += [f"| `{words}` | {one.note} |" for words, one in kept if one.hierarchy]
-    lines += [
-        "",
-        "## Kept inside hierarchies that are emulated",
-        "",
-        "| in | statements | what is lost |",
-        "|---|---|---|",
-    ]
-    rows: dict[tuple[str, str], list[str]] = {}
+    inside: dict[tuple[str, str], list[str]] = {}
     for words, one in kept:
         if not one.hierarchy:
             place, _, name = words.rpartition(" ")
-            rows.setdefault((place, one.note or "nothing that a session depends on"), []).append(name)
-    lines += [
-        f"| `{place}` | {', '.join(f'`{name}`' for name in names)} | {lost} |" for (place, lost), names in rows.items()
-    ]
-    return "\n".join(line.replace("| `` |", "| (top) |") for line in lines) + "\n"
+            inside.setdefault((place, one.note or "nothing that a session depends on"), []).append(name)
+    refused = _with_effect(ROOT, (), Effect.REFUSED)
+    sections = (
+        _section(
+            "Emulated",
+            ("statement", "what follows it"),
+            ((_code(words), _codes(names)) for words, names in _emulated(ROOT, ())),
+        ),
+        _section("Refused at commit", ("statement", "why"), ((_code(words), one.note) for words, one in refused)),
+        _section(
+            "Kept whole, as text",
+            ("hierarchy", "what is lost"),
+            ((_code(words), one.note) for words, one in kept if one.hierarchy),
+        ),
+        _section(
+            "Kept inside hierarchies that are emulated",
+            ("in", "statements", "what is lost"),
+            ((_code(place), _codes(names), lost) for (place, lost), names in inside.items()),
+        ),
+    )
+    return "\n".join((_HEAD, "\n\n".join(sections))) + "\n"
+
+
+def _section(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    return "\n".join((f"## {title}", "", *table(columns, rows)))
+
+
+def _code(words: str) -> str:
+    return f"`{words}`" if words else "(top)"
+
+
+def _codes(names: Iterable[str]) -> str:
+    return ", ".join(map(_code, names))
 
 
 def _children(statement: Statement) -> list[Statement]:
