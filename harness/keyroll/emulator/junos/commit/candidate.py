@@ -57,7 +57,7 @@ class Candidate:
     def __init__(self, root: Statement, candidate: Node | None = None) -> None:
         self.root = root
         self.candidate = candidate or empty(root)
-        self.gate = ReadWriteLock()
+        self.tree_lock = ReadWriteLock()
 
     def apply_set(self, paths: Iterable[Path]) -> None:
         """Add the statements `paths`. A secret that is already set keeps its stored text.

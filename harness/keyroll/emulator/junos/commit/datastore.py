@@ -80,7 +80,7 @@ class Datastore(Candidate):
 
     async def changed(self) -> bool:
         """Return whether the candidate differs from the running configuration, without blocking the event loop."""
-        async with self.gate.reading():
+        async with self.tree_lock.reading():
             return not await in_thread_if_large(self.candidate, partial(self.candidate.same, self.running))
 
     @property
@@ -107,7 +107,7 @@ class Datastore(Candidate):
 
         A check that succeeds confirms an unconfirmed commit (assumption J97).
         """
-        async with self.gate.reading():
+        async with self.tree_lock.reading():
             await in_thread_if_large(self.candidate, self.check)
         self.confirm()
 
@@ -169,7 +169,7 @@ class Datastore(Candidate):
     ) -> Commit:
         async with self._lock:
             if tree is None:
-                async with self.gate.reading():  # nothing edits the candidate while it is copied
+                async with self.tree_lock.reading():  # nothing edits the candidate while it is copied
                     tree = await in_thread_if_large(self.candidate, self.candidate.copy)
             else:
                 tree = await in_thread_if_large(tree, tree.copy)
@@ -183,7 +183,7 @@ class Datastore(Candidate):
             self.in_force = wanted
             if edits is not None:
                 # Under the lock: a commit of the candidate without these changes would undo them.
-                async with self.gate.writing():
+                async with self.tree_lock.writing():
                     await in_thread_if_large(self.candidate, partial(merge, *edits, self.candidate))
             if confirm_minutes is not None:
                 self._expect_confirmation(confirm_minutes, before, user)
@@ -223,7 +223,7 @@ class Datastore(Candidate):
         self._rolling_back = asyncio.get_running_loop().create_task(self._roll_back(before, user))
 
     async def _roll_back(self, before: Node, user: str) -> None:
-        async with self.gate.writing():
+        async with self.tree_lock.writing():
             self.candidate = await in_thread_if_large(before, before.copy)
         try:
             await self.commit(user, via="other", comment="commit confirmed was not confirmed: rolled back")
@@ -276,7 +276,7 @@ class Datastore(Candidate):
     async def rolled_back(self, number: int) -> None:
         """Do what `rollback` does, without blocking the event loop."""
         tree = self.committed(number).tree
-        async with self.gate.writing():
+        async with self.tree_lock.writing():
             self.candidate = await in_thread_if_large(tree, tree.copy)
 
     def committed(self, number: int) -> Commit:
@@ -301,20 +301,20 @@ class PrivateCandidate(Candidate):
 
     async def changed(self) -> bool:
         """Return whether it differs from its original, the running configuration, without blocking the event loop."""
-        async with self.gate.reading():
+        async with self.tree_lock.reading():
             return not await in_thread_if_large(self.candidate, partial(self.candidate.same, self._base))
 
     async def rolled_back(self, number: int) -> None:
         """Replace it by the configuration of `number` commits ago. Raises JunosFault if there is none."""
         tree = self._store.committed(number).tree
-        async with self.gate.writing():
+        async with self.tree_lock.writing():
             self.candidate = await in_thread_if_large(tree, tree.copy)
             if number == 0:
                 self._base = tree
 
     async def checked(self) -> None:
         """Do what `check` does, without blocking the event loop; confirms an unconfirmed commit. Raises CommitFault."""
-        async with self.gate.reading():
+        async with self.tree_lock.reading():
             await in_thread_if_large(self.candidate, self.check)
         self._store.confirm()
 
@@ -338,7 +338,7 @@ class PrivateCandidate(Candidate):
         await asyncio.shield(self._store.to_the_end(work))
 
     async def _commit(self, user: str, *, comment: str | None, confirm_minutes: int | None) -> None:
-        async with self.gate.writing():
+        async with self.tree_lock.writing():
             merged = await in_thread_if_large(self.candidate, self._merged)
             edits = (self._base, self.candidate)
             made = await self._store.commit(

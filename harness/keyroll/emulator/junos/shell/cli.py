@@ -127,7 +127,7 @@ class Cli:
         self.session.piping = bool(pipes)
         self.session.reshaping = bool(pipes) and pipes[0].words[0] in RESHAPING
         if self.session.configuring and _EDITS.intersection(command.words[:1]):
-            async with self.session.store.gate.writing():
+            async with self.session.store.tree_lock.writing():
                 pass  # waits until a text that is being loaded is complete, and a comparison has ended
         if self.session.configuring and _WRITES.intersection(command.words[:1]):
             refuse_when_locked(self.session)

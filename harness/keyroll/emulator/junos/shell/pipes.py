@@ -126,7 +126,7 @@ def _inherited(view: ConfigView, *, silent: bool) -> list[str]:
 
 async def _beside(session: Session, view: ConfigView, work: Callable[[], list[str]]) -> list[str]:
     """Run `work` over a configuration without blocking the event loop; a candidate is held for reading meanwhile."""
-    async with session.store.gate.reading() if view.root is session.store.candidate else contextlib.nullcontext():
+    async with session.store.tree_lock.reading() if view.root is session.store.candidate else contextlib.nullcontext():
         return await in_thread_if_large(view.root, work)
 
 

@@ -129,7 +129,7 @@ async def insert(session: Session, match: Match) -> Output:
 
 async def show(session: Session, match: Match) -> Output:
     """`show [path]`: shows the candidate."""
-    async with session.store.gate.reading():
+    async with session.store.tree_lock.reading():
         return await config_output(session, session.store.candidate, session.base, match.paths)
 
 
@@ -197,7 +197,7 @@ async def load(session: Session, match: Match) -> Output:
         loading = loading_curly(
             store, text, base, context, override="override" in match.words, replace="replace" in match.words
         )
-    async with store.gate.writing():
+    async with store.tree_lock.writing():
         with _garbage_collection_paused(text):
             return Output((await _in_pieces(loading)).lines)
 
