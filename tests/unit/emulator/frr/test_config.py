@@ -43,7 +43,7 @@ def test_removed_lines_are_undone_first_and_in_reverse_order() -> None:
     assert texts(steps([line("a"), line("b")], [line("c")])) == ["no b", "no a", "c"]
 
 
-def test_a_changed_value_replaces_the_former_in_place() -> None:
+def test_a_changed_value_replaces_the_old_one_in_place() -> None:
     assert texts(steps([line("t", "timers 3 9")], [line("t", "timers 10 30")])) == ["timers 10 30"]
 
 
@@ -52,18 +52,18 @@ def test_a_value_that_cannot_be_replaced_is_undone_first() -> None:
     assert texts(steps([old], [new])) == ["no list 1", "list 2"]
 
 
-def test_what_depends_on_a_line_goes_with_it() -> None:
+def test_lines_that_depend_on_a_removed_line_need_no_command() -> None:
     old = [line("n"), line("n t", parent="n"), line("n t x", parent="n t")]
     assert texts(steps(old, [])) == ["no n"]
 
 
-def test_what_depends_on_a_line_that_clears_its_children_is_set_again() -> None:
+def test_lines_that_depend_on_a_line_that_clears_them_are_sent_again() -> None:
     old = [line("bgp", "router bgp 1", replace=False, clears_children=True), line("n", parent="bgp")]
     new = [line("bgp", "router bgp 2", replace=False, clears_children=True), line("n", parent="bgp")]
     assert texts(steps(old, new)) == ["no router bgp 1", "router bgp 2", "n"]
 
 
-def test_a_secret_is_told_and_never_shown() -> None:
+def test_a_secret_is_sent_and_never_shown() -> None:
     found = steps([], [line("neighbor 1 password", "neighbor 1 password hush", secret=True)])
     assert found[0].text == "neighbor 1 password hush"
     assert "hush" not in found[0].shown

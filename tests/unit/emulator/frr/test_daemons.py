@@ -38,7 +38,9 @@ def test_before_mgmtd_every_daemon_gets_an_empty_configuration_file(
         assert command[command.index("-f") + 1] == "/dev/null"
 
 
-def test_with_mgmtd_what_is_configured_through_it_knows_no_file(installed: Callable[..., None], tmp_path: Path) -> None:
+def test_with_mgmtd_the_daemons_that_it_configures_get_no_configuration_file(
+    installed: Callable[..., None], tmp_path: Path
+) -> None:
     installed("zebra", "staticd", "mgmtd")
     assert daemons.has_mgmtd()
     assert "-f" not in daemons.command(Daemon.MGMTD, tmp_path)

@@ -28,7 +28,7 @@ def router(*neighbors: BgpNeighbor, autonomous_system: int | None = 65002) -> In
     return Intent("R2", autonomous_system=autonomous_system, neighbors=neighbors, announce=ROUTES)
 
 
-def told(old: Intent | None, new: Intent) -> Sequence[VtyCommand]:
+def changes(old: Intent | None, new: Intent) -> Sequence[VtyCommand]:
     return steps(() if old is None else render(old, []), render(new, []))
 
 
@@ -36,37 +36,37 @@ def inside(root: str, commands: Sequence[VtyCommand]) -> list[str]:
     return [step.text for step in commands if step.node[:1] == (root,)]
 
 
-def test_an_internal_peer_in_a_local_as_is_in_a_view_and_needs_no_local_as_there() -> None:
-    both = told(None, router(LINK, CORE))
-    assert inside(VIEW, both).count("neighbor 10.255.0.1 remote-as 65001") == 1
-    assert not [step.text for step in both if "local-as" in step.text]
-    assert not [text for text in inside(OWN, both) if "10.255.0.1" in text]
-    assert not [text for text in inside(VIEW, both) if "10.0.12.1" in text]
+def test_an_internal_peer_in_a_local_as_is_in_a_view_without_a_local_as() -> None:
+    commands = changes(None, router(LINK, CORE))
+    assert inside(VIEW, commands).count("neighbor 10.255.0.1 remote-as 65001") == 1
+    assert not [step.text for step in commands if "local-as" in step.text]
+    assert not [text for text in inside(OWN, commands) if "10.255.0.1" in text]
+    assert not [text for text in inside(VIEW, commands) if "10.0.12.1" in text]
 
 
 def test_each_instance_announces_what_its_own_neighbours_export() -> None:
-    both = told(None, router(LINK, CORE))
-    assert [text for text in inside(OWN, both) if text.startswith("network")] == ["network 192.0.2.1/32"]
-    assert [text for text in inside(VIEW, both) if text.startswith("network")] == ["network 192.0.2.2/32"]
+    commands = changes(None, router(LINK, CORE))
+    assert [text for text in inside(OWN, commands) if text.startswith("network")] == ["network 192.0.2.1/32"]
+    assert [text for text in inside(VIEW, commands) if text.startswith("network")] == ["network 192.0.2.2/32"]
 
 
-def test_the_view_comes_and_goes_with_its_neighbours_and_touches_no_other_session() -> None:
-    comes, goes = told(router(LINK), router(LINK, CORE)), told(router(LINK, CORE), router(LINK))
-    assert comes[0].text == VIEW
-    assert f"no {VIEW}" in [step.text for step in goes]
-    assert not inside(OWN, [*comes, *goes])
+def test_the_view_is_added_and_removed_with_its_neighbours_and_no_other_session_changes() -> None:
+    added, removed = changes(router(LINK), router(LINK, CORE)), changes(router(LINK, CORE), router(LINK))
+    assert added[0].text == VIEW
+    assert f"no {VIEW}" in [step.text for step in removed]
+    assert not inside(OWN, [*added, *removed])
 
 
 @pytest.mark.parametrize(("before", "after"), [(None, 65001), (65001, None)])
-def test_a_neighbour_that_moves_is_gone_from_one_instance_before_it_is_in_the_other(
+def test_a_neighbour_that_moves_is_removed_from_one_instance_before_it_is_added_to_the_other(
     before: int | None, after: int | None
 ) -> None:
-    """bgpd would take a connection for the first of two neighbours with one address."""
+    """If two instances had the same neighbour address, bgpd would give each connection to the first of them."""
     one, other = (replace(CORE, local_as=asn, peer_as=asn or 65002) for asn in (before, after))
-    texts = [step.text for step in told(router(LINK, one), router(LINK, other))]
-    leaves = f"no {VIEW}" if after is None else "no neighbor 10.255.0.1"
-    arrives = f"neighbor 10.255.0.1 remote-as {after or 65002}"
-    assert texts.index(leaves) < texts.index(arrives)
+    texts = [step.text for step in changes(router(LINK, one), router(LINK, other))]
+    removal = f"no {VIEW}" if after is None else "no neighbor 10.255.0.1"
+    addition = f"neighbor 10.255.0.1 remote-as {after or 65002}"
+    assert texts.index(removal) < texts.index(addition)
 
 
 @pytest.mark.parametrize(
@@ -80,26 +80,27 @@ def test_a_neighbour_that_moves_is_gone_from_one_instance_before_it_is_in_the_ot
     ids=["no local AS", "the router's own AS", "no other AS", "an external peer"],
 )
 def test_every_other_neighbour_is_in_the_routers_own_instance(neighbor: BgpNeighbor, own_as: int | None) -> None:
-    commands = told(None, router(neighbor, autonomous_system=own_as))
+    commands = changes(None, router(neighbor, autonomous_system=own_as))
     assert not [step for step in commands if "view" in step.text]
 
 
-def test_a_passive_neighbour_in_a_view_is_refused_beside_others_because_bgpd_takes_no_connection_of_it() -> None:
+def test_a_passive_neighbour_in_a_view_is_refused_if_another_is_in_the_routers_own_instance() -> None:
+    """bgpd then accepts no connection for a neighbour in a view; with views only, it looks for the peer in each."""
     passive = replace(CORE, passive=True)
     with pytest.raises(NotEmulatedError, match=r"passive of the internal neighbor 10\.255\.0\.1 in a local-as"):
         render(router(LINK, passive), [])
-    assert "neighbor 10.255.0.1 passive" in inside(VIEW, told(None, router(passive)))
-    assert "neighbor 10.0.12.1 passive" in inside(OWN, told(None, router(replace(LINK, passive=True), CORE)))
+    assert "neighbor 10.255.0.1 passive" in inside(VIEW, changes(None, router(passive)))
+    assert "neighbor 10.0.12.1 passive" in inside(OWN, changes(None, router(replace(LINK, passive=True), CORE)))
 
 
 class Daemons:
-    """bgpd with a session in each instance, and zebra, which has a route of the own one."""
+    """bgpd with a session in each instance, and zebra with one route of the router's own instance."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.received: list[str] = []
 
     async def json(self, _daemon: object, command: str) -> dict[str, Any]:
-        self.asked.append(command)
+        self.received.append(command)
         peer = "10.255.0.1" if "view as65001 " in command else "10.0.12.1"
         if "neighbors" in command:
             return {peer: _neighbor()}
@@ -108,7 +109,7 @@ class Daemons:
         return {"routes": {"192.0.2.2/32": [{"bestpath": True, "peerId": peer}]}}
 
     async def command(self, _daemon: object, command: str) -> str:
-        self.asked.append(command)
+        self.received.append(command)
         return ""
 
 
@@ -125,7 +126,7 @@ def _neighbor() -> dict[str, Any]:
 
 
 @pytest.fixture
-def asked() -> tuple[queries.BgpReader, Daemons]:
+def reader_and_daemons() -> tuple[queries.BgpReader, Daemons]:
     daemons = Daemons()
     reader = queries.BgpReader(cast("FrrSuite", daemons))
     reader.configured(router(LINK, CORE))
@@ -133,9 +134,9 @@ def asked() -> tuple[queries.BgpReader, Daemons]:
 
 
 def test_the_sessions_of_every_instance_are_shown_with_their_routes_in_use(
-    asked: tuple[queries.BgpReader, Daemons],
+    reader_and_daemons: tuple[queries.BgpReader, Daemons],
 ) -> None:
-    reader, _ = asked
+    reader, _ = reader_and_daemons
     shown = asyncio.run(reader.states())
     assert [(str(one.address), one.prefixes["inet.0"]) for one in shown] == [
         ("10.0.12.1", (1, 1, 1)),
@@ -144,22 +145,24 @@ def test_the_sessions_of_every_instance_are_shown_with_their_routes_in_use(
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "expected"),
     [
         (CORE.address, ["clear bgp view as65001 10.255.0.1"]),
         (LINK.address, ["clear bgp 10.0.12.1"]),
         (None, ["clear bgp *", "clear bgp view as65001 *"]),
     ],
 )
-def test_a_reset_names_the_instance_and_one_of_all_is_said_to_each(
-    asked: tuple[queries.BgpReader, Daemons], address: IPv4Address | None, said: list[str]
+def test_a_reset_names_the_instance_and_a_reset_of_all_sessions_is_sent_to_each(
+    reader_and_daemons: tuple[queries.BgpReader, Daemons], address: IPv4Address | None, expected: list[str]
 ) -> None:
-    reader, daemons = asked
+    reader, daemons = reader_and_daemons
     asyncio.run(reader.clear(address, soft=False))
-    assert daemons.asked == said
+    assert daemons.received == expected
 
 
-def test_one_neighbours_state_is_asked_of_its_instance(asked: tuple[queries.BgpReader, Daemons]) -> None:
-    reader, daemons = asked
+def test_the_state_of_a_neighbour_is_read_from_its_instance(
+    reader_and_daemons: tuple[queries.BgpReader, Daemons],
+) -> None:
+    reader, daemons = reader_and_daemons
     assert asyncio.run(reader.state_of(CORE.address)) == "Established"
-    assert daemons.asked == ["show bgp view as65001 neighbors 10.255.0.1 json"]
+    assert daemons.received == ["show bgp view as65001 neighbors 10.255.0.1 json"]

@@ -49,7 +49,7 @@ def test_the_transport_address_is_the_router_id_or_that_of_the_interface() -> No
     ("interval", "timeout", "seconds"),
     [(None, None, 30), (10, None, 30), (5, 60, 60), (3, 9, 15), (65535, None, 65535)],
 )
-def test_the_hold_time_is_what_frr_can_hold(interval: int | None, timeout: int | None, seconds: int) -> None:
+def test_the_hold_time_is_within_the_limits_of_ldpd(interval: int | None, timeout: int | None, seconds: int) -> None:
     assert hold_time(replace(LDP, keepalive_interval=interval, keepalive_timeout=timeout)) == seconds
 
 
@@ -83,7 +83,7 @@ def sessions(summary: dict[str, Any], counts: session_log.LdpCounts | None = Non
     return ldp_state.sessions(summary, DETAIL, IPv4Address("10.255.0.1"), 30, counts or session_log.LdpCounts())
 
 
-def test_an_operational_session() -> None:
+def test_an_operational_session_is_read() -> None:
     (found,) = sessions(SUMMARY)
     assert (found.state, found.up_seconds, found.keepalive_timeout, found.flaps) == ("Operational", 7, 15, 0)
     assert found.peer == ip_address("10.0.12.2")
@@ -126,7 +126,7 @@ def test_adjacencies_are_read() -> None:
         ldp_state.adjacencies({})
 
 
-def test_labels_are_told_both_ways_as_the_wire_has_them() -> None:
+def test_labels_of_both_directions_are_read_as_numbers() -> None:
     shown: dict[str, Any] = {
         "10.255.0.1/32": {"localLabel": "imp-null", "advertisedTo": [{"neighborId": "10.255.0.2"}], "remoteLabels": []},
         "10.255.0.2/32": {
@@ -136,13 +136,13 @@ def test_labels_are_told_both_ways_as_the_wire_has_them() -> None:
         },
         "2001:db8:12::/64": {"localLabel": "imp-null", "advertisedTo": [], "remoteLabels": []},
     }
-    told = [(str(one.peer_id), str(one.prefix), one.label, one.received) for one in ldp_state.bindings(shown)]
-    assert told == [("10.255.0.2", "10.255.0.1/32", 3, False), ("10.255.0.2", "10.255.0.2/32", 17, True)]
+    found = [(str(one.peer_id), str(one.prefix), one.label, one.received) for one in ldp_state.bindings(shown)]
+    assert found == [("10.255.0.2", "10.255.0.1/32", 3, False), ("10.255.0.2", "10.255.0.2/32", 17, True)]
     with pytest.raises(FrrError, match="labels"):
         ldp_state.bindings({"10.255.0.1/32": {"localLabel": "imp-null"}})
 
 
-def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back() -> None:
+def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_returns() -> None:
     counts = session_log.LdpCounts()
     steps = [
         ("KEEPALIVE RECEIVED", "OPENREC", "OPERATIONAL"),
@@ -166,7 +166,7 @@ def test_a_session_that_leaves_operational_is_a_flap_however_soon_it_is_back() -
         ("%ADJCHANGE: neighbor 10.0.12.2(Unknown) in vrf default Down Hold Timer Expired", False, "Hold Timer Expired"),
     ],
 )
-def test_bgps_ups_and_downs_are_read_from_its_log(line: str, up: bool, reason: str | None) -> None:
+def test_bgp_sessions_that_go_up_or_down_are_read_from_the_log(line: str, up: bool, reason: str | None) -> None:
     found = session_log.read(Daemon.BGPD, "2026/11/24 06:47:00 BGP: [N9HHH-F8H1M] " + line)
     assert found == session_log.SessionChange("bgp", ip_address("10.0.12.2"), up, reason)
 

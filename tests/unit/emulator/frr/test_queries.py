@@ -1,4 +1,4 @@
-"""What the router reads of bgpd and zebra: whose routes are in use."""
+"""States read from bgpd and zebra: how many routes of each neighbour are in use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def neighbor(accepted: int) -> dict[str, Any]:
 
 
 class Daemons:
-    """Zebra still holds two routes; in bgpd the one of the session that is down is gone."""
+    """zebra still has two routes; bgpd has already removed the route of the session that is down."""
 
     def __init__(self, neighbors: dict[str, Any]) -> None:
         self.neighbors = neighbors
@@ -50,5 +50,5 @@ def test_a_stale_zebra_route_is_not_counted_for_another_neighbour() -> None:
     assert counts({UP: neighbor(1), DOWN: neighbor(0)}) == {UP: (1, 1, 1), DOWN: (0, 0, 0)}
 
 
-def test_no_more_routes_are_in_use_than_a_neighbour_advertises() -> None:
+def test_a_neighbour_has_no_more_routes_in_use_than_it_advertises() -> None:
     assert counts({UP: neighbor(1)}) == {UP: (1, 1, 1)}

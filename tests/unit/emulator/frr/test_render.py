@@ -57,7 +57,7 @@ def test_no_neighbour_means_no_bgp() -> None:
     assert not [line for line in render(replace(INTENT, neighbors=()), PORTS) if line.daemon is Daemon.BGPD]
 
 
-def test_exported_prefixes_are_announced_and_kept_from_neighbours_whose_policy_lacks_them() -> None:
+def test_exported_prefixes_are_announced_only_to_neighbours_whose_policy_has_them() -> None:
     other = replace(PEER, address=ip_address("10.0.13.2"), export=())
     found = texts(replace(INTENT, neighbors=(PEER, other)))
     assert "network 10.255.0.1/32" in found
@@ -68,9 +68,9 @@ def test_exported_prefixes_are_announced_and_kept_from_neighbours_whose_policy_l
 
 def test_adding_a_second_neighbour_does_not_change_the_first() -> None:
     other = replace(PEER, address=ip_address("10.0.13.2"))
-    told = steps(render(INTENT, PORTS), render(replace(INTENT, neighbors=(PEER, other)), PORTS))
-    assert told
-    assert all("10.0.12.2" not in step.text for step in told)
+    commands = steps(render(INTENT, PORTS), render(replace(INTENT, neighbors=(PEER, other)), PORTS))
+    assert commands
+    assert all("10.0.12.2" not in step.text for step in commands)
 
 
 def test_a_password_is_never_shown() -> None:
@@ -96,27 +96,27 @@ def test_unsupported_statements_are_reported(intent: Intent, sentence: str) -> N
         render(intent, PORTS)
 
 
-def test_names_of_interfaces() -> None:
+def test_interface_names_are_converted_to_the_kernels_and_back() -> None:
     assert kernel_name("lo0.0") == "lo"
     assert kernel_name("ge-0/0/3.0") == "ge-0-0-3"
     assert kernel_name("ge-0/0/3.100") == "ge-0-0-3.100"
     assert [junos_name(name) for name in ("lo", "ge-0-0-3", "ge-0-0-3.100")] == ["lo0.0", "ge-0/0/3.0", "ge-0/0/3.100"]
 
 
-def test_a_unit_with_a_vlan_is_an_interface_and_one_that_only_bridges_is_none() -> None:
+def test_a_unit_with_a_vlan_is_rendered_and_a_unit_that_only_bridges_is_not() -> None:
     units = (Unit("ge-0/0/0.5", (ip_interface("10.9.9.1/30"),), vlan=5), Unit("ge-0/0/0.6", vlan=None))
     lines = [line for line in render(replace(INTENT, units=units), PORTS) if line.daemon is Daemon.ZEBRA]
     assert [(line.node, line.text) for line in lines] == [(("interface ge-0-0-0.5",), "ip address 10.9.9.1/30")]
 
 
-def test_what_is_configured_of_a_port_that_is_not_there_waits_for_it() -> None:
+def test_the_configuration_of_an_absent_port_is_not_rendered() -> None:
     absent = Unit("ge-0/0/7.0", (ip_interface("10.9.9.1/30"),))
     ldp = Ldp((LdpInterface("ge-0/0/7.0"), LdpInterface("lo0.0")))
     found = render(replace(INTENT, units=(*INTENT.units, absent), ldp=ldp), PORTS)
     assert [line.text for line in found] == [line.text for line in render(INTENT, PORTS)]
 
 
-def test_static_routes_may_lead_nowhere() -> None:
+def test_static_routes_may_discard_or_reject_packets() -> None:
     routes = ((ip_network("192.0.2.0/24"), DropAction.DISCARD), (ip_network("2001:db8::/32"), DropAction.REJECT))
     found = [line.text for line in render(Intent("R1", static_routes=routes), PORTS)]
     assert found == ["ip route 192.0.2.0/24 blackhole", "ipv6 route 2001:db8::/32 reject"]
@@ -140,14 +140,14 @@ def test_static_routes_may_lead_nowhere() -> None:
         ),
     ],
 )
-def test_knobs_of_bgpd_are_lines_of_their_own(changes: dict[str, Any], lines: list[str]) -> None:
+def test_bgp_options_become_lines_of_bgpd(changes: dict[str, Any], lines: list[str]) -> None:
     plain, found = texts(INTENT), texts(replace(INTENT, neighbors=(replace(PEER, **changes),)))
     assert [line for line in lines if line not in found] == []
     if set(changes) <= {"ttl", "tcp_mss", "remove_private", "as_override", "preference"}:
         assert [line for line in found if line not in plain] == lines
 
 
-def test_two_cluster_ids_are_more_than_bgpd_has() -> None:
+def test_a_second_cluster_id_is_refused() -> None:
     peers = [
         replace(
             PEER, external=False, peer_as=65001, address=ip_address(f"10.0.12.{last}"), cluster=IPv4Address(cluster)
@@ -165,8 +165,8 @@ def test_interfaces_that_the_router_does_not_have_change_nothing(name: str) -> N
 
 
 @pytest.mark.parametrize("text", ["to the core | in doubt", "über alles", "! no"])
-def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text: str) -> None:
-    """bgpd takes what follows `|` for a filter of its output, and refuses the line."""
+def test_a_description_is_not_sent_to_bgpd(text: str) -> None:
+    """bgpd reads what follows `|` as an output filter, and refuses the line."""
     assert texts(replace(INTENT, neighbors=(replace(PEER, description=text),))) == texts(INTENT)
 
 
@@ -179,5 +179,5 @@ def test_a_description_is_shown_by_junos_and_not_told_to_bgpd(text: str) -> None
     ],
     ids=["no options", "private", "alone"],
 )
-def test_a_local_as_is_in_the_paths_that_its_options_say(neighbor: BgpNeighbor, words: str) -> None:
+def test_the_options_of_a_local_as_decide_in_which_paths_it_appears(neighbor: BgpNeighbor, words: str) -> None:
     assert f"neighbor {PEER.address} local-as 65010{words}" in texts(replace(INTENT, neighbors=(neighbor,)))

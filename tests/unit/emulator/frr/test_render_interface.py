@@ -7,7 +7,7 @@ from keyroll.emulator.frr.render import render
 from keyroll.emulator.machine.kernel import interfaces
 
 
-def test_a_disabled_interface_is_shut_down_and_opened_again() -> None:
+def test_a_disabled_interface_is_shut_down_and_enabled_again() -> None:
     unit = Unit("ge-0/0/0.0", (ip_interface("10.0.12.1/30"),), disabled=True)
     first, *_ = render(Intent("R1", units=(unit,)), ["ge-0-0-0"])
     assert (first.node, first.text, first.undo) == (("interface ge-0-0-0",), "shutdown", "no shutdown")

@@ -19,7 +19,7 @@ V4 = PrefixRange(ip_network("10.0.0.0/8"), 8, 32)
 V6 = PrefixRange(ip_network("2001:db8::/32"), 40, 48)
 
 
-def test_a_chain_becomes_one_route_map_that_accepts_what_nothing_decides() -> None:
+def test_a_policy_chain_becomes_one_route_map_that_accepts_all_other_routes() -> None:
     policies = {
         "first": (PolicyTerm(PolicyAction.NEXT_POLICY, (V4,)), PolicyTerm(PolicyAction.REJECT, (V4, V6))),
         "second": (PolicyTerm(PolicyAction.ACCEPT),),
@@ -40,7 +40,7 @@ def test_a_chain_becomes_one_route_map_that_accepts_what_nothing_decides() -> No
     ]
 
 
-def test_own_prefixes_pass_before_a_term_rejects_the_rest() -> None:
+def test_own_prefixes_are_accepted_before_a_term_rejects_the_rest() -> None:
     own = ip_network("10.255.0.1/32")
     peer = BgpNeighbor(ip_address("10.0.0.2"), 2, "g", external=True, export=("p",), import_=("p",))
     intent = Intent(
@@ -59,7 +59,7 @@ def test_own_prefixes_pass_before_a_term_rejects_the_rest() -> None:
     assert found.index("route-map KEYROLL-IN-10.0.0.2 deny 10") < found.index("neighbor 10.0.0.2 remote-as 2")
 
 
-def test_what_a_term_changes_and_asks_of_routes_becomes_an_entry() -> None:
+def test_the_conditions_and_changes_of_a_term_become_one_route_map_entry() -> None:
     peer = ip_address("10.0.0.2")
     changes = RouteChanges(
         local_preference=200,
@@ -92,7 +92,7 @@ def test_what_a_term_changes_and_asks_of_routes_becomes_an_entry() -> None:
     ]
 
 
-def test_the_first_policy_that_decides_on_an_own_route_decides() -> None:
+def test_the_first_policy_that_accepts_or_rejects_an_own_route_wins() -> None:
     one, two = ip_network("10.255.0.1/32"), ip_network("10.255.0.2/32")
     peer = BgpNeighbor(ip_address("10.0.0.2"), 2, "g", external=True, export=("first", "second"))
     changes = RouteChanges(metric=7)

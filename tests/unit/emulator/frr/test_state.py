@@ -33,7 +33,7 @@ def changed(sample: dict[str, Any], **values: Any) -> dict[str, Any]:
     return {address: {**entry, **values}}
 
 
-def test_an_established_neighbour() -> None:
+def test_an_established_neighbour_is_read() -> None:
     (found,) = state.bgp_states(UP, {("10.0.12.2", "inet.0"): 1}, {})
     assert (found.state, found.since_seconds, found.flaps) == ("Established", 61, 0)
     assert found.prefixes == {"inet.0": (1, 1, 1)}
@@ -42,13 +42,13 @@ def test_an_established_neighbour() -> None:
     assert found.last_reset is None
 
 
-def test_a_neighbour_that_was_up_counts_from_its_last_reset() -> None:
+def test_the_time_of_a_neighbour_that_was_up_starts_at_its_last_reset() -> None:
     sample = changed(UP, bgpState="Idle", connectionsDropped=1, lastResetDueTo="Hold Timer Expired")
     (found,) = state.bgp_states(sample, {}, {})
     assert (found.since_seconds, found.flaps, found.last_reset) == (62, 1, "Hold Timer Expired")
 
 
-def test_a_neighbour_that_never_was_up_counts_from_its_configuration() -> None:
+def test_the_time_of_a_neighbour_that_never_was_up_starts_at_its_configuration() -> None:
     (found,) = state.bgp_states(NEVER_UP, {}, {ip_address("10.0.12.9"): 17})
     assert (found.state, found.since_seconds, found.local) == ("Active", 17, None)
 
@@ -59,7 +59,7 @@ def test_a_neighbour_that_is_being_torn_down_is_idle(word: str) -> None:
     assert found.state == "Idle"
 
 
-def test_a_state_that_bgpd_is_not_known_to_have_is_an_error() -> None:
+def test_an_unknown_state_is_an_error() -> None:
     with pytest.raises(FrrError, match=r"neighbor 10\.0\.12\.2 cannot be read"):
         state.bgp_states(changed(UP, bgpState="Sleeping"), {}, {})
 
@@ -93,7 +93,7 @@ ROUTES = {
 }  # fmt: skip
 
 
-def test_routes_have_junos_words_and_the_routers_own_addresses_are_local() -> None:
+def test_routes_have_junos_protocol_names_and_the_routers_own_addresses_are_local() -> None:
     found = state.routes([ROUTES], [("ge-0/0/0.0", ip_interface("10.0.12.1/30"))])
     assert [(str(route.prefix), route.protocol, route.preference) for route in found] == [
         ("10.0.12.0/30", "Direct", 0),
@@ -118,7 +118,7 @@ def test_uptimes_of_a_day_are_read_to_the_second(hours: int, minutes: int, secon
 @pytest.mark.parametrize(
     ("text", "seconds"), [("1d02h03m", 93780), ("2w3d04h", 1483200), ("1y02w3d", 364 * 86400 + 17 * 86400)]
 )
-def test_longer_uptimes(text: str, seconds: int) -> None:
+def test_longer_uptimes_are_read_with_their_units(text: str, seconds: int) -> None:
     assert state.uptime_seconds(text) == seconds
 
 
@@ -130,7 +130,7 @@ def test_any_other_text_is_not_an_uptime(text: str) -> None:
         assert True
 
 
-def test_names_of_interfaces_go_back_to_junos() -> None:
+def test_kernel_interface_names_are_converted_to_junos_names() -> None:
     assert state.junos_name("ge-0-0-0") == "ge-0/0/0.0"
     assert state.junos_name("lo") == "lo0.0"
 

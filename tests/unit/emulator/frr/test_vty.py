@@ -12,15 +12,15 @@ from keyroll.emulator.frr.vty import Vty
 Answers = dict[str, tuple[str, int]]
 
 
-def played(tmp_path: Path, answers: Answers, talk: Callable[[Vty], Awaitable[None]], **more: float) -> list[str]:
-    """Let `talk` speak with a daemon that knows `answers` and takes everything else; return what it was told."""
-    heard: list[str] = []
+def run_client(tmp_path: Path, answers: Answers, client: Callable[[Vty], Awaitable[None]], **more: float) -> list[str]:
+    """Run `client` against a daemon that gives `answers` and accepts every other command; return what it received."""
+    received: list[str] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 command = (await reader.readuntil(b"\0"))[:-1].decode()
-                heard.append(command)
+                received.append(command)
                 text, code = answers.get(command, ("", 0))
                 if code >= 0:
                     writer.write(text.encode() + b"\0\0\0" + bytes([code]))
@@ -32,41 +32,41 @@ def played(tmp_path: Path, answers: Answers, talk: Callable[[Vty], Awaitable[Non
         async with await asyncio.start_unix_server(serve, str(path)):
             vty = await Vty.connect("bgpd", path, **more)
             try:
-                await talk(vty)
+                await client(vty)
             finally:
                 await vty.close()
 
     asyncio.run(play())
-    return heard
+    return received
 
 
-def test_configuration_enters_the_node_says_its_line_and_comes_back(tmp_path: Path) -> None:
-    async def talk(vty: Vty) -> None:
+def test_configuration_enters_the_node_sends_its_line_and_leaves(tmp_path: Path) -> None:
+    async def client(vty: Vty) -> None:
         await vty.configure(("router bgp 1",), "neighbor x activate")
 
-    heard = played(tmp_path, {}, talk)
-    assert heard == ["enable", "configure terminal", "router bgp 1", "neighbor x activate", "end"]
+    received = run_client(tmp_path, {}, client)
+    assert received == ["enable", "configure terminal", "router bgp 1", "neighbor x activate", "end"]
 
 
-def test_a_refused_line_is_an_error_with_the_daemons_words_and_leaves_the_node(tmp_path: Path) -> None:
-    async def talk(vty: Vty) -> None:
+def test_a_refused_line_is_an_error_with_the_daemons_message_and_leaves_the_node(tmp_path: Path) -> None:
+    async def client(vty: Vty) -> None:
         with pytest.raises(FrrError, match="bgpd refused 'nonsense': % Unknown command"):
             await vty.configure((), "nonsense")
 
-    assert played(tmp_path, {"nonsense": ("% Unknown command\n", 2)}, talk)[-1] == "end"
+    assert run_client(tmp_path, {"nonsense": ("% Unknown command\n", 2)}, client)[-1] == "end"
 
 
 def test_a_refused_secret_is_shown_neither_from_the_line_nor_from_the_answer(tmp_path: Path) -> None:
-    async def talk(vty: Vty) -> None:
+    async def client(vty: Vty) -> None:
         with pytest.raises(FrrError) as caught:
             await vty.configure((), "password hush", shown="password <secret>")
         assert "hush" not in str(caught.value)
 
-    played(tmp_path, {"password hush": ("% hush is too short", 13)}, talk)
+    run_client(tmp_path, {"password hush": ("% hush is too short", 13)}, client)
 
 
 def test_json_is_read_and_anything_else_is_an_error(tmp_path: Path) -> None:
-    async def talk(vty: Vty) -> None:
+    async def client(vty: Vty) -> None:
         assert await vty.json("show good json") == {"a": 1}
         with pytest.raises(FrrError, match="not JSON"):
             await vty.json("show bad json")
@@ -74,28 +74,28 @@ def test_json_is_read_and_anything_else_is_an_error(tmp_path: Path) -> None:
             await vty.json("show list json")
 
     answers = {"show good json": ('{"a": 1}', 0), "show bad json": ("oops", 0), "show list json": ("[]", 0)}
-    played(tmp_path, answers, talk)
+    run_client(tmp_path, answers, client)
 
 
 def test_a_daemon_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    async def talk(vty: Vty) -> None:
+    async def client(vty: Vty) -> None:
         with pytest.raises(FrrError, match="bgpd did not answer 'show stuck' within"):
             await vty.command("show stuck")
 
-    played(tmp_path, {"show stuck": ("", -1)}, talk, wait_scale=0.02)
+    run_client(tmp_path, {"show stuck": ("", -1)}, client, wait_scale=0.02)
 
 
-def test_no_daemon_at_all_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_daemon_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(FrrError, match=r"does not answer on bgpd\.vty"):
         asyncio.run(Vty.connect("bgpd", tmp_path / "bgpd.vty"))
 
 
 def test_all_lines_of_a_block_are_sent_and_the_first_refusal_is_the_error(tmp_path: Path) -> None:
-    async def talk(vty: Vty) -> None:
+    async def client(vty: Vty) -> None:
         await vty.configure_together([(("a",), "one"), (("a", "b"), "two")])
         with pytest.raises(FrrError, match="refused 'bad'"):
             await vty.configure_together([((), "bad"), ((), "good")])
 
-    heard = played(tmp_path, {"bad": ("% no", 2)}, talk)
-    assert heard[1:8] == ["configure terminal", "a", "one", "a", "b", "two", "end"]
-    assert heard[8:] == ["configure terminal", "bad", "good", "end"]
+    received = run_client(tmp_path, {"bad": ("% no", 2)}, client)
+    assert received[1:8] == ["configure terminal", "a", "one", "a", "b", "two", "end"]
+    assert received[8:] == ["configure terminal", "bad", "good", "end"]

@@ -36,7 +36,7 @@ PASSWORD = "made-up-for-tests"
 
 @dataclass
 class MemoryBackend:
-    """Remembers what it was asked; answers what a test put there. Its clock stands still until it is set."""
+    """Records the calls and returns what a test has stored. Its clock does not move until it is set."""
 
     clock: datetime = T0
     intents: list[Intent] = field(default_factory=list)
@@ -45,7 +45,7 @@ class MemoryBackend:
     refuse: str | None = None
     unreadable: str | None = None
     slow: threading.Event | None = None
-    """An apply goes on only when this is set."""
+    """An event that each apply waits for, if there is one."""
     begun: threading.Event = field(default_factory=threading.Event)
 
     def now(self) -> datetime:
@@ -76,9 +76,10 @@ class MemoryBackend:
 
 @dataclass
 class FullBackend(MemoryBackend):
-    """A machine half that can do everything that the contract knows."""
+    """A machine half with all optional interfaces of the contract."""
 
     cannot: str | None = None
+    """What a check reports as impossible, if anything."""
     table: list[RouteState] = field(default_factory=list)
     sessions: list[LdpSession] = field(default_factory=list)
     adjacencies: list[LdpAdjacency] = field(default_factory=list)
@@ -90,7 +91,7 @@ class FullBackend(MemoryBackend):
     restarts: list[str] = field(default_factory=list)
     pings: list[tuple[object, int, object, float]] = field(default_factory=list)
     unanswered: frozenset[int] = frozenset()
-    tell: Callable[[RouterEvent], None] | None = None
+    on_event: Callable[[RouterEvent], None] | None = None
 
     def check(self, intent: Intent) -> None:
         if self.cannot is not None:
@@ -125,7 +126,7 @@ class FullBackend(MemoryBackend):
         for number in range(min(count, 5)):
             yield Echo(number) if number in self.unanswered else Echo(number, 64, 64, 0.1 + number / 10)
         if count > 5:
-            await asyncio.Event().wait()  # as a ping without end: only Ctrl-C ends it
+            await asyncio.Event().wait()  # like a ping without a count, which only Ctrl-C ends
 
     async def restart_routing(self) -> None:
         self.restarts.append("routing")
@@ -134,11 +135,11 @@ class FullBackend(MemoryBackend):
         self.restarts.append("reboot")
 
     def subscribe(self, on_event: Callable[[RouterEvent], None]) -> None:
-        self.tell = on_event
+        self.on_event = on_event
 
 
 class Console:
-    """A command line without SSH: lines in, what it prints out."""
+    """A command line without SSH: takes lines and returns what they print."""
 
     def __init__(self, backend: MemoryBackend, *, user: str = "admin", **options: Any) -> None:
         self.runner = asyncio.Runner()
@@ -187,7 +188,7 @@ class Console:
         return "\n".join(self.written)
 
     def settle(self) -> None:
-        """Let everything that waits for its turn in the event loop have it."""
+        """Run the event loop until all other tasks have ended."""
 
         async def idle() -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -196,7 +197,7 @@ class Console:
         self.runner.run(idle())
 
     def hang_up(self) -> None:
-        """End this command line as a client does that is gone."""
+        """End this command line as if its client had disconnected."""
 
         async def end() -> None:
             self.cli.close()
@@ -235,14 +236,14 @@ def console(full: FullBackend, open_console: Callable[..., Console]) -> Console:
 
 @dataclass
 class LiveRouter:
-    """A router that answers on 127.0.0.1."""
+    """A router that listens on 127.0.0.1, in an event loop in a thread of its own."""
 
     port: int
     backend: FullBackend
     router: JunosRouter
     loop: asyncio.AbstractEventLoop
     log: list[str]
-    broken: list[dict[str, object]]
+    loop_errors: list[dict[str, object]]
     keys: dict[str, list[str]]
 
 
@@ -258,9 +259,9 @@ def live(full: FullBackend) -> Iterator[LiveRouter]:
     thread.start()
     sock = socket.create_server(("127.0.0.1", 0))
     log: list[str] = []
-    broken: list[dict[str, object]] = []
+    loop_errors: list[dict[str, object]] = []
     keys: dict[str, list[str]] = {}
-    loop.set_exception_handler(lambda _loop, context: broken.append(context))
+    loop.set_exception_handler(lambda _loop, context: loop_errors.append(context))
 
     async def start() -> JunosRouter:
         router = JunosRouter(full, host_name="R1", log=log.append)
@@ -270,8 +271,8 @@ def live(full: FullBackend) -> Iterator[LiveRouter]:
 
     router = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
     try:
-        yield LiveRouter(sock.getsockname()[1], full, router, loop, log, broken, keys)
-        assert not broken
+        yield LiveRouter(sock.getsockname()[1], full, router, loop, log, loop_errors, keys)
+        assert not loop_errors
     finally:
         asyncio.run_coroutine_threadsafe(router.close(), loop).result(10)
         asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(10)

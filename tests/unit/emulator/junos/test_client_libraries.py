@@ -1,6 +1,6 @@
-"""Client libraries in an environment of their own (`.ci/clients` makes it), each a test; skipped where it is not there.
+"""One test for each client library, in a separate environment (`.ci/clients` makes it); skipped where it is missing.
 
-The scripts in `clients/` run in that environment, so that what they need never gets into keyroll's own.
+The scripts in `clients/` run in that environment, so that keyroll's own does not need the libraries.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ PASSWORD = "made-up-for-tests"
 CLIENTS = Path(__file__).parent / "clients"
 ENVIRONMENT = Path(os.environ.get("KEYROLL_CLIENTS", Path(__file__).parents[4] / ".venv-clients"))
 PATIENCE = 240
-"""Seconds for one client: Ansible starts a process for each task, and the machine may be busy."""
-# Each takes three to twelve seconds of processor time to start, far more than what it does with the router.
+"""Longest run of one client, in seconds: Ansible starts a process for each task, and the machine may be busy."""
+# Each library takes three to twelve seconds of processor time to start, far more than its work with the router.
 pytestmark = pytest.mark.slow
 
 
 def run(package: str, *words: str, **environment: str) -> str:
-    """Run a program of the clients' environment; skip where the package is not installed there."""
+    """Run a program of the clients' environment; skip the test if the package is not installed there."""
     if not list(ENVIRONMENT.glob(f"lib/python*/site-packages/{package}")):
-        pytest.skip(f"{package} is not installed in {ENVIRONMENT.name}: .ci/clients does it")
+        pytest.skip(f"{package} is not installed in {ENVIRONMENT.name}: run .ci/clients")
     command = [str(ENVIRONMENT / "bin" / words[0]), *words[1:]]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=PATIENCE, check=False, env={**os.environ, **environment}
@@ -46,11 +46,11 @@ def test_nornir_shows_and_commits_through_netmiko(live: LiveRouter) -> None:
     assert str(live.backend.intents[-1].router_id) == "10.255.0.9"
 
 
-def test_ntc_templates_read_what_is_shown(live: LiveRouter) -> None:
+def test_ntc_templates_parse_what_is_shown(live: LiveRouter) -> None:
     run("ntc_templates", "python", str(CLIENTS / "parsers.py"), str(live.port), PASSWORD, "ntc")
 
 
-def test_genieparser_reads_what_is_shown(live: LiveRouter) -> None:
+def test_genieparser_parses_what_is_shown(live: LiveRouter) -> None:
     run("genie/libs/parser", "python", str(CLIENTS / "parsers.py"), str(live.port), PASSWORD, "genie")
 
 
@@ -70,7 +70,7 @@ def test_ansible_shows_configures_and_pings_over_network_cli(live: LiveRouter, t
 """,
         encoding="utf-8",
     )
-    said = run(
+    output = run(
         "ansible_collections/junipernetworks/junos",
         "ansible-playbook",
         "-i",
@@ -80,6 +80,6 @@ def test_ansible_shows_configures_and_pings_over_network_cli(live: LiveRouter, t
         ANSIBLE_HOME=str(tmp_path),
         LC_ALL="C.UTF-8",
     )
-    assert "failed=0" in said
+    assert "failed=0" in output
     assert str(live.backend.intents[-1].router_id) == "10.255.0.1"
     assert live.backend.pings[-1][1] == 2

@@ -1,4 +1,4 @@
-"""Clients that nobody here wrote, and what a person does at a terminal, over real SSH."""
+"""Third-party clients, and a person at a terminal, over real SSH."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 PASSWORD = "made-up-for-tests"
 PATIENCE = 10.0
-"""Seconds from a key to what it leads to: a machine under load, not the router, needs them."""
+"""Longest wait for an answer, in seconds. The router needs far less; a loaded machine may not."""
 
 
 class Person:
-    """OpenSSH under a pseudo-terminal: types, and reads until something is there."""
+    """A user of OpenSSH on a pseudo-terminal, who types and reads."""
 
     def __init__(self, router: LiveRouter, key: Path, user: str = "admin") -> None:
         self.seen = ""
@@ -45,7 +45,7 @@ class Person:
         os.write(self.fd, text.encode())
 
     def until(self, pattern: str) -> str:
-        """Read until `pattern` is there; return everything up to its end."""
+        """Read until `pattern` matches; return everything up to the end of the match."""
         deadline = time.monotonic() + PATIENCE
         while (found := re.search(pattern, self.seen)) is None:
             ready, _, _ = select.select([self.fd], [], [], max(0.0, deadline - time.monotonic()))
@@ -104,7 +104,7 @@ def test_line_editing_and_help_work_over_ssh(person: Person) -> None:
     assert "Current time:" in person.until("admin@R1> $")
 
 
-def test_space_completes_keywords_but_no_names(person: Person) -> None:
+def test_space_completes_keywords_but_not_names(person: Person) -> None:
     person.type("conf\r")
     person.until("# $")
     person.type("set secur authentication-key-ch key-c chain key 0 sec")
@@ -190,11 +190,11 @@ def test_a_reboot_asks_for_confirmation(person: Person, keyed: LiveRouter) -> No
     assert keyed.backend.restarts == []
     person.type("request system reboot\ryes\r")
     person.until("Shutdown NOW!")
-    person.until("admin@R1> $")  # the played machine goes on
+    person.until("admin@R1> $")  # the machine half of these tests does not really reboot
     assert keyed.backend.restarts == ["reboot"]
 
 
-def test_root_gets_a_shell_that_knows_cli_and_exit(keyed: LiveRouter, key: Path) -> None:
+def test_root_gets_a_shell_that_accepts_cli_and_exit(keyed: LiveRouter, key: Path) -> None:
     root = Person(keyed, key, "root")
     root.until("root@R1:~# $")
     root.type("ls\rcli\r")
@@ -237,21 +237,21 @@ def ssh(
     return subprocess.run(command, input=text, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_a_command_may_come_with_the_login(keyed: LiveRouter, key: Path) -> None:
+def test_a_command_may_be_given_with_the_login(keyed: LiveRouter, key: Path) -> None:
     done = ssh(keyed, key, "show version | match Hostname")
     assert (done.returncode, done.stdout) == (0, "Hostname: R1\n")
     assert ssh(keyed, key, "show system uptime").stdout.startswith("Current time: 2030-01-01 00:00:00 UTC\n")
     assert "syntax error" in ssh(keyed, key, "show nonsense").stdout
 
 
-def test_lines_may_come_without_a_terminal(keyed: LiveRouter, key: Path) -> None:
+def test_lines_may_be_sent_without_a_terminal(keyed: LiveRouter, key: Path) -> None:
     done = ssh(keyed, key, text="configure\nset system host-name R7\ncommit and-quit\nshow version\n")
     assert done.returncode == 0
     assert "commit complete" in done.stdout
     assert "Hostname: R7" in done.stdout
 
 
-def test_several_commands_may_come_with_the_login(keyed: LiveRouter, key: Path) -> None:
+def test_several_commands_may_be_given_with_the_login(keyed: LiveRouter, key: Path) -> None:
     done = ssh(keyed, key, "show version | match Hostname; show system uptime | match Current")
     assert done.stdout == "Hostname: R1\nCurrent time: 2030-01-01 00:00:00 UTC\n"
     lines = 'configure; set system host-name R7; set interfaces ge-0/0/0 description "a; b"; commit and-quit'
@@ -263,12 +263,12 @@ def test_several_commands_may_come_with_the_login(keyed: LiveRouter, key: Path) 
 
 
 @pytest.mark.parametrize("kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"])
-def test_older_clients_find_a_host_key_that_they_know(keyed: LiveRouter, key: Path, kind: str) -> None:
+def test_older_clients_find_a_host_key_of_a_type_that_they_support(keyed: LiveRouter, key: Path, kind: str) -> None:
     done = ssh(keyed, key, "show version", options=["-o", f"HostKeyAlgorithms={kind}"])
     assert "Hostname: R1" in done.stdout, done.stderr
 
 
-def test_other_services_are_refused_in_words_that_name_what_to_use(keyed: LiveRouter, key: Path) -> None:
+def test_other_services_are_refused_with_a_message_that_names_what_to_use(keyed: LiveRouter, key: Path) -> None:
     for command, options in (("netconf", ["-s"]), ("netconf", []), ("xml-mode netconf need-trailer", [])):
         netconf = ssh(keyed, key, command, options=options)
         assert netconf.returncode == 1
@@ -304,7 +304,7 @@ EDITING_KEYS = [
 
 def test_a_line_longer_than_the_screen_can_be_edited() -> None:
     pyte = pytest.importorskip("pyte", reason="pyte is not installed")
-    chance = random.Random(22)
+    rng = random.Random(22)
     for _ in range(40):
         screen = pyte.Screen(40, 24)
         editor = LineEditor()
@@ -312,9 +312,9 @@ def test_a_line_longer_than_the_screen_can_be_edited() -> None:
         editor.remember("set protocols bgp group a neighbor 10.0.0.2 description short")
         editor.repaint()
         for _ in range(60):
-            typed = chance.choice(EDITING_KEYS) if chance.random() < 0.5 else b"abc def "[: chance.randint(1, 8)]
-            for octet in typed * chance.choice([1, 1, 1, 9]):
-                # Neither typing nor Ctrl-Y makes a line that is longer than the screen has rows for.
+            typed = rng.choice(EDITING_KEYS) if rng.random() < 0.5 else b"abc def "[: rng.randint(1, 8)]
+            for octet in typed * rng.choice([1, 1, 1, 9]):
+                # Typing and Ctrl-Y must not make the line longer than what fits on the screen.
                 if len(editor.line) < 300 or (octet < 0x20 and octet != 0x19) or octet == 0x7F:
                     editor.feed(octet)
         pyte.ByteStream(screen).feed(bytes(editor.out))
@@ -337,7 +337,7 @@ def test_a_wrong_password_and_an_unknown_user_are_refused(live: LiveRouter) -> N
 
 
 def test_scrapli_shows_configures_and_commits(live: LiveRouter) -> None:
-    driver = pytest.importorskip("scrapli.driver.core", reason="scrapli before its version of 2026 is not installed")
+    driver = pytest.importorskip("scrapli.driver.core", reason="scrapli older than 2026 is not installed")
     with driver.JunosDriver(
         host="127.0.0.1",
         port=live.port,
@@ -361,7 +361,7 @@ async def _octets(process: asyncssh.SSHClientProcess[bytes]) -> AsyncIterator[by
 
 @pytest.mark.parametrize("seed", range(6))
 def test_random_octets_end_neither_the_session_nor_the_router(live: LiveRouter, seed: int) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     words = [
         b"show ",
         b"set ",
@@ -379,10 +379,7 @@ def test_random_octets_end_neither_the_session_nor_the_router(live: LiveRouter, 
     ]
 
     def noise(size: int) -> bytes:
-        parts = [
-            chance.randbytes(chance.randint(1, 40)) if chance.random() < 0.6 else chance.choice(words)
-            for _ in range(size)
-        ]
+        parts = [rng.randbytes(rng.randint(1, 40)) if rng.random() < 0.6 else rng.choice(words) for _ in range(size)]
         return b"".join(parts).replace(b"ex", b"xe").replace(b"qu", b"uq").replace(b"yes", b"")
 
     async def play() -> None:
@@ -440,7 +437,7 @@ def test_many_sessions_share_one_candidate(live: LiveRouter) -> None:
     asyncio.run(play())
 
 
-def test_a_router_closes_its_sessions(live: LiveRouter) -> None:
+def test_a_router_that_closes_ends_its_sessions(live: LiveRouter) -> None:
     async def play() -> None:
         async with asyncssh.connect(
             "127.0.0.1", live.port, username="admin", password=PASSWORD, known_hosts=None, client_keys=None, config=None

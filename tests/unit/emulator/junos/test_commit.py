@@ -1,4 +1,4 @@
-"""Commit in its forms, rollback, what a commit refuses, and what survives a reboot."""
+"""The forms of commit, rollback, refused commits, and what survives a reboot."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def test_rollback_goes_back_fifty_commits_and_no_further(console: Console) -> No
     ]
 
 
-def test_a_rollback_that_is_not_there_is_refused(console: Console) -> None:
+def test_a_rollback_to_a_missing_configuration_is_refused(console: Console) -> None:
     assert console.type("configure", "rollback 7") == "error: rollback configuration 7 not available"
 
 
-def test_commit_forms(console: Console, full: FullBackend) -> None:
+def test_commit_takes_check_comment_and_and_quit(console: Console, full: FullBackend) -> None:
     console.type("configure", "set system host-name R2")
     assert console.type("commit check") == "configuration check succeeds"
     assert full.intents == []
@@ -52,7 +52,7 @@ def test_commit_forms(console: Console, full: FullBackend) -> None:
     )
 
 
-def test_an_unconfirmed_commit_is_taken_back(console: Console, full: FullBackend) -> None:
+def test_an_unconfirmed_commit_is_rolled_back(console: Console, full: FullBackend) -> None:
     loop = console.runner.get_loop()
     console.type("configure", "set system host-name R2", "commit", "set system host-name R3")
     answer = console.type("commit confirmed 5").splitlines()
@@ -65,10 +65,10 @@ def test_an_unconfirmed_commit_is_taken_back(console: Console, full: FullBackend
     deadline: Any = store._deadline
     assert deadline is not None
     assert deadline.when() - loop.time() == pytest.approx(300, abs=5)
-    full.clock += timedelta(days=1)  # the router's clock does not matter
-    take_back = deadline._callback, *deadline._args
+    full.clock += timedelta(days=1)  # the deadline does not depend on the router's clock
+    roll_back = deadline._callback, *deadline._args
     deadline.cancel()
-    loop.call_soon(*take_back)
+    loop.call_soon(*roll_back)
     console.settle()
     console.settle()
     assert full.intents[-1].host_name == "R2"
@@ -77,7 +77,7 @@ def test_an_unconfirmed_commit_is_taken_back(console: Console, full: FullBackend
 
 @pytest.mark.parametrize("mode", ["configure", "configure private"])
 @pytest.mark.parametrize("confirming", ["commit", "commit check"])
-def test_a_confirmed_commit_stays(console: Console, mode: str, confirming: str) -> None:
+def test_a_confirmed_commit_is_not_rolled_back(console: Console, mode: str, confirming: str) -> None:
     console.type(mode, "set system host-name R2", "commit confirmed", confirming)
     assert console.router._chassis.store._deadline is None
     assert not any("confirmed" in line for line in _banner(console))
@@ -139,10 +139,10 @@ def test_private_candidates_are_merged_at_commit(console: Console, full: FullBac
     assert full.intents[-1].ldp is None
     assert "router-id 10.0.0.9" in other.type("show")
     other.type("exit")
-    assert console.type("configure", "show | compare") == "", "the shared candidate has them, too"
+    assert console.type("configure", "show | compare") == "", "the shared candidate has the changes, too"
 
 
-def test_a_private_commit_that_nobody_waits_for_reaches_the_shared_candidate(
+def test_a_private_commit_whose_user_disconnects_still_reaches_the_shared_candidate(
     console: Console, full: FullBackend
 ) -> None:
     full.slow = threading.Event()
@@ -164,7 +164,7 @@ def test_a_private_commit_that_nobody_waits_for_reaches_the_shared_candidate(
     assert "host-name R3" in other.type("show")
 
 
-def test_what_was_changed_on_both_sides_is_not_merged(console: Console, full: FullBackend) -> None:
+def test_a_statement_that_both_sides_changed_is_not_merged(console: Console, full: FullBackend) -> None:
     other = console.another("eve")
     console.type("configure private", "set system host-name R3", "set system time-zone Europe/Berlin")
     other.type("configure private", "set system host-name R4", "commit and-quit")
@@ -181,7 +181,7 @@ def test_what_was_changed_on_both_sides_is_not_merged(console: Console, full: Fu
     assert "R5" not in console.type("show configuration")
 
 
-def test_one_routing_engine_is_synchronized_with_itself(console: Console, full: FullBackend) -> None:
+def test_commit_synchronize_works_with_one_routing_engine(console: Console, full: FullBackend) -> None:
     assert console.type("configure", "set system host-name R2", "commit synchronize") == "commit complete"
     console.type("set system host-name R3")
     assert "commit complete" in console.type("commit synchronize comment both and-quit")
@@ -244,7 +244,7 @@ def test_an_automatic_rollback_is_announced_to_every_session(console: Console) -
         ),
     ],
 )
-def test_what_cannot_be_committed_is_refused_with_the_reason(
+def test_an_invalid_configuration_is_refused_with_the_reason(
     console: Console, full: FullBackend, lines: list[str], refused: str
 ) -> None:
     answer = console.type("configure", *lines, "commit")
@@ -253,7 +253,7 @@ def test_what_cannot_be_committed_is_refused_with_the_reason(
     assert full.intents == []
 
 
-def test_each_neighbor_that_is_refused_says_why(console: Console) -> None:
+def test_each_refused_neighbor_is_reported_with_its_reason(console: Console) -> None:
     lines = [f"set protocols bgp group e neighbor 10.0.0.{number} peer-as 2" for number in (2, 6)]
     assert console.type("configure", *lines, "commit check").splitlines() == [
         "[edit protocols bgp group e]",
@@ -293,7 +293,7 @@ def test_an_unreadable_saved_configuration_is_reported_and_the_router_starts(
     assert "Hostname" in console.type("show version")
 
 
-def test_a_commit_that_cannot_be_saved_is_in_force_and_warns(
+def test_a_commit_that_cannot_be_saved_takes_effect_and_is_logged(
     open_console: Callable[..., Console], full: FullBackend, tmp_path: Path
 ) -> None:
     console = open_console(full, saved=tmp_path / "gone" / "saved.json")
@@ -301,7 +301,7 @@ def test_a_commit_that_cannot_be_saved_is_in_force_and_warns(
     assert any("UI_SAVE_FAILED" in line for line in console.log)
 
 
-def test_a_check_asks_the_machine_half_what_it_could_not_do(console: Console, full: FullBackend) -> None:
+def test_a_check_reports_what_the_machine_half_cannot_do(console: Console, full: FullBackend) -> None:
     full.cannot = "there is no ge-0/0/7"
     answer = console.type("configure", "set system host-name R2", "commit check").splitlines()
     assert answer == [

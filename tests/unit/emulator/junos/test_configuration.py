@@ -1,4 +1,4 @@
-"""The candidate configuration: edits, levels, groups, secrets, and what is said of mistakes."""
+"""The candidate configuration: edits, levels, groups, secrets and error messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_edit_changes_the_level_and_show_is_relative_to_it(console: Console) -> 
     assert console.type("edit protocols bgp group e peer-as 2").endswith("syntax error.")
 
 
-def test_levels_with_families_go_up_in_one_step(console: Console) -> None:
+def test_up_leaves_the_level_of_a_family_in_one_step(console: Console) -> None:
     console.type("configure", "edit interfaces ge-0/0/0 unit 0 family inet", "set address 10.0.0.1/30")
     assert console.cli.banner[-1] == "[edit interfaces ge-0/0/0 unit 0 family inet]"
     assert console.type("show") == "address 10.0.0.1/30;"
@@ -41,13 +41,13 @@ def test_levels_with_families_go_up_in_one_step(console: Console) -> None:
     assert console.type("show | display set") == "set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.1/30"
 
 
-def test_display_set_relative_leaves_out_where_one_stands(console: Console) -> None:
+def test_display_set_relative_omits_the_current_level(console: Console) -> None:
     console.type("configure", "edit protocols bgp group e", "set peer-as 2")
     assert console.type("show | display set") == "set protocols bgp group e peer-as 2"
     assert console.type("show | display set relative") == "set peer-as 2"
 
 
-def test_several_attributes_may_stand_on_one_line(console: Console) -> None:
+def test_several_attributes_may_be_set_on_one_line(console: Console) -> None:
     console.type(
         "configure", f"{CHAIN} secret s start-time 2030-01-01.00:00 algorithm ao ao-attribute send-id 1 recv-id 2"
     )
@@ -56,7 +56,7 @@ def test_several_attributes_may_stand_on_one_line(console: Console) -> None:
     assert lines[1].endswith('start-time "2030-1-1.00:00:00 +0000"')
 
 
-def test_values_in_brackets_add_up_and_go_one_by_one(console: Console) -> None:
+def test_values_in_brackets_are_added_together_and_deleted_one_by_one(console: Console) -> None:
     console.type("configure", "set protocols bgp export [ a b ]", "set protocols bgp export c")
     assert console.type("show protocols bgp") == "export [ a b c ];"
     console.type("delete protocols bgp export b")
@@ -65,7 +65,7 @@ def test_values_in_brackets_add_up_and_go_one_by_one(console: Console) -> None:
     assert console.type("show protocols bgp") == ""
 
 
-def test_secrets_are_stored_as_type_9_and_typed_again_change_nothing(console: Console) -> None:
+def test_secrets_are_stored_as_type_9_and_setting_one_again_changes_nothing(console: Console) -> None:
     console.type("configure", f"{CHAIN} secret geheim")
     first = console.type("show security authentication-key-chains key-chain c key 0 secret")
     assert first.endswith('"; ## SECRET-DATA')
@@ -148,7 +148,7 @@ def test_start_times_are_normalised_in_the_routers_zone(console: Console, full: 
         ("set protocols bgp hold-time 2", "Value 2 is not within range (3..65535) at '2'", "2"),
     ],
 )
-def test_an_unknown_word_is_marked_with_a_caret(console: Console, line: str, message: str, word: str) -> None:
+def test_an_invalid_word_is_marked_with_a_caret(console: Console, line: str, message: str, word: str) -> None:
     caret, shown = console.type("configure", line).splitlines()
     assert shown == message
     assert caret.index("^") == len(console.cli.prompt) + line.rindex(f" {word}") + 1
@@ -183,7 +183,7 @@ def test_deactivated_statements_stay_and_have_no_effect(console: Console, full: 
     assert str(full.intents[-1].router_id) == "10.0.0.1"
 
 
-def test_groups_are_inherited_and_the_configuration_wins(console: Console, full: FullBackend) -> None:
+def test_groups_are_inherited_and_explicit_statements_take_precedence(console: Console, full: FullBackend) -> None:
     console.type(
         "configure",
         "set groups common protocols bgp group <*> hold-time 30",
@@ -208,7 +208,7 @@ def test_groups_are_inherited_and_the_configuration_wins(console: Console, full:
     ]
 
 
-def test_short_forms_of_interfaces_and_prefixes_are_taken(console: Console) -> None:
+def test_short_forms_of_interfaces_and_prefixes_are_accepted(console: Console) -> None:
     console.type("configure", "set interfaces ge-0/0/0.0 family inet address 10.0.12.1/30")
     assert console.type("show interfaces | display set") == (
         "set interfaces ge-0/0/0 unit 0 family inet address 10.0.12.1/30"
@@ -249,7 +249,7 @@ def test_a_value_that_reads_like_a_tag_is_quoted(console: Console) -> None:
     assert console.type("show") == console.block
 
 
-def test_a_command_behind_top_is_done_as_from_the_top_and_one_stays(console: Console) -> None:
+def test_a_command_after_top_works_at_the_top_and_keeps_the_current_level(console: Console) -> None:
     console.type("configure", "edit protocols bgp group g")
     console.type("set type internal", "top set system host-name R2")
     assert console.cli.banner[-1] == "[edit protocols bgp group g]"
@@ -320,14 +320,14 @@ def test_deleting_everything_asks_for_confirmation(console: Console) -> None:
     assert console.type("show") == ""
 
 
-def test_a_disabled_interface_reaches_the_machine_half(console: Console, full: FullBackend) -> None:
+def test_a_disabled_interface_is_passed_to_the_machine_half(console: Console, full: FullBackend) -> None:
     console.type("configure", "set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.1/30", "commit")
     assert not full.intents[-1].units[0].disabled
     console.type("set interfaces ge-0/0/0 disable", "commit")
     assert full.intents[-1].units[0].disabled
 
 
-def test_static_routes_stand_in_the_table_of_their_family(console: Console, full: FullBackend) -> None:
+def test_static_routes_belong_in_the_table_of_their_family(console: Console, full: FullBackend) -> None:
     console.type(
         "configure",
         "set routing-options static route 192.0.2.0/24 discard",
@@ -352,7 +352,7 @@ def test_static_routes_stand_in_the_table_of_their_family(console: Console, full
     assert "next hop 2001:db8::2 is not of the route's family" in console.type("commit")
 
 
-def test_an_autonomous_system_has_words_behind_its_number(console: Console) -> None:
+def test_an_autonomous_system_takes_options_after_its_number(console: Console) -> None:
     console.type("configure", "set routing-options autonomous-system 65001 loops 2")
     console.type("set protocols bgp group g local-as 65010 private no-prepend-global-as")
     assert console.type("show routing-options") == "autonomous-system 65001 loops 2;"

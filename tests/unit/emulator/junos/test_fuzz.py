@@ -1,4 +1,4 @@
-"""Whatever comes over an SSH connection (octets, requests, channels cut short): router and everybody else go on."""
+"""Invalid input over SSH (octets, requests, aborted channels) stops neither the router nor other sessions."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 PASSWORD = "made-up-for-tests"
 PATIENCE = 30.0
+"""Longest wait for an answer, in seconds. The router needs far less; a loaded machine may not."""
 OUT = b"\x03\x04\x03\r"
-"""Leads out of whatever was begun: a command, a question, a text, a line."""
+"""Ends whatever was begun: a command, a question, a pasted text, a line."""
 WORDS = (
     *(
         "show",
@@ -69,13 +70,13 @@ def connect(router: LiveRouter, user: str = "admin") -> object:
     )
 
 
-def line(chance: random.Random) -> bytes:
-    """A line of words, some of them cut or damaged; never one that leaves or reboots."""
-    words = [chance.choice(WORDS) for _ in range(chance.randint(1, 9))]
-    words = [word[: chance.randint(1, len(word))] if chance.random() < 0.2 else word for word in words]
+def line(rng: random.Random) -> bytes:
+    """Return a line of words, some of them cut or damaged. None ends the session or reboots the router."""
+    words = [rng.choice(WORDS) for _ in range(rng.randint(1, 9))]
+    words = [word[: rng.randint(1, len(word))] if rng.random() < 0.2 else word for word in words]
     octets = bytearray(" ".join(words).encode())
-    if chance.random() < 0.3:
-        octets[chance.randrange(len(octets))] = chance.randrange(256)
+    if rng.random() < 0.3:
+        octets[rng.randrange(len(octets))] = rng.randrange(256)
     return bytes(octets)
 
 
@@ -86,12 +87,12 @@ async def answers(router: LiveRouter) -> bool:
 
 
 class Watched(Terminal):
-    """A terminal that tells how many octets came, and how many lines were run."""
+    """A terminal that counts the octets received and the lines run."""
 
-    heard = ran = 0
+    received = ran = 0
 
     def data(self, octets: bytes) -> None:
-        self.heard += len(octets)
+        self.received += len(octets)
         super().data(octets)
 
     async def run(self, work: Awaitable[Output]) -> Output:
@@ -103,7 +104,7 @@ class Watched(Terminal):
 def test_the_router_survives_thousands_of_damaged_lines(
     live: LiveRouter, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     terminals: list[Watched] = []
 
     def watched(write: Callable[[bytes], None], *, pty: bool, height: int = 24, width: int = 0) -> Watched:
@@ -113,10 +114,10 @@ def test_the_router_survives_thousands_of_damaged_lines(
     monkeypatch.setattr(ssh_server, "Terminal", watched)
 
     def busy(sent: int) -> bool:
-        return not terminals or terminals[0].heard < sent or bool(terminals[0]._input)
+        return not terminals or terminals[0].received < sent or bool(terminals[0]._input)
 
     async def taken(sent: int, pings: int) -> None:
-        """Wait until the router took all that was sent, or began to ping, which only Ctrl-C ends."""
+        """Wait until the router has read all that was sent, or has begun a ping, which only Ctrl-C ends."""
         while busy(sent) and len(live.backend.pings) == pings:  # noqa: ASYNC110 - it runs in another thread's loop
             await asyncio.sleep(0.002)
 
@@ -127,12 +128,11 @@ def test_the_router_survives_thousands_of_damaged_lines(
             reading = asyncio.ensure_future(_read_until(process, b"Hostname: "))
             sent = len(start)
             for _ in range(40):
-                lines = b"".join(line(chance) + b"\r" for _ in range(20))
+                lines = b"".join(line(rng) + b"\r" for _ in range(20))
                 sent, pings = sent + len(lines), len(live.backend.pings)
                 process.stdin.write(lines)
-                await asyncio.wait_for(
-                    taken(sent, pings), PATIENCE
-                )  # Ctrl-C drops what a running command keeps waiting
+                # Ctrl-C discards the input that waits for a running command to end.
+                await asyncio.wait_for(taken(sent, pings), PATIENCE)
                 process.stdin.write(OUT)
                 sent += len(OUT)
             process.stdin.write(OUT + b"run show version | no-more\rshow version | no-more\r")
@@ -144,31 +144,31 @@ def test_the_router_survives_thousands_of_damaged_lines(
 
 
 def test_the_router_survives_unexpected_ssh_requests_and_channels(live: LiveRouter) -> None:
-    chance = random.Random("channels")
+    rng = random.Random("channels")
 
     async def one(connection: asyncssh.SSHClientConnection) -> None:
-        way = chance.randrange(5)
+        way = rng.randrange(5)
         if way == 0:
-            await connection.run(line(chance).decode("latin-1"), input="no\n" * 3, encoding="latin-1")
+            await connection.run(line(rng).decode("latin-1"), input="no\n" * 3, encoding="latin-1")
         elif way == 1:
-            with contextlib.suppress(asyncssh.Error):  # refused, or told what to use instead and ended
-                process = await connection.create_process(subsystem=chance.choice(["netconf", "sftp", "x" * 300]))
+            with contextlib.suppress(asyncssh.Error):  # refused, or ended with a message that names what to use
+                process = await connection.create_process(subsystem=rng.choice(["netconf", "sftp", "x" * 300]))
                 await process.wait_closed()
-        elif way == 2:  # gone before it said anything
+        elif way == 2:  # closed before any input
             process = await connection.create_process(term_type="dumb", term_size=(0, 0))
-            process.change_terminal_size(chance.randrange(5), 0)
+            process.change_terminal_size(rng.randrange(5), 0)
             process.close()
         elif way == 3:  # octets without a terminal, then the end of input
             process = await connection.create_process(encoding=None)
-            process.stdin.write(b"configure\nload merge terminal\n" + chance.randbytes(2000))
+            process.stdin.write(b"configure\nload merge terminal\n" + rng.randbytes(2000))
             process.stdin.write_eof()
             await process.wait_closed()
         else:
             process = await connection.create_process(encoding=None, term_type="vt100")
             process.send_break(1)
-            process.send_signal(chance.choice(["INT", "HUP", "WINCH"]))
-            process.stdin.write(chance.randbytes(500))
-            connection.abort() if chance.random() < 0.2 else process.close()
+            process.send_signal(rng.choice(["INT", "HUP", "WINCH"]))
+            process.stdin.write(rng.randbytes(500))
+            connection.abort() if rng.random() < 0.2 else process.close()
 
     async def play() -> None:
         for _ in range(10):
@@ -184,9 +184,12 @@ def test_the_router_survives_unexpected_ssh_requests_and_channels(live: LiveRout
 
 
 def _of_a_lost_connection(error: BaseException) -> bool:
-    """Say whether a client may end so; asyncssh's own trips where another channel aborts while it opens one."""
-    tripped = isinstance(error, AttributeError) and error.name == "session_started"
-    return tripped or isinstance(error, asyncssh.Error | ConnectionError)
+    """Say whether a lost connection explains the error.
+
+    asyncssh's client raises AttributeError if another channel aborts the connection while it opens one.
+    """
+    aborted = isinstance(error, AttributeError) and error.name == "session_started"
+    return aborted or isinstance(error, asyncssh.Error | ConnectionError)
 
 
 async def _read_until(process: asyncssh.SSHClientProcess[bytes], wanted: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Real configurations: what is kept without effect, what a commit refuses, what bgpd's own knobs do."""
+"""Real configurations: statements kept without effect, statements a commit refuses, options that bgpd has."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def loaded(console: Console, text: str, how: str = "merge") -> list[str]:
     return console.type(f"load {how} terminal").splitlines()[1:]
 
 
-def test_whole_hierarchies_are_kept_as_they_were_pasted(console: Console) -> None:
+def test_whole_hierarchies_are_kept_as_pasted(console: Console) -> None:
     console.type("configure")
     assert loaded(console, PASTED)[-1] == "load complete"
     assert console.type("show") == PASTED
@@ -64,7 +64,7 @@ def test_whole_hierarchies_are_kept_as_they_were_pasted(console: Console) -> Non
     assert console.type("commit") == "commit complete"
 
 
-def test_a_load_warns_once_of_all_that_has_no_effect(console: Console) -> None:
+def test_a_load_names_all_statements_without_effect_in_one_warning(console: Console) -> None:
     console.type("configure")
     assert loaded(console, PASTED)[:-1] == [
         "warning: kept without effect on this emulated router (3): class-of-service, firewall"
@@ -84,7 +84,7 @@ def test_a_warning_counts_what_it_does_not_name(console: Console) -> None:
     assert warning.endswith(", and 3 more")
 
 
-def test_typed_text_goes_where_its_first_words_stand(console: Console) -> None:
+def test_typed_text_is_added_below_the_kept_lines_with_its_first_words(console: Console) -> None:
     console.type("configure")
     loaded(console, PASTED)
     console.type("set class-of-service interfaces ge-0/0/0 unit 0 forwarding-class best")
@@ -107,7 +107,7 @@ def test_typed_text_goes_where_its_first_words_stand(console: Console) -> None:
     assert console.type("show firewall | display set") == "set firewall family inet filter f term t then accept"
 
 
-def test_text_is_deleted_by_its_first_words_on_whatever_lines_they_stand(console: Console) -> None:
+def test_kept_text_is_deleted_by_its_first_words_across_lines(console: Console) -> None:
     console.type("configure")
     loaded(console, PASTED)
     console.type("set firewall family inet6 filter g term t then reject")
@@ -120,7 +120,7 @@ def test_text_is_deleted_by_its_first_words_on_whatever_lines_they_stand(console
     assert console.type("show firewall") == ""
 
 
-def test_text_can_be_deactivated_edited_into_and_compared(console: Console) -> None:
+def test_kept_text_can_be_deactivated_extended_and_compared(console: Console) -> None:
     console.type("configure")
     loaded(console, PASTED)
     console.type("commit", "edit class-of-service interfaces", "set ge-0/0/9 unit 3 x", "deactivate ge-0/0/0", "top")
@@ -131,7 +131,7 @@ def test_text_can_be_deactivated_edited_into_and_compared(console: Console) -> N
     ]
 
 
-def test_what_could_not_be_read_back_is_no_text(console: Console) -> None:
+def test_text_that_could_not_be_loaded_again_is_refused(console: Console) -> None:
     console.type("configure")
     assert "syntax error." in console.type("set firewall filter x } then")
     assert console.type('set firewall filter "x } then"') == ""
@@ -141,7 +141,7 @@ def test_what_could_not_be_read_back_is_no_text(console: Console) -> None:
     assert console.type("show") == text
 
 
-def test_a_secret_in_kept_text_is_in_no_log(console: Console) -> None:
+def test_a_secret_in_kept_text_is_not_logged(console: Console) -> None:
     console.type(
         "configure", "set access profile p client c chap-secret x", "set security ike policy p secret hushhush"
     )
@@ -149,8 +149,8 @@ def test_a_secret_in_kept_text_is_in_no_log(console: Console) -> None:
     assert "hushhush" in console.type("show security ike")
 
 
-def every(statement: Statement, words: tuple[str, ...] = ()) -> list[tuple[str, Statement]]:
-    """Return (path in words, statement) of all kept text, with a key that each entry on the way takes."""
+def kept_as_text(statement: Statement, words: tuple[str, ...] = ()) -> list[tuple[str, Statement]]:
+    """Return (path in words, statement) of each statement kept as text; entries on the path have a valid key."""
     keys = {
         "IpAddress": "10.0.0.2",
         "Prefix": "10.0.0.0/30",
@@ -176,12 +176,12 @@ def every(statement: Statement, words: tuple[str, ...] = ()) -> list[tuple[str, 
                 if type(value).__name__ == "InterfaceName" and getattr(value, "logical", False):
                     key = "ge-0/0/0.0"
                 place = (*place, key)
-            found += every(child, place)
+            found += kept_as_text(child, place)
     return found
 
 
-def test_all_that_is_kept_as_text_is_taken_and_shown_again(console: Console) -> None:
-    rows = every(ROOT)
+def test_each_statement_kept_as_text_is_accepted_and_shown_again(console: Console) -> None:
+    rows = kept_as_text(ROOT)
     assert len(rows) > 500
     lines = [f"set {words} some words" for words, _ in rows]
     console.type("configure")
@@ -205,7 +205,7 @@ def test_all_that_is_kept_as_text_is_taken_and_shown_again(console: Console) -> 
         ("set protocols ldp graceful-restart disable", "[edit protocols ldp]", "'graceful-restart disable'"),
     ],
 )
-def test_what_would_change_the_session_is_refused_by_name(
+def test_a_statement_that_would_change_the_session_is_refused_by_name(
     console: Console, line: str, where: str, subject: str
 ) -> None:
     console.type("configure", *ROUTER)
@@ -219,7 +219,7 @@ def test_what_would_change_the_session_is_refused_by_name(
     assert console.type("commit") == "commit complete"
 
 
-def test_load_warns_of_what_a_commit_will_refuse(console: Console) -> None:
+def test_load_warns_of_statements_that_a_commit_will_refuse(console: Console) -> None:
     console.type("configure")
     assert loaded(console, "set routing-options graceful-restart", "set")[0] == (
         "warning: a commit will be refused, not emulated: routing-options graceful-restart"
@@ -251,7 +251,9 @@ def test_the_client_distinguishes_a_limit_of_the_emulator_from_a_refusal(console
         (["set protocols bgp group i peer-as 65003", "set protocols bgp group i preference 4000"], "preference 4000"),
     ],
 )
-def test_what_bgpd_would_refuse_is_refused_by_commit_check_too(console: Console, lines: list[str], limit: str) -> None:
+def test_values_that_bgpd_would_refuse_are_refused_by_commit_check_too(
+    console: Console, lines: list[str], limit: str
+) -> None:
     console.type("configure", *ROUTER, *lines, "set protocols bgp group i neighbor 10.0.0.3")
     for command in ("commit check", "commit"):
         assert f"{NOT_EMULATED}{limit}" in console.type(command)
@@ -268,7 +270,7 @@ def test_an_internal_peer_in_a_local_as_is_in_that_as(console: Console, full: Fu
     assert (peer.peer_as, peer.local_as, peer.external) == (65009, 65009, False)
 
 
-def test_knobs_that_bgpd_has_reach_the_machine_half(console: Console, full: FullBackend) -> None:
+def test_options_that_bgpd_has_are_passed_to_the_machine_half(console: Console, full: FullBackend) -> None:
     group = "set protocols bgp group e"
     answer = console.type(
         "configure",
@@ -292,7 +294,7 @@ def test_knobs_that_bgpd_has_reach_the_machine_half(console: Console, full: Full
     assert str(internal.cluster) == "192.0.2.1"
 
 
-def test_families_without_effect_leave_the_session_its_own(console: Console, full: FullBackend) -> None:
+def test_families_without_effect_do_not_change_the_families_of_a_session(console: Console, full: FullBackend) -> None:
     console.type("configure", *ROUTER, "set protocols bgp group e family inet-vpn unicast", "commit")
     assert full.intents[-1].neighbors[0].families == ("inet-unicast",)
 
@@ -301,7 +303,7 @@ def test_families_without_effect_leave_the_session_its_own(console: Console, ful
     "condition",
     ["tag 7", "rib inet.3", "route-filter 10.0.0.0/8 prefix-length-range /24-/28", "metric 5"],
 )
-def test_a_policy_with_a_condition_that_cannot_be_asked_is_refused_once_it_is_used(
+def test_a_policy_with_a_condition_that_is_not_emulated_is_refused_once_it_is_used(
     console: Console, condition: str
 ) -> None:
     policy = "set policy-options policy-statement p term t"
@@ -313,7 +315,7 @@ def test_a_policy_with_a_condition_that_cannot_be_asked_is_refused_once_it_is_us
     )
 
 
-def test_a_term_of_a_protocol_that_is_not_spoken_meets_no_route(console: Console, full: FullBackend) -> None:
+def test_a_term_for_a_protocol_that_is_not_emulated_matches_no_route(console: Console, full: FullBackend) -> None:
     policy = "set policy-options policy-statement p term t"
     console.type("configure", *ROUTER, f"{policy} from protocol isis", f"{policy} then accept")
     assert console.type("set protocols bgp group e export p", "commit") == "commit complete"
@@ -323,7 +325,7 @@ def test_a_term_of_a_protocol_that_is_not_spoken_meets_no_route(console: Console
 @pytest.mark.parametrize(
     "name", ["et-0/0/6", "xe-0/1/2:3", "ae12", "irb", "st0", "lo0", "fxp0", "re0:mgmt-0", "gr-0/0/10", "lt-1/0/0"]
 )
-def test_interfaces_of_every_kind_are_taken(console: Console, name: str) -> None:
+def test_interfaces_of_every_kind_are_accepted(console: Console, name: str) -> None:
     console.type("configure", *ROUTER, f"set interfaces {name} unit 7 family inet address 10.9.9.9/24")
     assert console.type("commit") == "commit complete"
     assert f"set interfaces {name} unit 7 family inet address 10.9.9.9/24" in console.type("show | display set")
@@ -367,7 +369,7 @@ protocols {
 }"""
 
 
-def test_display_inheritance_shows_what_groups_bring_and_which(console: Console) -> None:
+def test_display_inheritance_shows_inherited_statements_and_their_groups(console: Console) -> None:
     console.type("configure")
     loaded(console, GROUPED)
     assert console.type("commit") == "commit complete"
@@ -387,19 +389,19 @@ def test_display_inheritance_shows_what_groups_bring_and_which(console: Console)
     assert "groups" not in [line.split(" ")[0] for line in shown.splitlines()]
 
 
-def test_a_group_that_is_excepted_gives_nothing_there(console: Console, full: FullBackend) -> None:
+def test_nothing_is_inherited_from_a_group_in_apply_groups_except(console: Console, full: FullBackend) -> None:
     console.type("configure")
     loaded(console, GROUPED)
     console.type("commit")
     assert [neighbor.external for neighbor in full.intents[-1].neighbors] == [False, True]
 
 
-def test_the_page_of_what_is_emulated_is_as_make_docs_writes_it() -> None:
+def test_the_page_of_emulated_statements_is_up_to_date() -> None:
     page = Path(__file__).parents[4] / "docs" / "emulated.md"
     assert page.read_text(encoding="utf-8") == emulated.page()
 
 
-def test_every_statement_without_effect_says_what_is_lost_and_every_refused_one_why() -> None:
+def test_each_statement_without_effect_names_what_is_lost_and_each_refused_one_the_reason() -> None:
     def visit(statement: Statement) -> None:
         for child in statement.children:
             if child.kind is Kind.OPAQUE or child.effect is Effect.REFUSED:
@@ -409,7 +411,7 @@ def test_every_statement_without_effect_says_what_is_lost_and_every_refused_one_
     visit(ROOT)
 
 
-def test_kept_text_has_its_lines_after_a_reboot(
+def test_kept_text_has_the_same_lines_after_a_reboot(
     tmp_path: Path, full: FullBackend, open_console: Callable[..., Console]
 ) -> None:
     saved = tmp_path / "configuration"

@@ -1,4 +1,4 @@
-"""Keychains in use: what a commit may change of a session that is up, and what the log says of it."""
+"""Keychains in use: what a commit changes for a session that is up, and what it logs."""
 
 from __future__ import annotations
 
@@ -83,18 +83,18 @@ def test_a_session_in_use_keeps_its_chain_until_its_connection_ends(console: Con
     assert "BGP peer 10.0.0.2: key-chain b is ignored until the connection ends" in notes(console)
     assert "authentication-key-chain b;" in console.type("show configuration protocols")
     full.states = [replace(UP, state="Idle")]
-    assert full.tell is not None
-    console.runner.run(_told(full, RouterEvent(EventKind.SESSION_DOWN, "bgp", PEER, reason="HoldTime")))
+    assert full.on_event is not None
+    console.runner.run(_send(full, RouterEvent(EventKind.SESSION_DOWN, "bgp", PEER, reason="HoldTime")))
     console.settle()
     assert chain_in_use(full) == "b"
 
 
-async def _told(full: FullBackend, event: RouterEvent) -> None:
-    assert full.tell is not None
-    full.tell(event)
+async def _send(full: FullBackend, event: RouterEvent) -> None:
+    assert full.on_event is not None
+    full.on_event(event)
 
 
-def test_the_chain_that_is_kept_may_be_deleted_meanwhile(console: Console, full: FullBackend) -> None:
+def test_a_chain_that_a_session_still_uses_may_be_deleted(console: Console, full: FullBackend) -> None:
     in_use(console, full)
     commit(console, f"{REPOINT}\ndelete security authentication-key-chains key-chain a")
     assert chain_in_use(full) == "a"
@@ -111,7 +111,7 @@ def test_a_topology_label_makes_a_new_chain_apply_immediately(
     assert chain_in_use(full) == "b"
     (neighbor,) = full.intents[-2].neighbors
     assert neighbor.protection is not None
-    assert neighbor.protection.chain == ""  # for a moment none, so that no key of the former chain stays in use
+    assert neighbor.protection.chain == ""  # no chain for a moment, so that no key of the former chain stays in use
     assert "BGP peer 10.0.0.2: key-chain b in place of a at once, on the connection in use" in notes(console)
 
 
@@ -197,7 +197,7 @@ def test_changes_of_a_key_that_is_not_active_are_not_logged(console: Console, fu
     assert len(full.intents[-1].chains[0].keys) == 2
 
 
-def test_a_deleted_active_key_stays_or_goes_as_the_topology_label_says(
+def test_a_topology_label_decides_whether_a_deleted_active_key_stays_in_use(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
     for rules, left in ((InUseRules(), []), (InUseRules(deletion=InUse.NEXT_CONNECTION), [0])):
@@ -210,7 +210,7 @@ def test_a_deleted_active_key_stays_or_goes_as_the_topology_label_says(
         assert "key 0" in notes(console)
 
 
-def test_a_deleted_key_that_stays_stands_before_the_keys_behind_it(
+def test_a_deleted_key_that_stays_in_use_keeps_its_place_among_the_keys(
     open_console: Callable[..., Console], full: FullBackend
 ) -> None:
     console = open_console(full, rules=InUseRules(deletion=InUse.NEXT_CONNECTION))
@@ -247,9 +247,7 @@ set protocols ldp session-group 10.255.0.0/24 authentication-key-chain a
 LDP_PEER = IPv4Address("10.255.0.2")
 
 
-def test_an_ldp_session_of_a_group_keeps_its_chain_under_an_entry_of_its_own(
-    console: Console, full: FullBackend
-) -> None:
+def test_an_ldp_session_of_a_group_keeps_its_chain_in_a_separate_entry(console: Console, full: FullBackend) -> None:
     commit(console, chain("a", 0) + "\n" + chain("b", 0) + LDP)
     full.sessions = [
         LdpSession(LDP_PEER, LDP_PEER, IPv4Address("10.255.0.1"), "Operational", None, 9, 10, 30),
@@ -261,7 +259,7 @@ def test_an_ldp_session_of_a_group_keeps_its_chain_under_an_entry_of_its_own(
     assert chains == {"10.255.0.0/24": "b", "10.255.0.2/32": "a"}
     assert "LDP session 10.255.0.2: key-chain b is ignored until the connection ends" in notes(console)
     full.sessions = []
-    console.runner.run(_told(full, RouterEvent(EventKind.SESSION_DOWN, "ldp", LDP_PEER, reason="HoldTime")))
+    console.runner.run(_send(full, RouterEvent(EventKind.SESSION_DOWN, "ldp", LDP_PEER, reason="HoldTime")))
     console.settle()
     ldp = full.intents[-1].ldp
     assert ldp is not None

@@ -1,4 +1,4 @@
-"""Large configurations: a limit for pastes, and other sessions that are answered while one is committed or compared."""
+"""Large configurations: pastes have a limit, and a commit or a comparison does not delay other sessions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_paste_beyond_the_limit_is_refused_with_a_message_and_loads_nothing(mo
 
 
 def test_others_are_answered_while_a_large_configuration_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The check waits here for what another session does: on the event loop itself it would wait for ever."""
+    """The check waits for an event that another task sets: if it ran on the event loop, it would never end."""
     store = Datastore(ROOT, Machine(), host_name="R1")
     lines = (f"set routing-options static route 10.{n // 256}.{n % 256}.0/24 discard\n" for n in range(LARGE))
     load_set(store, "".join(lines), (), CONTEXT)
@@ -93,10 +93,10 @@ HANG_UP = ""
         ([], "show configuration | display set"),
     ],
 )
-def test_a_large_configuration_is_not_walked_where_others_are_answered(
+def test_a_large_configuration_is_not_walked_in_the_thread_of_the_event_loop(
     monkeypatch: pytest.MonkeyPatch, before: list[str], command: str
 ) -> None:
-    """Another thread compares and copies whole trees than the one in which the event loop answers."""
+    """Whole trees are compared and copied in another thread than that of the event loop."""
     monkeypatch.setattr("keyroll.emulator.junos.commit.datastore.LARGE", 20)
     walked: list[threading.Thread] = []
 
@@ -127,7 +127,7 @@ def test_a_large_configuration_is_not_walked_where_others_are_answered(
                 assert "locked" in (await other.execute("configure exclusive")).lines[0]
             else:
                 await cli.execute(command)
-            await router.close()  # when all that was begun has ended
+            await router.close()  # returns when all work that was begun has ended
         if command == HANG_UP:
             assert "Entering configuration mode" in (await other.execute("configure exclusive")).lines
 

@@ -1,4 +1,4 @@
-"""Operational commands: what they ask of the machine half, what they say when it cannot tell, the log."""
+"""Operational commands: what they ask of the machine half, what they say when it cannot on_event, the log."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_leaving_is_not_completed_from_a_single_letter(console: Console) -> None
 
 def test_the_log_has_the_messages_that_junos_engineers_search_for(console: Console, full: FullBackend) -> None:
     commit(console, BGP)
-    assert full.tell is not None
+    assert full.on_event is not None
     peer, ldp = ip_address("10.0.0.2"), ip_address("10.255.0.2")
     events = [
         RouterEvent(EventKind.SESSION_UP, "bgp", peer),
@@ -271,9 +271,9 @@ def test_a_session_of_a_neighbour_not_yet_in_force_is_logged_without_its_kind(
 
 
 async def _tell(full: FullBackend, events: list[RouterEvent]) -> None:
-    assert full.tell is not None
+    assert full.on_event is not None
     for event in events:
-        full.tell(event)
+        full.on_event(event)
 
 
 def test_ldp_session_is_shown_by_its_address(console: Console, full: FullBackend) -> None:

@@ -1,4 +1,4 @@
-"""nornir with its netmiko plugin at an emulated router: PORT and password on the command line."""
+"""Show, configure and commit with nornir and its netmiko plugin. Arguments: port and password of the router."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""genieparser and ntc-templates on what an emulated router prints: PORT and password on the command line."""
+"""Parse outputs with genieparser or ntc-templates. Arguments: port and password of the router, and the library."""
 
 import sys
 
@@ -18,7 +18,7 @@ else:
     from genie.libs.parser.junos.show_system import ShowSystemUptime
 
     class Device:
-        """What a parser asks of a device that it is not to reach."""
+        """The one attribute that the parser reads of a device to which it does not connect."""
 
         os = "junos"
 

@@ -1,4 +1,4 @@
-"""scrapli at an emulated router: PORT and password on the command line; its levels, shared, exclusive and private."""
+"""Commit at scrapli's three levels: shared, exclusive, private. Arguments: port and password of the router."""
 
 import sys
 

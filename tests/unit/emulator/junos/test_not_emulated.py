@@ -1,4 +1,4 @@
-"""What Junos has and the emulated router has not is refused as that; what Junos has not either is a mistake."""
+"""Commands that only a real router has are refused as not emulated; other unknown words are syntax errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
         ("request system snapshot", "request system snapshot"),
     ],
 )
-def test_a_command_that_only_a_real_router_has_is_no_mistake(console: Console, line: str, named: str) -> None:
+def test_a_command_that_only_a_real_router_has_is_refused_as_not_emulated(
+    console: Console, line: str, named: str
+) -> None:
     assert console.type(line) == f"error: not emulated: '{named}' (a real router has this command)"
 
 
@@ -55,7 +57,7 @@ def test_a_command_that_only_a_real_router_has_is_no_mistake(console: Console, l
         ("annotate system x", "annotate"),
     ],
 )
-def test_a_configuration_mode_command_that_only_a_real_router_has_is_no_mistake(
+def test_a_configuration_command_that_only_a_real_router_has_is_refused_as_not_emulated(
     console: Console, line: str, named: str
 ) -> None:
     console.type("configure")
@@ -65,18 +67,18 @@ def test_a_configuration_mode_command_that_only_a_real_router_has_is_no_mistake(
 @pytest.mark.parametrize(
     "line", ["show foo", "foo", "show route foo", "request", "clear bgp foo", "show version | foo"]
 )
-def test_a_mistake_is_answered_as_junos_does(console: Console, line: str) -> None:
+def test_an_unknown_word_gets_junos_own_error_message(console: Console, line: str) -> None:
     assert "not emulated" not in console.type(line)
     assert re.match(r"(unknown command|syntax error|invalid prefix)", console.type(line).splitlines()[-1])
 
 
-def test_the_table_of_absent_commands_has_no_emulated_command() -> None:
+def test_no_emulated_command_is_also_in_the_table_of_absent_commands() -> None:
     for terms in (OPERATIONAL, CONFIGURATION, PIPES):
         assert not [name for name in names(terms, hidden=True) if name in names(terms, hidden=False)]
 
 
 def names(terms: Sequence[Term], *, hidden: bool, place: str = "") -> list[str]:
-    """Return the paths of the keywords, the hidden ones or the others."""
+    """Return the paths of all hidden keywords, or of all others."""
     found = []
     for term in terms:
         path = f"{place} {term.name}"
