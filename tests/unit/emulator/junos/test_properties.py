@@ -42,7 +42,7 @@ from keyroll.emulator.junos.configuration.values import (
     ValueType,
     Word,
 )
-from keyroll.emulator.junos.login.line_editor import LineEditor
+from keyroll.emulator.junos.login.line_editor import LINE_LIMIT, LineEditor
 from keyroll.emulator.junos.login.router import JunosRouter
 from keyroll.emulator.junos.login.terminal import Terminal
 from keyroll.emulator.junos.shell.cli import command_line
@@ -293,6 +293,23 @@ def test_any_lines_are_answered(lines: list[str], mode: str) -> None:
     run(play())
 
 
+PASTED_KEYS = [
+    b"\x1b[D",
+    b"\x1b[A",
+    b"\x01",
+    b"\x05",
+    b"\x19",
+    b"\x17",
+    b"\x7f",
+    b"\r\n",
+    b"\x1bb",
+    b"\x03",
+    b"\x04",
+    b"\t",
+]
+"""Keys that move the cursor, recall, insert or remove text, or end the line."""
+
+
 @given(st.binary(max_size=300))
 @MORE
 def test_any_octets_leave_the_line_editor_consistent(octets: bytes) -> None:
@@ -301,6 +318,41 @@ def test_any_octets_leave_the_line_editor_consistent(octets: bytes) -> None:
         editor.feed(octet)
         assert 0 <= editor._cursor <= len(editor.line)
         assert editor.line.isprintable()
+
+
+def typed_into(editor: LineEditor, *, width: int, completing: bool) -> LineEditor:
+    editor.prompt, editor.width, editor.completing = "R1> ", width, completing
+    return editor
+
+
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=30), st.sampled_from(PASTED_KEYS), st.text('ab "?\\', max_size=20).map(str.encode))
+    ),
+    st.sampled_from([0, 7, 20]),
+    st.booleans(),
+)
+@MORE
+def test_octets_that_arrive_together_have_the_effect_of_octets_that_arrive_alone(
+    arrivals: list[bytes], width: int, completing: bool
+) -> None:
+    together = typed_into(LineEditor(), width=width, completing=completing)
+    alone = typed_into(LineEditor(), width=width, completing=completing)
+    for arrival in arrivals:
+        waiting = bytearray(arrival)
+        events = []
+        while waiting:
+            events.append(together.take(waiting))
+        expected = [alone.feed(octet) for octet in arrival]
+        assert [event for event in events if event] == [event for event in expected if event]
+        assert (together.out, together.line, together._cursor) == (alone.out, alone.line, alone._cursor)
+
+
+def test_a_line_that_fills_the_editor_is_cut_at_the_same_octet_however_it_arrives() -> None:
+    octets = b"x" * (LINE_LIMIT + 5) + b"\r"
+    together, alone = LineEditor(), LineEditor()
+    assert together.take(bytearray(octets)) == [alone.feed(octet) for octet in octets][-1]
+    assert together.out == alone.out
 
 
 def test_a_line_that_was_cut_off_is_refused_and_never_run() -> None:

@@ -8,6 +8,7 @@ Ctrl-R is not supported. Octets without a function ring the bell, or are ignored
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,6 +20,9 @@ _ESCAPE_LIMIT = 16
 """Maximum length of an escape sequence in octets: above that of any key, so a longer one is ignored."""
 _FINAL = 0x40
 """The first octet that can end a control sequence (ECMA-48, section 5.4)."""
+_PLAIN = re.compile(rb"[ -~]*")
+_PLAIN_WORD = re.compile(rb"[!->@-~]*")
+"""Octets that only insert themselves: with completion all printable ones but space and `?`."""
 LINE_LIMIT = 65536
 """Maximum length of a line in characters; a longer one is refused as a whole (`junos.shell.cli.LINE_LIMIT`)."""
 HISTORY_LIMIT = 200
@@ -86,6 +90,32 @@ class LineEditor:
     def at_end(self) -> bool:
         """Whether the cursor is after the last character."""
         return self._cursor == len(self._chars)
+
+    def take(self, octets: bytearray) -> Event | None:
+        """Process and remove octets from the start of `octets`, until one makes a request or none is left.
+
+        The result is that of `feed` for each octet. Octets that only insert themselves at the end of the line, which is
+        most of what programs type, are inserted together.
+        """
+        while octets:
+            count = self._plain_octets(octets)
+            if count:
+                self._after_return = False
+                self.insert(octets[:count].decode("ascii"))
+                del octets[:count]
+            elif (event := self.feed(octets.pop(0))) is not None:
+                return event
+        return None
+
+    def _plain_octets(self, octets: bytearray) -> int:
+        """Return how many octets from the start can be inserted together, without a change of what is printed."""
+        if self._escape or not self.at_end:
+            return 0
+        room = LINE_LIMIT + 1 - len(self._chars)
+        if self.width:  # the end of a row is printed by itself (`_wrap`)
+            room = min(room, self.width - (len(self.prompt) + len(self._chars)) % self.width)
+        run = (_PLAIN_WORD if self.completing else _PLAIN).match(octets, 0, max(0, room))
+        return run.end() if run else 0
 
     def feed(self, octet: int) -> Event | None:
         """Process one octet; what is to be printed is added to `out`. Return a request, if the octet makes one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -81,7 +80,7 @@ class Terminal:
         self._width = width
         """Columns of the screen; 0 if they are not known."""
         self._newline = b"\r\n" if pty else b"\n"
-        self._input: deque[int] = deque()
+        self._input = bytearray()
         self._arrived = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
@@ -194,9 +193,7 @@ class Terminal:
     async def _event(self, editor: LineEditor) -> Event:
         """Return the next event of the editor. Raises HangUp when the input has ended."""
         while True:
-            event = None
-            while self._input and event is None:
-                event = editor.feed(self._input.popleft())
+            event = editor.take(self._input)
             self._flush(editor)
             if event is not None:
                 return event
@@ -274,7 +271,7 @@ class Terminal:
     async def _octet(self) -> str:
         while not self._input:
             await self._more_input()
-        return chr(self._input.popleft())
+        return chr(self._input.pop(0))
 
     async def write_now(self, lines: Sequence[str]) -> None:
         """Print lines, waiting while the client reads too slowly."""
