@@ -262,7 +262,7 @@ def test_a_command_after_top_works_at_the_top_and_keeps_the_current_level(consol
     console.type("top edit system")
     assert console.cli.banner[-1] == "[edit system]"
     assert "> system " in "\n".join(console.cli.help_text("top show s"))
-    assert "geheim" not in console.cli.redacted(
+    assert "geheim" not in console.cli.history_form(
         "top set security authentication-key-chains key-chain c key 0 sec geheim"
     )
 

@@ -64,6 +64,8 @@ def segments(line: str) -> list[tuple[str, int]]:
 
     `||` does not split: it is an operator of policy expressions, and a pipe is never empty.
     """
+    if "|" not in line:
+        return [(line, 0)]
     found: list[tuple[str, int]] = []
     start, at, in_quotes = 0, 0, False
     while at < len(line):

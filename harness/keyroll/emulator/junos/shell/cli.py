@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from keyroll.emulator.junos.configuration.compare import edit_line
 from keyroll.emulator.junos.configuration.faults import JunosFault, SyntaxFault
 from keyroll.emulator.junos.configuration.paths import Completion
 from keyroll.emulator.junos.configuration.redact import SHOWN, redact
-from keyroll.emulator.junos.configuration.tokens import segments, split
+from keyroll.emulator.junos.configuration.tokens import Token, segments, split
 from keyroll.emulator.junos.shell import completion
 from keyroll.emulator.junos.shell.chassis import Chassis, Screen
 from keyroll.emulator.junos.shell.commands import MODES
@@ -37,14 +38,44 @@ PERMISSIONS: Mapping[str, tuple[str, ...]] = {
 PIPE_HELP = Completion("|", "Pipe through a command")
 
 
+@dataclass(frozen=True, slots=True)
+class _TypedLine:
+    """A line whose command has been parsed, but not yet run."""
+
+    text: str
+    command: str
+    """The part before the first pipe."""
+    pipes: Sequence[tuple[str, int]]
+    """The other parts, each with its column."""
+    reader: Reader
+    """Has parsed the words of the command, up to the fault if there is one."""
+    fault: SyntaxFault | None
+    shown: str
+    """The line without secrets."""
+
+
+def _without_secrets(line: str, secrets: Sequence[Token], fault: SyntaxFault | None) -> str:
+    """Return a line without the words that the grammar parses as secrets, even after abbreviated names.
+
+    If a secret is refused, the rest of the line is dropped: it may be a part of the secret.
+    """
+    end = len(line)
+    if fault is not None and secrets and fault.column == secrets[-1].column:
+        end = fault.column
+    shown = line[:end]
+    for word in reversed(secrets):
+        shown = shown[: word.column] + SHOWN + (shown[word.end :] if word.end <= end else "")
+    return redact(shown)
+
+
 class Cli:
     """Reads lines by the grammar of the session's mode and runs them on the session."""
 
     def __init__(self, session: Session, modes: Mapping[Mode, Sequence[Term]]) -> None:
         self.session = session
         self._modes = modes
-        self._redacted_last = ("", "")
-        """The line last added to the history, and its redacted form: redacted once, because it is logged next."""
+        self._next: _TypedLine | None = None
+        """The line last added to the history: it is parsed once, because it is run next."""
 
     @property
     def prompt(self) -> str:
@@ -84,31 +115,45 @@ class Cli:
         try:
             if len(line) > LINE_LIMIT:
                 raise JunosFault(f"line of more than {LINE_LIMIT} characters")  # noqa: TRY301 - returned like any refusal
-            command, pipes = self._parse(line)
-            self._log(line)
+            typed = self._typed(line)
+            command, pipes = self._parse(typed)
+            self._log(typed)
             return await self._run(command, pipes)
         except JunosFault as fault:
             return Output(fault.lines(width))
         except KeyrollError as error:
             return Output([f"error: {error}"])
 
-    def _log(self, line: str) -> None:
-        shown = self._redacted_last[1] if self._redacted_last[0] == line else self.redacted(line)
-        self._redacted_last = ("", "")
-        typed = f"UI_CMDLINE_READ_LINE: User '{self.session.user}', command '{shown.strip()} '"
+    def _log(self, line: _TypedLine) -> None:
+        typed = f"UI_CMDLINE_READ_LINE: User '{self.session.user}', command '{line.shown.strip()} '"
         self.session.chassis.syslog.command(typed)
 
-    def _parse(self, line: str) -> tuple[Match, list[Match]]:
+    def _typed(self, line: str) -> _TypedLine:
+        """Return a line with its command parsed: the one last added to the history, if it is that, else anew."""
+        typed, self._next = self._next, None
+        if typed is not None and typed.text == line:
+            return typed
+        (command, _), *pipes = segments(line)
+        reader = Reader(self._grammar, self._context())
+        fault = None
+        try:
+            for word in split(command):
+                reader.feed(word)
+        except SyntaxFault as refused:
+            fault = refused
+        return _TypedLine(line, command, pipes, reader, fault, _without_secrets(line, reader.secrets, fault))
+
+    def _parse(self, typed: _TypedLine) -> tuple[Match, list[Match]]:
         """Return the command of a line and its pipes. Raises SyntaxFault."""
-        (text, _), *rest = segments(line)
-        context = self._context()
-        command = read(self._grammar, split(text), context, end=len(text.rstrip()))
+        if typed.fault is not None:
+            raise typed.fault
+        command = typed.reader.finish(len(typed.command.rstrip()))
         pipes = []
-        for part, column in rest:
+        for part, column in typed.pipes:
             words = [word.shifted(column) for word in split(part)]
             if not words:
                 raise SyntaxFault("syntax error, expecting <command>.", column + len(part))
-            pipes.append(read(PIPES, words, context, end=column + len(part.rstrip())))
+            pipes.append(read(PIPES, words, self._context(), end=column + len(part.rstrip())))
         return command, pipes
 
     async def _run(self, command: Match, pipes: list[Match]) -> Output:
@@ -185,26 +230,8 @@ class Cli:
 
     def history_form(self, line: str) -> str:
         """Return a line as the history keeps it, without secrets."""
-        self._redacted_last = line, self.redacted(line)
-        return self._redacted_last[1]
-
-    def redacted(self, line: str) -> str:
-        """Return a line without secrets: the words that the grammar parses as secrets, even after abbreviated names.
-
-        If a secret is refused, the rest of the line is dropped: it may be a part of the secret.
-        """
-        text = segments(line)[0][0]
-        reader = Reader(self._grammar, self._context())
-        end = len(line)
-        try:
-            for word in split(text):
-                reader.feed(word)
-        except SyntaxFault as fault:
-            end = fault.column if reader.secrets and fault.column == reader.secrets[-1].column else end
-        shown = line[:end]
-        for word in reversed(reader.secrets):
-            shown = shown[: word.column] + SHOWN + (shown[word.end :] if word.end <= end else "")
-        return redact(shown)
+        self._next = self._typed(line)
+        return self._next.shown
 
     def close(self) -> None:
         """End this command line. Can be called more than once."""
