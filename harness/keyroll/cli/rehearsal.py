@@ -46,7 +46,7 @@ def play(
     printer = Printer()
     printer.line(f"{made.names[0]} (R1) and {made.names[1]} (R2): {made.summary}", style="bold")
     for note in made.notes:
-        printer.line(f"taken for granted: {note}")
+        printer.line(f"assumed: {note}")
     for line in made.seen.lines() if made.seen is not None else ():
         printer.line(_named(f"seen on the link: {line}", made.names))
     with tempfile.TemporaryDirectory(prefix="keyroll-") as folder:

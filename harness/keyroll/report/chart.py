@@ -8,40 +8,42 @@ from datetime import MAXYEAR, UTC, datetime, timedelta
 from math import ceil
 
 _NEAR = 0.008
-"""Marks closer than this part of the width would hide each other, and are drawn as one that says how many it is."""
+"""Part of the picture's width. Marks that are closer would hide each other, so they are drawn as one, with a number."""
 _TITLES = 20
-"""Lines of a joined mark's title: a tool tip that is longer leaves the screen."""
+"""Lines of a joined mark's title: a longer tool tip does not fit on a screen."""
 _TICKS = 8
-"""At most this many words on the axis: more would touch on a narrow page."""
+"""The most labels of an axis in seconds: more would touch each other on a narrow page."""
 _STEPS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
-"""Seconds between two numbers of the axis: round for people."""
+"""Seconds between two labels of the axis: round numbers, which are easy to read."""
 _DATE_STEPS = (
     *(timedelta(minutes=number) for number in (1, 5, 10, 30)),
     *(timedelta(hours=number) for number in (1, 3, 6, 12)),
     *(timedelta(days=number) for number in (1, 2, 7, 14)),
 )
-# From an axis of months on, dates are counted in months; about this long each.
+# The dates of a long axis are months apart. Months differ in length; the number of dates that fit is found with this.
 _MONTH = timedelta(days=30)
 _MONTH_STEPS = (1, 2, 3, 6, 12, 24, 60, 120, 600, 1200, 6000)
 """Months between two dates on a long axis: the first of a month, of a quarter, of a year."""
 _DATE_TICKS = 6
-"""At most this many dates on the axis: one takes twice the room of a number."""
+"""The most dates on the axis: a date is twice as wide as a number."""
 _BASE_WIDTH = 590
-"""Pixels of a lane where the page is at its narrowest (720 less the names): what fits there fits everywhere."""
+"""Pixels of a lane on the narrowest page (720 less the lanes' names): a label that fits there fits on every page."""
 _STRIDES = (1, 2, 5, 10, 20, 50, 100)
-"""Of numbers that do not all fit, each so many is shown (page.js has the same for a page that is zoomed)."""
+"""If not all numbers fit as labels, every second, fifth, … is shown (page.js has the same list, for a zoomed page)."""
 RIGHT_EDGE = 0.9
-"""From this part of the width on words stand before their place: behind it there is no room for them."""
+"""From this part of the width on, a label is put to the left of its position: it does not fit to the right."""
+_BAR_TOP, _BAR_HEIGHT = 3, 18
+"""Pixels, in a lane of 24 (style.css): the bar is in the middle."""
 _CHARACTER = 6.6
 """Pixels of a character of a bar's label, at 11 pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar: something that lasted. `tone` is a class of the style sheet: a key's colour, a state.
+    """A bar: a key, a state or a step from `begin` to `end`, in the timeline's seconds.
 
-    Where bars lie upon each other (segments of two keys in one second), `layer` of `layers` says which part of the
-    lane's height is this one's.
+    `tone` is a class of the style sheet: a key's colour, or a state's. If several bars share a span of time (segments
+    of two keys in one second), they divide the height into `layers`; this bar has number `layer`, from 0 at the top.
     """
 
     begin: float
@@ -55,18 +57,21 @@ class Bar:
 
     @property
     def top(self) -> float:
-        """Where it begins, in pixels below the lane's upper edge."""
-        return 3 + self.layer * self.height
+        """Pixels from the lane's upper edge to the bar's."""
+        return _BAR_TOP + self.layer * self.height
 
     @property
     def height(self) -> float:
-        """How high it is, in pixels."""
-        return 18 / self.layers
+        """The bar's height in pixels."""
+        return _BAR_HEIGHT / self.layers
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A mark: something that happened at one moment; `check` is the number of the check that it leads to."""
+    """A mark: an event at one moment, in the timeline's seconds.
+
+    `check` is the number of the check that it links to; `count` is how many events it joins.
+    """
 
     at: float
     title: str
@@ -77,7 +82,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A line of the picture. `kind` is what a reader filters by."""
+    """A row of the picture. The page can hide all lanes of one `kind`."""
 
     label: str
     kind: str
@@ -85,12 +90,12 @@ class Lane:
     marks: tuple[Mark, ...] = ()
     router: str | None = None
     numbered: bool = False
-    """Whether labels are ascending numbers: where there is no room for all, every second, fifth or tenth is shown."""
+    """Whether the labels are ascending numbers: if not all fit, every second, fifth or tenth is shown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """A clock that was set: at this moment it moved by `moved`."""
+    """A router's clock that was set: at this moment of the timeline it moved by `moved`."""
 
     router: str
     at: float
@@ -111,23 +116,23 @@ class Timeline:
     lanes: tuple[Lane, ...]
     jumps: tuple[Jump, ...] = ()
     readings: Mapping[str, tuple[tuple[float, str], ...]] = field(default_factory=dict)
-    """By router what its clock read at the begin and after each jump."""
+    """By router: moments of the timeline, and what its clock read then (at the beginning, and after jumps)."""
     axis: str = "host seconds"
-    """What the numbers on the axis are."""
+    """The unit of the axis, shown beside it."""
     dated: bool = False
-    """Whether places are seconds since 1970, and the axis has dates."""
+    """Whether the timeline's seconds are those since 1970 in UTC, and the axis has dates."""
 
     @property
     def span(self) -> float:
-        """How many seconds the picture is wide."""
+        """The length of the picture in seconds."""
         return self.end - self.begin
 
     def place(self, at: float) -> float:
-        """Return where a moment lies, from 0 to 1."""
+        """Return the position of a moment as a part of the width, from 0 to 1."""
         return min(1.0, max(0.0, (at - self.begin) / self.span)) if self.span else 0.0
 
     def labelled(self, lane: Lane) -> Iterator[tuple[Bar, bool]]:
-        """Yield a lane's bars, and whether the label is shown where the page is at its narrowest and nothing zoomed."""
+        """Yield a lane's bars, each with whether its label is shown on the narrowest page, without zoom."""
         widths = [(self.place(bar.end) - self.place(bar.begin)) * _BASE_WIDTH for bar in lane.bars]
         needed = [_CHARACTER * len(bar.label) + 4 for bar in lane.bars]
         if not lane.numbered:
@@ -138,17 +143,17 @@ class Timeline:
         yield from ((bar, number % stride == 0) for number, bar in enumerate(lane.bars))
 
     def ticks(self) -> Iterator[tuple[float, str]]:
-        """Yield round numbers across the picture, and their words, where those do not touch the words before."""
+        """Yield the moments and labels of the axis, except labels that would touch the one before."""
         taken = 0.0
-        for at, words in self._round():
-            # At the right edge the words stand before their place (timeline.html.j2), and may reach the words before.
+        for at, words in self._axis_labels():
+            # At the right edge a label is left of its position (timeline.html.j2), so it may touch the one before.
             at_edge = self.place(at) > RIGHT_EDGE
             left = self.place(at) * _BASE_WIDTH - at_edge * _CHARACTER * len(words)
             if left >= taken:
                 yield at, words
                 taken = left + _CHARACTER * (len(words) + 1)
 
-    def _round(self) -> Iterator[tuple[float, str]]:
+    def _axis_labels(self) -> Iterator[tuple[float, str]]:
         if self.dated:
             yield from _dates(self.begin, self.end)
             return
@@ -194,12 +199,12 @@ def short(length: timedelta) -> str:
 
 
 def tone_of(key: str) -> str:
-    """Return the colour class of a key: by its number, so that both routers' bars of one key look alike."""
+    """Return the colour class of a key. It depends on the number only: one key has one colour on both routers."""
     return f"k{int(key) % 8}" if key.isdecimal() else "kx"
 
 
-def near(marks: Iterable[Mark], span: float) -> tuple[Mark, ...]:
-    """Join marks of one tone that would hide each other in a picture that is `span` wide."""
+def join_near(marks: Iterable[Mark], span: float) -> tuple[Mark, ...]:
+    """Join marks of one tone that would hide each other in a picture of `span` seconds."""
     found: list[Mark] = []
     last: dict[str, int] = {}
     for mark in sorted(marks, key=lambda mark: mark.at):

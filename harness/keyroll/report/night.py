@@ -1,7 +1,7 @@
 """Many runs on one page: a matrix of scenarios by lab, red first, compared with an earlier night.
 
-A night is read from its run folders, or from the `night.json` that an earlier index left. It counts each scenario's
-variant (or mutation) on each lab once: where one was played again, the last run counts and the page says how often.
+A night is read from its run folders, or from the `night.json` that an earlier `--index` wrote. Each scenario's variant
+(or mutation) counts once for each lab: if it was played again, the last run counts, and the page says how often.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ NIGHT = "night.json"
 _CELLS = "cells"
 _FORMAT = 1
 DAMAGED = "damaged"
-"""A run folder that cannot be read: it may hold a red run."""
+"""The verdict of a run folder that cannot be read: its run may be red."""
 _RANK = ("failed", "broken", KILLED, DAMAGED, "unfit", "interrupted", "known-bug", "skipped", "passed")
 """Verdicts in the order in which a reader must see them."""
 _STORED = ("scenario", "lab", "verdict", "reason", "seconds", "folder", "again", "played", "page")
 """The fields of a cell in `night.json`."""
 _GOOD = frozenset({"passed", "skipped", "known-bug"})
 _SLOWER = 1.5
-"""A run that took this many times as long as in the earlier night counts as slower: less may be the machine."""
+"""A run counts as slower if it took this many times as long as in the earlier night: less can come from the machine."""
 _SLOWER_SECONDS = 5.0
-"""… and at least this much longer: short runs double by chance."""
+"""Seconds by which a slower run must also be longer: a short run may take twice as long by chance."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One scenario on one lab."""
+    """One scenario on one lab. `seconds` is what its last run took, `played` the number of its runs."""
 
     scenario: str
     lab: str
@@ -49,11 +49,11 @@ class Cell:
     again: str
     played: int = 1
     page: str = field(default="", compare=False)
-    """Where its page is, where one was made already: a path; in `night.json` a name beside it."""
+    """The path of its page, empty if there is none; in `night.json` the name of a file beside it."""
 
     @property
     def rank(self) -> int:
-        """Where it stands: the lower, the sooner it must be seen."""
+        """Its place in the order of verdicts: the lower, the more important to the reader."""
         return _RANK.index(self.verdict) if self.verdict in _RANK else 0
 
 
@@ -86,16 +86,16 @@ class Night:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How a cell changed since the earlier night."""
+    """How a cell changed since the earlier night, in words."""
 
     cell: Cell
     words: str
 
 
 def read_night(place: Path) -> Night:
-    """Read a night: an index that was made of one, or a folder of run folders and of nights, at any depth.
+    """Read a night: its `night.json`, or all run folders and nights in a folder, at any depth.
 
-    So the nights of several machines become one. A run that lies there itself and in a night counts once.
+    Nights of several machines become one. A run that is there as a folder and in a night counts once.
 
     Raises:
         InputError: there is no run in it, or a file is damaged.
@@ -110,7 +110,7 @@ def read_night(place: Path) -> Night:
         found[_run_of(cell) if _run_of(cell) in found else ("", "", str(run))] = cell
     if not found:
         raise InputError(f"no run folder in {place}", remedy="name a folder that holds runs, such as runs/")
-    # A run folder's name begins with its time: of a run that was played again the last one counts.
+    # A run folder's name begins with its time, so the last run of a scenario comes last, and counts.
     return _gathered(sorted(found.values(), key=lambda cell: Path(cell.folder).name))
 
 
@@ -120,7 +120,7 @@ def _run_of(cell: Cell) -> tuple[str, str, str]:
 
 
 def _cell_or_damaged(folder: Path) -> Cell:
-    """Return a run's cell; one that says so where the folder is damaged: it hides none of the others."""
+    """Return a run's cell. A damaged folder has a cell with that verdict, so that the other runs are still shown."""
     try:
         return cell_of(folder)
     except InputError as error:
@@ -143,8 +143,8 @@ def cell_of(folder: Path) -> Cell:
     receipt = result.get("mutation")
     verdict = KILLED if result.get("ended") is False else str(result.get("verdict", KILLED))
     if isinstance(receipt, dict) and verdict in ("passed", "failed"):
-        # A mutation is right when it is killed: then its run is red, as it must be. A run that has not ended, or that
-        # broke, says nothing of it.
+        # A mutation must be killed, which means that its run is red. A run that has not ended, or that broke, shows
+        # nothing about it.
         verdict = "passed" if receipt.get("killed") is True else "failed"
     seconds = result.get("seconds")
     variant = run.get("variant")
@@ -191,17 +191,17 @@ def _stored(path: Path) -> Night:
 
 
 def _beside(night: Path, name: str) -> str:
-    """Return where a page lies that a night names; empty where it is none of the night's own files."""
+    """Return the path of a page that a `night.json` names; empty if there is no such page beside it."""
     page = night.parent / Path(name).name
     return str(page) if name and page.suffix == ".html" and page.is_file() else ""
 
 
 def add_to_night(night: Path, folder: Path) -> None:
-    """Put a run into a night that is being gathered, by any number of processes: its page, and its cell.
+    """Add a run's page and cell to a night that is not finished yet. Several processes may do so at once.
 
     Raises:
         InputError: the run folder is damaged.
-        OSError: there is no room.
+        OSError: the files cannot be written.
     """
     cell = replace(cell_of(folder), page=f"{folder.name}.html")
     (night / _CELLS).mkdir(parents=True, exist_ok=True)
@@ -210,7 +210,7 @@ def add_to_night(night: Path, folder: Path) -> None:
 
 
 def finish_night(night: Path, before: Night | None = None) -> Night:
-    """Make index.html and night.json of what was gathered. Raises InputError or OSError."""
+    """Write index.html and night.json of the runs that were added. Raises InputError or OSError."""
     parts = sorted((night / _CELLS).glob("*.json"))
     found = _gathered(cell for part in parts for cell in _stored(part).cells.values())
     links = {cell.folder: f"{Path(cell.folder).name}.html" for cell in found.cells.values()}
@@ -224,7 +224,7 @@ def finish_night(night: Path, before: Night | None = None) -> Night:
 
 
 def stored(night: Night) -> str:
-    """Return a night as `night.json` holds it: what a later night is held against."""
+    """Return a night as the text of `night.json`, with which a later night is compared."""
     cells = [{name: getattr(cell, name) for name in _STORED} for cell in night.cells.values()]
     return json.dumps({"format": _FORMAT, "cells": cells}, indent=1, ensure_ascii=False) + "\n"
 
@@ -252,12 +252,12 @@ def changes(night: Night, before: Night) -> Iterator[Change]:
 
 def headline(night: Night) -> str:
     """Return the night in a sentence."""
-    told = ", ".join(f"{number} {verdict}" for verdict, number in night.counts().items())
-    return f"{_tone(night)[0]}  {len(night.cells)} run{'' if len(night.cells) == 1 else 's'}: {told}"
+    counts = ", ".join(f"{number} {verdict}" for verdict, number in night.counts().items())
+    return f"{_tone(night)[0]}  {len(night.cells)} run{'' if len(night.cells) == 1 else 's'}: {counts}"
 
 
 def _tone(night: Night) -> tuple[str, str]:
-    """Return a night's word, and the verdict whose colour it has. What could not be judged is neither green nor red."""
+    """Return the verdict of a night, and the run verdict whose colour it has. A night not all judged is not green."""
     found = set(night.counts())
     if "failed" in found:
         return "RED", "failed"
@@ -267,7 +267,7 @@ def _tone(night: Night) -> tuple[str, str]:
 
 
 def night_page(night: Night, links: Mapping[str, str], before: Night | None = None) -> str:
-    """Return the page. `links` leads from a run's folder to its report, relative to the page."""
+    """Return the page. `links` has, by run folder, the path of its report relative to the page."""
     found = list(changes(night, before)) if before is not None else None
     bad = [cell for cell in _by_rank(night) if cell.verdict not in _GOOD]
     skipped = [cell for cell in _by_rank(night) if cell.verdict == "skipped"]

@@ -1,4 +1,4 @@
-"""The HTML page: one file, nothing loaded from anywhere, the same bytes for the same input."""
+"""The HTML page: one file that loads nothing, with the same bytes for the same input."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from keyroll.scenario.record.result import GAPS
 
 REPORT = "report.html"
 _OUTPUT_CHARACTERS = 6_000
-"""Of each output that is evidence: a screen or two; the file that holds all of it is named."""
+"""Characters of each output that is evidence: a screen or two; the page names the file that has the rest."""
 _CONFIGURATION_CHARACTERS = 60_000
-"""Of each router's configuration: some 1,500 lines; the run folder has the rest."""
+"""Characters of each router's configuration: some 1,500 lines; the run folder has the rest."""
 _TABLE_ROWS = 1_500
-"""Of the table behind the timeline: about 400 KB, so that a ten-minute run stays below 2 MB with all else."""
+"""Rows of the timeline's table: about 400 KB, so that the whole page of a ten-minute run stays below 2 MB."""
 _EVIDENCE = 4
 """Outputs shown for each red check: the last ones of its router before it was judged."""
 _WHY = 3
-"""Reasons at the top, a kind of check each: one cause turns many checks red."""
+"""Reasons at the top, one for each kind of check: one cause turns many checks red."""
 CAUSE = "every-segment-verified"
 """The check that names a packet and says which key was wrong: where it is red, the others follow from it."""
 _JUMPS = 4
-"""Settings of a clock that the legend tells: a run with 64 keys sets it 64 times, and the table has all."""
+"""Settings of a clock that the legend lists: a run with 64 keys sets it 64 times, and the table has all."""
 _ALL_OUTPUTS = 400_000
-"""Characters of all outputs that are evidence: with 64 keys hundreds of checks may be red."""
+"""Characters of all outputs that are evidence, together: with 64 keys hundreds of checks may be red."""
 _NO_EVIDENCE = ("show configuration system time-zone", "show version", "show system uptime", "show |")
 """Commands about clocks and commits, whose output says nothing about a session or a key."""
 _ABOUT = {
@@ -53,7 +53,7 @@ _ABOUT = {
     "read-back": ("authentication-key-chains",),
 }
 """Words of the commands whose output a kind of check is about."""
-_TOLD_ELSEWHERE = frozenset({"not judged", "lab"})
+_SHOWN_ELSEWHERE = frozenset({"not judged", "lab"})
 """Facts that have a separate section, or that only say how long a lab took to come up."""
 _IN_SECONDS = {GAPS: f"{GAPS} (seconds)"}
 _BETWEEN_BACKTICKS = re.compile(r"`([^`]+)`")
@@ -79,7 +79,7 @@ def _environment() -> Environment:
 
 
 def _coded(text: str) -> Markup:
-    """Return text with what stands `between backticks` as code; all of it is escaped first."""
+    """Return text as HTML, with words `between backticks` as code; all of it is escaped first."""
     return Markup(_BETWEEN_BACKTICKS.sub(r"<code>\1</code>", str(escape(visible(text)))))  # noqa: S704
 
 
@@ -91,7 +91,7 @@ def _width(bar: Bar, picture: Timeline) -> str:
 def _asset(name: str) -> str:
     return (
         resources.files("keyroll.report").joinpath("templates", name).read_text("utf-8").removesuffix("\n")
-    )  # as an include has it
+    )  # Jinja's include leaves out the last line feed, too: the hash must match
 
 
 def _hash(text: str) -> str:
@@ -113,7 +113,10 @@ def sheet_page(sheet: Sheet) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An output that a red check rests on. `text` is None where an earlier check shows it already."""
+    """An output that a red check is based on, and how many characters of it are cut.
+
+    `text` is None if an earlier check shows it already.
+    """
 
     number: int
     output: Output
@@ -150,7 +153,7 @@ def run_page(record: RunRecord) -> str:
         measured=[
             (_IN_SECONDS.get(name, name), _fact(value))
             for name, value in record.facts.items()
-            if name not in _TOLD_ELSEWHERE
+            if name not in _SHOWN_ELSEWHERE
         ],
         not_judged=list(_not_judged(record)),
     )
@@ -169,13 +172,13 @@ def _why(record: RunRecord, red: Sequence[tuple[int, CheckRecord]]) -> Iterator[
         yield Why(f"expected {check.expected}; observed {check.observed}", f"{check.name}{who}", number)
     if not red and record.verdict == "passed":
         held = dict.fromkeys(check.name for check in record.checks if "@" not in check.name)
-        told = [f"{check.router}: {check.observed}" for check in record.checks if check.name == CAUSE and check.router]
+        wire = [f"{check.router}: {check.observed}" for check in record.checks if check.name == CAUSE and check.router]
         if held:
-            yield Why(f"throughout held {', '.join(held)}" + (f" ({'; '.join(told)})" if told else ""))
+            yield Why(f"held throughout: {', '.join(held)}" + (f" ({'; '.join(wire)})" if wire else ""))
 
 
 def _legend(picture: Timeline) -> Iterator[str]:
-    # Of a watch without a capture nothing is known of the wire, only what the routers say.
+    # A watch without a capture has only the routers' output.
     sent = any(lane.kind == "keys" and " sends" in lane.label for lane in picture.lanes)
     bar = "what the router really sent" if sent else "the key that the router shows as active"
     yield f"Outline: planned by start-time. Bar: {bar}. A dashed line: the router's clock was set."
@@ -190,7 +193,7 @@ def _legend(picture: Timeline) -> Iterator[str]:
 def _not_judged(record: RunRecord) -> Iterator[str]:
     """Yield what was not judged, or was left out."""
     if any(section.title == "Not judged" for section in record.beside):
-        return  # a watch says it itself
+        return  # a watch has a section of its own for this
     judged = {check.name for check in record.checks}
     missing = [name.value for name in Invariant if name.value not in judged]
     if missing and record.checks:
@@ -201,11 +204,11 @@ def _not_judged(record: RunRecord) -> Iterator[str]:
         rest = "without a verdict: what held by then may not have held later" if judged_by_then else "before a check"
         yield f"everything: the run ended {rest}"
     if not record.wire:
-        yield "the wire: there is no account of a capture"
+        yield "the wire: the run folder has no verdict on a capture"
 
 
 def _all_evidence(red: Sequence[tuple[int, CheckRecord]], record: RunRecord) -> dict[int, list[Evidence]]:
-    """Return by check its outputs; one that several checks rest on is shown with the first."""
+    """Return by check its outputs; one that several checks are based on is shown with the first."""
     shown: dict[int, int] = {}
     room = _ALL_OUTPUTS
     found: dict[int, list[Evidence]] = {}
@@ -248,7 +251,7 @@ def _rows(events: tuple[Event, ...]) -> list[Event]:
 
 
 def _fact(value: object) -> str:
-    """Return what was measured in a line: `R1: 0.25, R2: 0.25`."""
+    """Return a measured value as one line: `R1: 0.25, R2: 0.25`."""
     if isinstance(value, dict):
         nested = any(isinstance(item, dict) for item in value.values())
         return ("; " if nested else ", ").join(f"{name}: {_fact(item)}" for name, item in value.items())

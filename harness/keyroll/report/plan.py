@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from keyroll.errors import InputError
 from keyroll.plan.markdown import length
-from keyroll.report.chart import Bar, Lane, Mark, Timeline, near, tone_of
+from keyroll.report.chart import Bar, Lane, Mark, Timeline, join_near, tone_of
 from keyroll.report.sheet import Row, Section, Sheet
 from keyroll.report.values import list_of, moment_of, number_of, shown, text_of, texts_of
 
@@ -39,9 +39,7 @@ def plan_sheet(data: Mapping[str, object]) -> Sheet:
         title="Each state that the routers pass through, in either order, is judged hitless under all policies.",
         why=(*bad, *unknown),
         picture=picture,
-        legend=(
-            "Outline: the key that is sent, from its start-time. Grey: when a change may be made; a mark: is planned.",
-        )
+        legend=("Outline: the key that routers send with. Grey: when a change may be made. Mark: when it is planned.",)
         if picture is not None
         else (),
         sections=tuple(_sections(data, changes)),
@@ -104,7 +102,7 @@ def _steps(change: Mapping[str, object], pause: str) -> Section:
     if change.get("late-seconds") is not None:
         late = length(timedelta(seconds=number_of(change.get("late-seconds"))))
         looks.insert(0, f"one router may be up to {late} late")
-    back = f"at the end: keyroll check of the routers' configurations; back: load set {folder}/ROUTER.rollback.set"
+    back = f"at the end: keyroll check of the routers' configurations; to undo: load set {folder}/ROUTER.rollback.set"
     return Section(f"Change of {shown(moment_of(change.get('planned')))}", (*looks, *steps, back))
 
 
@@ -123,7 +121,10 @@ def _picture(data: Mapping[str, object], changes: Sequence[Mapping[str, object]]
     ]
     lanes.append(
         Lane(
-            "change windows", "changes", tuple(_windows(changes, limits)), near(_marks(changes), limits[1] - limits[0])
+            "change windows",
+            "changes",
+            tuple(_windows(changes, limits)),
+            join_near(_marks(changes), limits[1] - limits[0]),
         )
     )
     return Timeline(*limits, tuple(lane for lane in lanes if lane.bars or lane.marks), axis="UTC", dated=True)
@@ -136,7 +137,7 @@ def _added(change: Mapping[str, object]) -> list[Mapping[str, object]]:
 def _chains(
     data: Mapping[str, object], changes: Sequence[Mapping[str, object]]
 ) -> dict[tuple[str, str], list[tuple[datetime, str]]]:
-    """Return by router and chain its keys by start-time: those that are there, and those that are added."""
+    """Return by router and chain its keys (start-time, number): those that it has, and those that are added."""
     found: dict[tuple[str, str], list[tuple[datetime, str]]] = {}
     parts = [(part, part.get("keys")) for part in list_of(data.get("routers"))]
     parts += [(part, part.get("add")) for change in changes for part in list_of(change.get("routers"))]

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
 
 from keyroll.errors import InputError
-from keyroll.report.chart import Bar, Lane, Mark, Timeline, near, tone_of
+from keyroll.report.chart import Bar, Lane, Mark, Timeline, join_near, tone_of
 from keyroll.report.sheet import Row, Section, Sheet
 from keyroll.report.values import (
     list_of,
@@ -31,11 +31,11 @@ VERSION = 1
 _PAIRS = 12
 """Pairs of chains that are drawn, those that are not hitless first: each takes five lanes. The tables have all."""
 _OUTCOMES = 4
-"""Different failures that are printed for one rollover; the JSON has all."""
+"""The most different failures that are printed for one rollover; the JSON has all."""
 _MARGIN = 0.08
-"""Of the picture's width, before the first rollover and after the last."""
+"""The time that is drawn before the first and after the last instant, as a part of the time between them."""
 _SHORTEST = timedelta(minutes=10)
-"""… and at least this long: a rollover of one moment is not drawn at an edge."""
+"""The shortest such time: with a single instant there is none between, and a mark at the edge is hard to see."""
 _WHY = 3
 """Findings shown beside the verdict; all of them follow below it."""
 _SEVERITIES = {"error": "error", "unknown": "not known", "warning": "warning", "advice": "advice"}
@@ -66,7 +66,7 @@ def prediction_sheet(data: Mapping[str, object]) -> Sheet:
     return Sheet(
         headline=f"{worst.word}  {routers}: {worst.said}",
         tone=_TONES[worst.word],
-        title="What keyroll check predicts from the configurations alone; no router was asked.",
+        title="What keyroll check predicts from the configurations alone, without a connection to a router.",
         why=tuple(_why(read)),
         picture=picture,
         legend=tuple(_legend(last, several=len(read) > 1)) if picture is not None else (),
@@ -76,7 +76,7 @@ def prediction_sheet(data: Mapping[str, object]) -> Sheet:
 
 
 _WORDS = ("NOT HITLESS", "NOT KNOWN", "HITLESS")
-"""The worst first."""
+"""The verdicts, the worst first."""
 _TONES = {"NOT HITLESS": "failed", "NOT KNOWN": "unfit", "HITLESS": "passed"}
 
 
@@ -97,7 +97,7 @@ class _Rollover:
 
     @property
     def hitless(self) -> bool:
-        """Whether every mix of policies is hitless, and the asked skew is borne."""
+        """Whether it is hitless under every mix of policies, with clocks as far apart as --skew says."""
         return self.data.get("hitless") is True
 
     @property
@@ -138,7 +138,7 @@ class _State:
 
     @property
     def word(self) -> str:
-        """The verdict in a word: what is bad outweighs what is not known."""
+        """The verdict: bad outweighs not known."""
         verdicts = mapping_of(self.data.get("verdicts"))
         if verdicts.get("bad"):
             return "NOT HITLESS"
@@ -148,7 +148,7 @@ class _State:
 
     @property
     def said(self) -> str:
-        """The last line of the command's own output."""
+        """The summary, which is the last line of the command's own output."""
         where = f"{self.name}: " if self.name else ""
         return where + text_of(self.data.get("summary"))
 
@@ -191,7 +191,7 @@ def _sections(state: _State, rollovers: Sequence[tuple[int, _Rollover]], *, seve
     )
     yield Section(
         f"Coming rollovers{where}",
-        () if rollovers else ("None is to come.",),
+        () if rollovers else ("No rollover is coming.",),
         ("routers", "when, by the routers' start-times", "predicted", "clocks may differ by"),
         tuple(_rollover_row(number, one) for number, one in rollovers),
     )
@@ -277,18 +277,18 @@ def _interval(interval: Mapping[str, object]) -> str:
 
 
 def _failures(rollover: _Rollover) -> Iterator[str]:
-    """Yield what fails, once for all mixes of policies in which it fails alike."""
+    """Yield each failure once, with the mixes of policies under which it occurs."""
     groups: dict[str, list[str]] = {}
     for name in rollover.failing:
-        told = "; ".join(_outcome(mapping_of(rollover.mixes[name])))
-        groups.setdefault(told, []).append(name)
-    for told, names in list(groups.items())[:_OUTCOMES]:
-        yield f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {told}"
+        failure = "; ".join(_outcome(mapping_of(rollover.mixes[name])))
+        groups.setdefault(failure, []).append(name)
+    for failure, names in list(groups.items())[:_OUTCOMES]:
+        yield f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {failure}"
     if len(groups) > _OUTCOMES:
-        yield f"and {len(groups) - _OUTCOMES} other ways, which the JSON has"
+        yield f"and {len(groups) - _OUTCOMES} other failures, which the JSON has"
     decided = texts_of(rollover.data.get("decided_by"))
     if rollover.failing and decided:
-        yield f"what decides is open in Juniper's pages: {', '.join(decided)}"
+        yield f"it depends on what Juniper's pages leave open: {', '.join(decided)}"
 
 
 def _outcome(outcome: Mapping[str, object]) -> Iterator[str]:
@@ -317,10 +317,10 @@ def _gap_words(gap: Mapping[str, object]) -> str:
 
 
 def _again(data: Mapping[str, object], state: _State) -> str | None:
-    """Return the command that makes the prediction again, where the JSON has it or one state's files are known."""
-    told = text_or_none(data.get("again"))
-    if told is not None or "states" in data:
-        return told
+    """Return the command that makes the prediction again, if the JSON has it or one state's files are known."""
+    stored = text_or_none(data.get("again"))
+    if stored is not None or "states" in data:
+        return stored
     ends = [end for session in state.sessions for end in list_of(session.get("ends"))]
     files = dict.fromkeys(text_of(end.get("file")) for end in ends)
     if not files or "" in files:
@@ -334,7 +334,7 @@ def _again(data: Mapping[str, object], state: _State) -> str | None:
 
 
 def _picture(state: _State, rollovers: Sequence[tuple[int, _Rollover]]) -> Timeline | None:
-    """Draw each pair's keys, where both are accepted, what is dropped, and the rollovers."""
+    """Return the picture: each pair's keys, when both are accepted, what is dropped, and the rollovers."""
     instants = [at for _, one in rollovers for at in _instants(one)]
     if not instants:
         return None
@@ -348,7 +348,7 @@ def _picture(state: _State, rollovers: Sequence[tuple[int, _Rollover]]) -> Timel
         for number, one in rollovers
         if (at := moment_of(one.data.get("first"))) is not None
     ]
-    lanes.append(Lane("rollovers", "rollovers", marks=near(marks, limits[1] - limits[0])))
+    lanes.append(Lane("rollovers", "rollovers", marks=join_near(marks, limits[1] - limits[0])))
     return Timeline(*limits, tuple(lane for lane in lanes if lane.bars or lane.marks), axis="UTC", dated=True)
 
 
@@ -423,6 +423,6 @@ def _words(at: float) -> str:
 def _legend(state: _State, *, several: bool) -> Iterator[str]:
     yield "Outline: planned by start-time. Green: by tolerance, both keys are accepted. Red: dropped by some policies."
     if several:
-        yield f"Drawn is the state {state.name}."
+        yield f"The picture shows the state {state.name}."
     if len(state.pairs) > _PAIRS:
-        yield f"{len(state.pairs) - _PAIRS} more pairs of chains are in the tables alone."
+        yield f"{len(state.pairs) - _PAIRS} more pairs of chains are only in the tables."

@@ -23,7 +23,7 @@ _RUN = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The input of a page; `place` is where the page is written, None where no place is given."""
+    """What a page is made of. `place` is the path that the page is written to by default, None for standard input."""
 
     headline: str
     page: Callable[[], str]
@@ -35,7 +35,7 @@ def read_subject(place: Path) -> Subject:
     """Read what a page is to be made of.
 
     Raises:
-        InputError: there is none, it is of another kind, or damaged.
+        InputError: it does not exist, is of another kind, or is damaged.
     """
     if place == _STDIN:
         return _of_sheet(_sheet(_standard_input(), place), None)
@@ -46,7 +46,7 @@ def read_subject(place: Path) -> Subject:
         return Subject(record.headline, lambda: run_page(record), lambda: run_markdown(record), place / REPORT)
     if not place.exists():
         raise InputError(
-            f"{place} is not a run folder: it is not there", remedy="name a folder below runs/, or a file of JSON"
+            f"{place} is not a run folder: it does not exist", remedy="name a folder below runs/, or a file of JSON"
         )
     return _of_sheet(
         _sheet(read_object(place), place), place.with_name(REPORT) if place.name == PLAN else place.with_suffix(".html")
@@ -77,7 +77,7 @@ def _standard_input() -> Mapping[str, object]:
         found = json.loads(sys.stdin.buffer.read())
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
         raise InputError(
-            f"standard input is no JSON: {error}", remedy="keyroll check R1.conf R2.conf --json"
+            f"standard input is not JSON: {error}", remedy="keyroll check R1.conf R2.conf --json"
         ) from error
     if not isinstance(found, dict):
         raise InputError("standard input is not a JSON object", remedy="keyroll check R1.conf R2.conf --json")

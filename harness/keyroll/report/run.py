@@ -45,7 +45,7 @@ class CheckRecord:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A command that a router was asked, and its answer."""
+    """A command that was sent to a router, and its answer. `after` is as in `Event`."""
 
     after: float
     router: str
@@ -67,7 +67,7 @@ class PlannedKey:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """Segments that one router sent on one session within one second, by key. `after` is that second."""
+    """Segments that one router sent on one session within one second, with one key. `after` is that second."""
 
     after: int
     sender: str
@@ -82,7 +82,7 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run folder, read."""
+    """The content of a run folder."""
 
     folder: str
     """The folder's name without its path: a page may be sent to others, whom a path of this machine does not help."""
@@ -111,7 +111,7 @@ class RunRecord:
     tone: str
     """The word of a verdict that colours the page: a rehearsal's own, where the run is one."""
     beside: tuple[Section, ...]
-    """What a watch or a rehearsal says beside its run."""
+    """The sections that a watch or a rehearsal adds."""
     captured: bool
     """Whether the folder has the captures and logs of a lab: a watch has none."""
 
@@ -129,7 +129,7 @@ def load_run(folder: Path) -> RunRecord:
     """
     try:
         return _loaded(folder)
-    except (ValueError, TypeError, OverflowError, OSError) as error:  # a date that is none, a number without end
+    except (ValueError, TypeError, OverflowError, OSError) as error:  # an invalid date, an infinite number
         raise InputError(f"damaged or unreadable: {error}", where=Where.of(folder)) from error
 
 
@@ -138,7 +138,7 @@ def _loaded(folder: Path) -> RunRecord:
         raise InputError(f"{folder} is not a run folder: it has no run.json", remedy="name a folder below runs/")
     run = read_run_json(folder)
     result = read_object(folder / "result.json") if (folder / "result.json").is_file() else {}
-    # Of a run that was killed the lines stand as they came, and a capture shows things later than they happened.
+    # A capture reports events later than they happen. The file is sorted when a run ends; a killed run's is not.
     events = tuple(sorted(_events(folder / "timeline.jsonl"), key=lambda event: event.after))
     outputs = tuple(_outputs(folder / "exchanges.jsonl", _started(folder / "timeline.jsonl")))
     checks = tuple(_check(item) for item in list_of(result.get("checks")))
@@ -177,12 +177,12 @@ def _loaded(folder: Path) -> RunRecord:
 
 
 def _headline(scenario: str, verdict: str, checks: tuple[CheckRecord, ...], result: Mapping[str, object]) -> str:
-    """Return the verdict in a sentence, the terminal's own where the run wrote one."""
+    """Return the verdict in a sentence: the one printed on the terminal, if the run wrote it."""
     if verdict == KILLED:
         return f"KILLED  {scenario}: the run ended without a verdict"
-    told = result.get("headline")
-    if isinstance(told, str):
-        return told
+    printed = result.get("headline")
+    if isinstance(printed, str):
+        return printed
     total = mapping_of(result.get("seconds")).get("total", 0)
     good = sum(check.passed for check in checks)
     return f"{verdict.upper()}  {scenario}: {good} of {len(checks)} checks hold, {number_of(total):.1f} s"
@@ -192,12 +192,12 @@ def read_run_json(folder: Path) -> Mapping[str, object]:
     """Read a run folder's run.json. Raises InputError where it is damaged, or names no scenario."""
     run = read_object(folder / "run.json")
     if not isinstance(run.get("scenario"), str):
-        raise InputError("it names no scenario: no run of keyroll's", where=Where.of(folder / "run.json"))
+        raise InputError("it names no scenario: this is not a run of keyroll", where=Where.of(folder / "run.json"))
     return run
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, object]]:
-    """Yield the objects of a JSON-lines file. The last line may be cut: whoever wrote it may have been killed."""
+    """Yield the objects of a JSON-lines file. The last line may be cut off: the process that wrote it may be killed."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8", errors="replace") as stream:
@@ -244,7 +244,7 @@ def _outputs(path: Path, started: datetime | None) -> Iterator[Output]:
 
 
 _SAMPLED = "show bgp summary", "show ldp session"
-"""What the sampler asks each time; either marks an instant at which the sessions were looked at."""
+"""Commands that the sampler sends in each sample: either marks an instant at which the sessions were read."""
 
 
 def _samples(outputs: tuple[Output, ...]) -> Mapping[str, tuple[float, ...]]:

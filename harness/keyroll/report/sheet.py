@@ -12,7 +12,7 @@ from keyroll.report.text import escaped
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table. `anchor` is what a mark of the picture leads to; a row that is bad stands out."""
+    """A row of a table. `anchor` is the number by which a mark of the picture links to it; a bad row is highlighted."""
 
     cells: tuple[str, ...]
     bad: bool = False
@@ -33,7 +33,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A whole page. `tone` is a verdict's word, which colours the top; it is also said in the headline."""
+    """A whole page. `tone` is the verdict that colours the top; the headline says it, too."""
 
     headline: str
     tone: str

@@ -1,7 +1,7 @@
-"""The timeline of a run: lanes with bars and marks, at positions on the host's seconds. Pure.
+"""The timeline of a run: lanes with bars and marks, in the host's seconds since the run began. Pure.
 
-Routers' clocks may be set while a run lasts, so an instant of a router's clock (a start-time) lies where that clock
-first read it: on the jump, where the clock was set across it.
+Routers' clocks may be set during a run. An instant of a router's clock (a start-time) is placed where that clock first
+read it or a later one: if the clock was set past it, where it was set.
 """
 
 from __future__ import annotations
@@ -12,31 +12,33 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
 
-from keyroll.report.chart import Bar, Jump, Lane, Mark, Timeline, near, tone_of
+from keyroll.report.chart import Bar, Jump, Lane, Mark, Timeline, join_near, tone_of
 from keyroll.report.run import CheckRecord, Event, RunRecord, Seconds
 
 _JUMP = timedelta(seconds=1.5)
-"""A clock that moved this much against the host's between two events was set. Whole seconds are all that `set date`
-takes, and half of one may be lost on the way."""
-_TO_AND_FRO = 0.2
-"""Seconds within which moves of one clock are one: `set date` takes a tenth, and no step follows another so soon."""
+"""A clock that moved by this much or more, against the host's, between two events was set. `set date` takes whole
+seconds and may come into force half a second late: a smaller move can be such an error."""
+_ONE_SETTING = 0.2
+"""Seconds within which moves of one clock count as one: `set date` takes a tenth of a second, and no second one follows
+so soon."""
 _SAMPLE_GAP = 2.0
-"""Seconds without a sample that are drawn as a gap: eight times what samples are usually apart."""
+"""Seconds without a sample that are drawn as a gap: eight times the usual time between two samples."""
 _BINS = 600
-"""At most this many seconds (or longer spans) a lane of the wire: a page of 1,280 pixels shows no more apart."""
-_CROWDED = 12
-"""Bars of keys in a lane from which on a label is the number alone: `key 12` has no room on a narrow page."""
+"""The most spans of time in a lane of the wire: a span is one second, or longer in a long run. On a page of 1,280
+pixels shorter ones could not be told apart."""
+_WORDED_MAX = 12
+"""The most bars in a lane with labels in words: of more, `key 12` does not fit on a narrow page, but `12` does."""
 _READING_WIDTH = 0.27
-"""How much of the picture the words of a clock's reading take: 24 characters where the page is at its narrowest."""
+"""Part of the picture's width that a clock's reading takes: 24 characters on the narrowest page."""
 
 _SHOWS = re.compile(r"(?P<chain>.+): active (?P<key>key \d+|none), next .+")
 _SENDS = re.compile(r"(?P<session>\S+): sends (?P<key>.*?)(?: \((?P<ids>[^)]*)\))?$")
 
 
 def timeline(record: RunRecord) -> Timeline:
-    """Lay out a run, from the first clock that is set or the first step on."""
+    """Return the picture of a run, from the first setting of a clock or the first step on."""
     end = max((event.after for event in record.events), default=1.0)
-    # The lab's start says nothing about the routers, so the picture begins with the first clock that is set, or step.
+    # What comes before is the start of the lab, which says nothing about the routers.
     begin = min((event.after for event in record.events if event.kind in ("clock", "step")), default=0.0)
     routers = sorted(
         {event.router for event in record.events if event.router} | set(record.planned) | set(record.samples)
@@ -60,17 +62,18 @@ def _router_lanes(router: str, record: RunRecord, limits: tuple[float, float]) -
         yield Lane(f"{router} {session} state", "sessions", tuple(_until_next(states, end)), router=router)
     yield from _wire(router, record, limits)
     yield Lane(f"{router} samples", "samples", tuple(_sample_bars(record.samples.get(router, ()))), router=router)
-    yield Lane(f"{router} commits", "commands", marks=near(_commands(own), end - limits[0]), router=router)
+    yield Lane(f"{router} commits", "commands", marks=join_near(_commands(own), end - limits[0]), router=router)
 
 
 def _jumps(router: str, events: Iterable[Event]) -> Iterator[Jump]:
-    """Yield where a clock was set.
+    """Yield each setting of a router's clock.
 
-    Events of two threads may read it on both sides of the same `set date`, so that it seems to go to and fro.
+    Two threads may read the clock before and after one `set date`, and record their events in the other order. Then the
+    clock seems to move several times, which counts as one setting.
     """
     last: Jump | None = None
     for jump in _moves(router, events):
-        if last is not None and jump.at - last.at < _TO_AND_FRO:
+        if last is not None and jump.at - last.at < _ONE_SETTING:
             last = replace(last, moved=last.moved + jump.moved)
             continue
         if last is not None and abs(last.moved) >= _JUMP:
@@ -94,7 +97,10 @@ def _moves(router: str, events: Iterable[Event]) -> Iterator[Jump]:
 
 
 def _host_second(instant: datetime, router: str, events: Iterable[Event], end: float) -> float | None:
-    """Return when a router's clock first read `instant`: None when it had read it before the run, or never did."""
+    """Return the host's second at which a router's clock first read `instant` or a later one.
+
+    None if the clock was past it at the first event, or did not reach it by `end`.
+    """
     before: tuple[float, datetime] | None = None
     for event in events:
         reading = event.clocks.get(router)
@@ -110,7 +116,7 @@ def _host_second(instant: datetime, router: str, events: Iterable[Event], end: f
 
 
 def _planned(router: str, record: RunRecord, limits: tuple[float, float]) -> Iterator[Lane]:
-    """Draw each chain's windows, where the router's own clock reads the start-times."""
+    """Yield a lane for each chain: each key from when the router's own clock reads its start-time."""
     first, end = limits
     chains: dict[str, list[tuple[float, int, str]]] = {}
     for key in record.planned.get(router, ()):
@@ -129,14 +135,15 @@ def _planned(router: str, record: RunRecord, limits: tuple[float, float]) -> Ite
 
 
 def _keys(label: str, bars: Iterable[Bar], router: str) -> Lane:
-    """Return a lane of keys; where there are many, their labels are numbers, and the lane's name says so."""
+    """Return a lane of keys. If there are many, their labels are bare numbers, and the lane's name ends with `key`."""
     found = tuple(bars)
-    if len(found) > _CROWDED:
+    if len(found) > _WORDED_MAX:
         label, found = f"{label} key", tuple(replace(bar, label=bar.label.removeprefix("key ")) for bar in found)
-    return Lane(label, "keys", found, router=router, numbered=len(found) > _CROWDED)
+    return Lane(label, "keys", found, router=router, numbered=len(found) > _WORDED_MAX)
 
 
 _Change = tuple[float, str, str, str]
+"""The host's second, the label, the title and the tone of a bar that begins there."""
 
 
 def _sent(events: Iterable[Event]) -> dict[str, list[_Change]]:
@@ -151,7 +158,7 @@ def _sent(events: Iterable[Event]) -> dict[str, list[_Change]]:
 
 
 def _shown(events: Iterable[Event]) -> dict[str, list[_Change]]:
-    """Return by chain which key the router itself shows as active: what a watch has in place of the wire."""
+    """Return by chain which key the router shows as active: a watch without a capture has no keys from the wire."""
     found: dict[str, list[_Change]] = {}
     for event in events:
         match = _SHOWS.fullmatch(event.text) if event.kind == "step" else None
@@ -183,7 +190,7 @@ def _until_next(changes: Sequence[_Change], end: float, *, outline: bool = False
 
 
 def _sample_bars(moments: Sequence[float]) -> Iterator[Bar]:
-    """Join samples that follow each other closely, so that a gap is a gap in the bar."""
+    """Join samples that are close to each other into one bar: a gap between bars is a time without samples."""
     if not moments:
         return
     begin = last = moments[0]
@@ -201,7 +208,7 @@ def _samples(begin: float, end: float, count: int) -> Bar:
 
 
 def _wire(router: str, record: RunRecord, limits: tuple[float, float]) -> Iterator[Lane]:
-    """Draw what a router sent on each session, by key and second, and apart what no session should carry."""
+    """Yield a lane for each session: bars of the segments sent, by key, and marks of what a session should not have."""
     size = max(1, ceil((limits[1] - limits[0]) / _BINS))
     for session in sorted({item.session for item in record.wire if item.sender == router}):
         own = [item for item in record.wire if item.sender == router and item.session == session]
@@ -220,7 +227,7 @@ def _wire(router: str, record: RunRecord, limits: tuple[float, float]) -> Iterat
             f"{router} {session} wire",
             "wire",
             tuple(_segments(own, size)),
-            near(marks, limits[1] - limits[0]),
+            join_near(marks, limits[1] - limits[0]),
             router=router,
         )
 
@@ -268,11 +275,11 @@ def _steps(events: Iterable[Event], end: float) -> Lane:
         if event.kind == "step" and event.router is None:
             number, _, words = event.text.removeprefix("step ").partition(":")
             changes.append((event.after, number, f"step {number}:{words}, from {event.after:.2f} s", "step"))
-    return Lane("steps", "steps", tuple(_until_next(changes, end)), numbered=len(changes) > _CROWDED)
+    return Lane("steps", "steps", tuple(_until_next(changes, end)), numbered=len(changes) > _WORDED_MAX)
 
 
 def _checks(record: RunRecord, limits: tuple[float, float]) -> Lane:
-    """Place each red check where it was judged; those that hold are in the table alone."""
+    """Return the lane of red checks, each at the moment when it was judged. Checks that hold are only in the table."""
     begin, end = limits
     judged = {(event.data.get("name"), event.router): event.after for event in record.events if event.kind == "check"}
     marks = [
@@ -280,7 +287,7 @@ def _checks(record: RunRecord, limits: tuple[float, float]) -> Lane:
         for number, check in enumerate(record.checks, start=1)
         if not check.passed
     ]
-    return Lane("red checks", "checks", marks=near(marks, end - begin))
+    return Lane("red checks", "checks", marks=join_near(marks, end - begin))
 
 
 def _red_words(check: CheckRecord) -> str:
@@ -290,17 +297,17 @@ def _red_words(check: CheckRecord) -> str:
 def _readings(
     router: str, events: Sequence[Event], jumps: Iterable[Jump], limits: tuple[float, float]
 ) -> Iterator[tuple[float, str]]:
-    """Yield a router's clock readings: at the begin, and after each jump where there is room for the text."""
+    """Yield a router's clock readings: at the beginning, and after each jump where there is room for the text."""
     begin, end = limits
     moments = [jump.at for jump in jumps if jump.router == router]
     room = _READING_WIDTH * (end - begin)
     shown = [begin]
     for moment in moments:
-        # At the right edge the words stand before their moment, so they need as much room again.
+        # At the right edge a reading is to the left of its moment, so both it and the one before need room there.
         if moment - shown[-1] >= (room if moment < end - room else 2 * room):
             shown.append(moment)
         elif len(shown) == 1 and moment < begin + room / 2:
-            shown = [moment]  # what a clock read before it was first set says nothing
+            shown = [moment]  # the reading before the first setting is of no interest
     for moment in shown:
         event = next((event for event in events if event.after >= moment and router in event.clocks), None)
         if event is not None:

@@ -51,7 +51,7 @@ def _rehearsal_sections(data: Mapping[str, object]) -> Iterator[Section]:
         "Rehearsed",
         (
             *(f"R{number} is {name}" for number, name in enumerate(names, start=1)),
-            *(f"taken for granted: {note}" for note in texts_of(data.get("notes"))),
+            *(f"assumed: {note}" for note in texts_of(data.get("notes"))),
         ),
         ("rollover", "predicted by keyroll check"),
         tuple(
@@ -68,7 +68,7 @@ def _rehearsal_sections(data: Mapping[str, object]) -> Iterator[Section]:
 
 
 def watch_sections(watch: Mapping[str, object]) -> Iterator[Section]:
-    """Yield what a watch knows of the rollover, and what it could not judge."""
+    """Yield what a watch recorded of the rollover, and what it could not judge."""
     rollover = mapping_of(watch.get("rollover"))
     skew = mapping_of(watch.get("skew"))
     lines = []

@@ -61,7 +61,7 @@ def _coming(awaited: Awaited | None) -> str:
 
 
 def as_data(state: State) -> dict[str, object]:
-    """Return what `watch` of the JSON holds."""
+    """Return the object `watch` of result.json; docs/watch.md lists its fields."""
     situation, seen = state.situation, state.seen
     skew = state.skew
     return {

@@ -1,4 +1,4 @@
-"""A bundle for a support case: what two routers show of the watched sessions, without secrets, names too if asked."""
+"""A bundle for a support case: what two routers show of the watched sessions, without secrets, and on request names."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def collect(
         SessionError, OutputError, …: something could not be read.
     """
     with ExitStack() as stack:
-        routers = [Router(target, recorder=_nowhere, clock=clock) for target in targets]
+        routers = [Router(target, recorder=_discard, clock=clock) for target in targets]
         for router in routers:
             stack.callback(router.close)
         pool = stack.enter_context(ThreadPoolExecutor(len(routers), thread_name_prefix="router"))
@@ -105,12 +105,12 @@ def collect(
     return Collected({hide(path): hide(text) for path, text in files.items()})
 
 
-def _nowhere(_: Exchange) -> None:
-    """Record nothing: the bundle holds only what is chosen below."""
+def _discard(_: Exchange) -> None:
+    """Record nothing: the bundle holds only the outputs that `_outputs` chooses."""
 
 
 def _outputs(router: Router, situation: Situation) -> dict[str, str]:
-    """Return what a router prints, by file; of what lists every session, the watched ones."""
+    """Return what a router prints, by file; of a list of all sessions, only the watched ones."""
     commands = {
         "version.txt": Command(Shape.VERSION),
         "uptime.txt": Command(Shape.CLOCK),
@@ -155,7 +155,7 @@ def _blocks(text: str, peers: set[str]) -> Iterator[str]:
 
 
 def _wire(path: Path, texts: Mapping[str, str], situation: Situation, looks: Sequence[Look]) -> str:
-    """Return what a capture says, in words, whatever time it is of."""
+    """Return the verdicts on a capture as lines of text: on all of it, not only on the time of the looks."""
     seen = Seen(situation.sessions, None)
     for one in looks:
         seen.add(one)
@@ -174,7 +174,7 @@ def _hiding(
     names: Inventory | None,
     redact: Redaction,
 ) -> Callable[[str], str]:
-    """Return the redaction of secrets, and of names where an inventory is given, for every text and path."""
+    """Return the function that removes secrets from every text and path, and names too if an inventory is given."""
     replaced: dict[str, str] = {}
     if names is not None:
         for number, (name, entry) in enumerate(names.routers.items(), start=1):

@@ -1,8 +1,8 @@
-"""Everything that a watched router is ever sent: whole commands, with addresses as their only parameters.
+"""The commands that a watched router may be sent: whole commands, with addresses as their only parameters.
 
 A command is never built from text. Its shape is one of these, and its address is a value that was parsed, so that no
-answer of a router and no field of the inventory can add a word, a pipe or a line. A prefix is no permission:
-`show … | save FILE` writes on the router.
+answer of a router and no field of the inventory can add a word, a pipe or a line. To allow every command that begins
+with `show` would not be enough: `show … | save FILE` writes on the router.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ADDRESS = re.compile(r"[0-9a-f.:]{2,45}")
 class Shape(enum.Enum):
     """The commands. None has output that grows with the routing table, none needs `configure`, none writes."""
 
-    # What grows at all is asked for once: the configuration, the log (by `collect`), and a large label database.
+    # Commands with large output are sent once: the configuration, the log (by `collect`), a large label database.
 
     CONFIGURATION = "show configuration | no-more"
     CLOCK = "show system uptime"
@@ -54,5 +54,5 @@ class Command:
         text = "" if self.address is None else str(self.address)
         parsed = isinstance(self.address, IPv4Address | IPv6Address)
         if wanted is not parsed or (wanted and not _ADDRESS.fullmatch(text)):
-            raise InputError(f"'{self.shape.value}' is not sent with the address {text or 'left out'}")
+            raise InputError(f"'{self.shape.value}' cannot be sent with {f'address {text}' if text else 'no address'}")
         return self.shape.value.format(address=text)

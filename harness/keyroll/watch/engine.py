@@ -37,8 +37,8 @@ T = TypeVar("T")
 GAP_LOOKS = 3
 """See GAP_MIN: one look may be late, and one may fail."""
 GAP_MIN = timedelta(seconds=30)
-"""Longer without a look at a router (three looks, and never less than the shortest usual hold time), and routes could
-have gone and come back unseen: the watch is unfit. A flap could not: counters and uptimes tell."""
+"""After a longer time without a look at a router the watch is unfit: routes could be lost and return unseen. A flap
+could not: counters and uptimes show it. The time is that of three looks, at least the shortest usual hold time."""
 CLOCK_STEP = timedelta(seconds=2)
 """A clock that differs by more than the seconds of two readings was set in between."""
 CAPTURE = "wire.pcap"
@@ -55,7 +55,7 @@ class Outcome:
 
 
 def watch(options: Options) -> Outcome:
-    """Watch until the end, and write the run folder. Whatever happens on the way is a verdict.
+    """Watch until the end, and write the run folder. An error on the way (a login, a lost session) is a verdict too.
 
     Raises:
         InputError, RunError: the run folder cannot be made or written.
@@ -106,7 +106,7 @@ class _Run:
         self.capturing: Capturing | None = None
 
     def whole(self) -> Outcome:
-        """Watch, judge, write."""
+        """Watch, judge what was seen, and write the verdict."""
         self._write_inputs()
         with ThreadPoolExecutor(len(self.routers), thread_name_prefix="router") as pool:
             self.pool = pool
@@ -128,7 +128,7 @@ class _Run:
             router.close()
         return self._judged()
 
-    # ------------------------------------------------------------------ what happens
+    # ------------------------------------------------------------------ looking at the routers
 
     def _watch(self) -> None:
         with self.stopwatch.part("log in"):
@@ -137,7 +137,7 @@ class _Run:
         with self.stopwatch.part("read"):
             situation = self._read()
         seen = self.state.seen = Seen(situation.sessions, self._awaited(situation))
-        self._tell_prediction(situation)
+        self._note_prediction(situation)
         if self.options.once:
             self._look(situation, seen)
             return
@@ -189,7 +189,7 @@ class _Run:
                 if gap > limit:
                     raise UnfitError(
                         f"{name} gave no sample for {format_duration(gap)} (at most {format_duration(limit)}): "
-                        "routes could have gone and come back unseen",
+                        "routes could be lost and return unseen",
                         remedy="the router or the way to it is slow: give a longer --every",
                     )
             if self.options.on_look is not None:
@@ -219,11 +219,11 @@ class _Run:
         futures = {router.name: self.pool.submit(work, router) for router in self.routers}
         errors = [error for future in futures.values() if (error := future.exception()) is not None]
         if errors:
-            told = [error for error in errors if not isinstance(error, Stopped)]
-            raise (told or errors)[0]
+            causes = [error for error in errors if not isinstance(error, Stopped)]
+            raise (causes or errors)[0]
         return {name: future.result() for name, future in futures.items()}
 
-    # ------------------------------------------------------------------ what is noted
+    # ------------------------------------------------------------------ the timeline
 
     def _note_exchange(self, exchange: Exchange) -> None:
         self.folder.record(exchange)
@@ -261,7 +261,7 @@ class _Run:
                 flaps = f", {sample.flaps} flaps" if sample.flaps is not None else ""
                 self.timeline.add(Kind.SESSION, f"{name} {sample.state}{flaps}", router=found.router, at=sample.at)
 
-    def _tell_prediction(self, situation: Situation) -> None:
+    def _note_prediction(self, situation: Situation) -> None:
         skew = self.state.skew
         if skew is not None:
             one, other = situation.routers
@@ -296,7 +296,7 @@ class _Run:
     def _again(self) -> str:
         return shlex.join(["keyroll", "watch", str(self.options.file), *self.options.arguments])
 
-    # ------------------------------------------------------------------ the end
+    # ------------------------------------------------------------------ the verdict
 
     def _judged(self) -> Outcome:
         state = self.state
@@ -347,14 +347,14 @@ class _Run:
         return checks
 
     def _wire(self) -> Wire:
-        """Judge the capture, if there is one. What it lacks makes the watch unfit: it was to be judged."""
+        """Judge the capture, if there is one. If it cannot be judged, the watch is unfit: the user asked for it."""
         situation, seen = self.state.situation, self.state.seen
         if self.capturing is None or situation is None or seen is None or not seen.looks:
             return Wire((), (), None)
         try:
             wire = judge_wire(self.capturing.path, self.texts, situation, seen)
             early = self.capturing.ended_early
-            # What it wrote is judged, but the wire was not observed to the end.
+            # What the command wrote is judged, but the wire was not observed to the end.
             return (
                 wire if early is None else replace(wire, missing=f"{wire.missing}: {early}" if wire.missing else early)
             )
@@ -385,15 +385,15 @@ class _Run:
     def _not_judged(self) -> tuple[str, ...]:
         found = []
         if self.capturing is None and not self.options.once:
-            found.append("the wire: there is no capture, so which key signed each segment is what the routers say")
+            found.append("the wire: there is no capture, so only the routers say which key signed each segment")
         situation, seen = self.state.situation, self.state.seen
         found += [
-            f"the labels of {session} on {router}: there are {count}, and more than {LABELS_MAX:,} are read once alone"
+            f"the labels of {session} on {router}: there are {count}, and more than {LABELS_MAX:,} are read only once"
             for router in (seen.looks if seen is not None and not self.options.once else ())
             for session, count in (seen.without_labels(router) if seen is not None else {}).items()
         ]
         if situation is not None and situation.secrets_unknown:
-            found.append("whether the secrets match, beforehand: the logins may not see them")
+            found.append("before the rollover, whether the secrets match: the logins may not see them")
         return (*found, *(situation.passed_over if situation is not None else ()))
 
 

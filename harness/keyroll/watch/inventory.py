@@ -100,7 +100,7 @@ class Ways(_Strict):
     command: Annotated[tuple[str, ...] | None, BeforeValidator(_words, json_schema_input_type=list[str])] = None
     """The command whose first line of output is the password, as words: no shell reads it."""
     key: str | None = None
-    """The private key's file. A key with a passphrase is for the agent."""
+    """The private key's file. If it has a passphrase, add it to the SSH agent, and use `agent`."""
 
     @model_validator(mode="after")
     def _one(self) -> Ways:
@@ -125,7 +125,7 @@ class RouterEntry(_Strict):
     """SSH's port; by default the SSH configuration's, else 22."""
     user: Annotated[str | None, Field(pattern=_USER), _IS_USER] = None
     """Who logs in; by default the SSH configuration's `User`."""
-    secret: Annotated[Ways | Literal["agent"], BeforeValidator(_way, json_schema_input_type=Any)] = "agent"  # noqa: S105 - a way, no secret
+    secret: Annotated[Ways | Literal["agent"], BeforeValidator(_way, json_schema_input_type=Any)] = "agent"  # noqa: S105 - not a secret
     """Where the secret comes from."""
     ssh_config: Annotated[str, Field(alias="ssh-config")] = SSH_CONFIG
     """The SSH configuration to follow; `none` follows none."""
@@ -174,7 +174,7 @@ def read_inventory(path: Path) -> Inventory:
     document = load(path, quotes_names=False)
     if not isinstance(document.data, dict) or "inventory" not in document.data:
         raise DocumentError(
-            "this is no inventory: 'inventory: 1' is missing",
+            "this is not an inventory: 'inventory: 1' is missing",
             where=document.where(),
             remedy="docs/watch.md has an example; `keyroll schema --inventory` has every field",
         )

@@ -46,16 +46,16 @@ def targets(
     Args:
         inventory: the file.
         accept_new: whether keys of hosts that are not known are added to the file of known hosts.
-        run: runs a command and returns its output; by default as a process of its own.
+        run: runs a command and returns its output; by default as a child process.
 
     Raises:
-        InputError: a secret cannot be had, or the SSH configuration cannot be read; names the router and the field.
+        InputError: a secret or the SSH configuration cannot be read; names the router and the field.
     """
-    keeper = _Keeper(run or _output_of)
-    return [_target(name, entry, keeper, accept_new=accept_new) for name, entry in inventory.routers.items()]
+    secrets = _SecretReader(run or _output_of)
+    return [_target(name, entry, secrets, accept_new=accept_new) for name, entry in inventory.routers.items()]
 
 
-def _target(name: str, entry: RouterEntry, keeper: _Keeper, *, accept_new: bool) -> Target:
+def _target(name: str, entry: RouterEntry, secrets: _SecretReader, *, accept_new: bool) -> Target:
     host = _host(name, entry)
     user = entry.user or host.user
     if user is None:
@@ -65,7 +65,7 @@ def _target(name: str, entry: RouterEntry, keeper: _Keeper, *, accept_new: bool)
     password = None
     if isinstance(ways, Ways):
         keys = (_key_file(name, ways.key),) if ways.key is not None else ()
-        password = None if ways.key is not None else keeper.secret(name, ways)
+        password = None if ways.key is not None else secrets.secret(name, ways)
     access = Access(
         password,
         keys,
@@ -84,21 +84,21 @@ def _key_file(name: str, text: str) -> Path:
     return path
 
 
-class _Keeper:
+class _SecretReader:
     """Reads the secrets, each source once, since a descriptor can be read only once."""
 
     def __init__(self, run: Callable[[tuple[str, ...]], str]) -> None:
         self._run = run
-        self._had: dict[Ways, Secret] = {}
+        self._secrets: dict[Ways, Secret] = {}
 
     def secret(self, name: str, ways: Ways) -> Secret:
-        if ways not in self._had:
+        if ways not in self._secrets:
             text = self._text(f"routers.{name}.secret", ways)
             first = text.split("\n", 1)[0].rstrip("\r")
             if not first or len(first.encode()) > _SECRET_MAX:
                 raise InputError(f"routers.{name}.secret: its first line is {'too long' if first else 'empty'}")
-            self._had[ways] = Secret(first)
-        return self._had[ways]
+            self._secrets[ways] = Secret(first)
+        return self._secrets[ways]
 
     def _text(self, place: str, ways: Ways) -> str:
         if ways.env is not None:
@@ -177,9 +177,9 @@ def _hops(text: str) -> tuple[str, ...]:
 
 
 def _through(hops: tuple[str, ...], host: str, port: int, config: Path | None) -> tuple[str, ...]:
-    """Return OpenSSH's command for a connection through jump hosts: their keys and logins are the user's own matter.
+    """Return OpenSSH's command for a connection through jump hosts, with the user's own keys and logins for them.
 
-    It never prompts: a prompt would wait unseen behind the live view.
+    It never prompts: the live view would hide the prompt.
     """
     follow = ("-F", str(config) if config is not None else "none")
     before = ("-J", ",".join(hops[:-1])) if len(hops) > 1 else ()

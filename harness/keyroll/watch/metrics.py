@@ -1,7 +1,7 @@
 """What one look has shown, as metrics for Prometheus: node_exporter's textfile collector reads them.
 
 The file is written after every look, also after one that could not be taken: otherwise its old values would look like
-present ones. Only the time of the last success is taken over.
+present ones. Only the time of the last success is copied from the old file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _READABLE_BY_ALL = 0o644
 _LAST_SUCCESS = "keyroll_watch_last_success_timestamp_seconds"
 _OLD_SUCCESS = re.compile(rf"^{_LAST_SUCCESS} (\d{{1,12}}(?:\.\d{{1,9}})?)$", re.MULTILINE)
 _OLD_MAX = 1 << 20
-"""Octets of the file that was there before. Ours have some thousands: a larger one is not ours."""
+"""Octets that are read of the existing file. Ours have some thousands: a larger one is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Metric:
 
 
 def _number(value: float) -> str:
-    # All digits: a counter that is rounded to six digits would stand still, and then jump.
+    # All digits: a counter that is rounded to six digits would not move for a while, and then jump.
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
@@ -60,8 +60,8 @@ def write(path: Path, state: State | None, now: datetime) -> None:
     """Write the metrics of one look whole or not at all: the collector may read at any moment.
 
     Args:
-        path: the file; the time of the last success is taken over from the one that is there.
-        state: what was seen; None: nothing, as where the inventory is wrong.
+        path: the file; the time of the last success is copied from the existing one.
+        state: what was seen; None: nothing, since the inventory or an option is wrong.
         now: this machine's clock.
 
     Raises:
@@ -95,7 +95,7 @@ def metrics_of(state: State | None, now: datetime, succeeded: float | None = Non
     """Yield the metrics of one look.
 
     Args:
-        state: what was seen; None: nothing could be asked.
+        state: what was seen; None: nothing could be read.
         now: this machine's clock, for the time stamps.
         succeeded: when a look last succeeded before this one (seconds since 1970); None: not known.
     """

@@ -1,4 +1,4 @@
-"""One look, judged: what is there now, whether the sides belong together, and what is predicted to come."""
+"""The verdict on one look: sessions up, active keys that belong together, the next rollover predicted hitless."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ def checks_of_now(state: State) -> list[Check]:
     # A router that could not be read is unknown, which is not "no key".
     for name, (one, other) in active_ids(state).items() if read_both else ():
         alike = one is not None and other is not None and one == other[::-1]
-        told = " with ".join("no key" if ids is None else f"send-id {ids[0]} recv-id {ids[1]}" for ids in (one, other))
+        both_ids = (one, other)
+        shown = " with ".join("no key" if ids is None else f"send-id {ids[0]} recv-id {ids[1]}" for ids in both_ids)
         expected = f"{name}: the active keys' ids are each other's reverse"
-        checks.append(_check(state, SIDES_ALIKE, both, expected, f"{name}: {told}", holds=alike))
+        checks.append(_check(state, SIDES_ALIKE, both, expected, f"{name}: {shown}", holds=alike))
     awaited = seen.awaited
     if awaited is not None:
         hitless = bool(state.predicted)

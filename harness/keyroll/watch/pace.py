@@ -1,4 +1,4 @@
-"""How fast a router is asked: at most one line a second, and never more than it can easily answer."""
+"""When a router may be sent the next line: at most one line a second, and later after a slow answer."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from datetime import timedelta
 from keyroll.instants import Clock, Instant, until
 
 BETWEEN = timedelta(seconds=1)
-"""Seconds from one line to the next: no faster than an engineer types."""
+"""The least time from one line to the next: no faster than an engineer types."""
 REST = 2
-"""The next line comes no sooner than twice the time that the last answer took: at most half of the time is ours."""
+"""From one line to the next, at least so many times the time that the answer took: a router works for the watch at
+most half of the time."""
 REST_MAX = timedelta(seconds=60)
-"""The longest pause, for answers of more than half a minute: the rollover does not wait."""
+"""The longest pause, for answers of more than a minute: in a longer one the watch could miss the rollover."""
 
 
-class Stopped(Exception):  # noqa: N818 - no error: somebody wants to end
+class Stopped(Exception):  # noqa: N818 - not an error: the watch is to end
     """The watch is to end; nothing more is sent."""
 
 

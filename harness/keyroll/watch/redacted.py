@@ -44,14 +44,14 @@ class Redaction:
         self._redact = FolderRedactor(self._secrets)
 
     def __call__(self, text: str) -> str:
-        """Return the text without them."""
+        """Return the text with all known secrets replaced."""
         return self._redact(text)
 
 
 def lines_of(configuration: Configuration) -> Iterator[str]:
-    """Yield a router's protected sessions and their chains as set lines; in place of each secret stands a word.
+    """Yield a router's protected sessions and their chains as set lines; a fixed word replaces each secret.
 
-    They are written from the values that were read: no text of the router's gets to the disk, whatever it holds.
+    The lines are made from parsed values: no text of the router itself is written to the disk, whatever it holds.
     """
     for router in configuration.routers:
         yield f"set system host-name {_word(router.name)}"

@@ -1,4 +1,4 @@
-"""One router that exists: logged in to once, asked by the commands of the allow-list alone, at their pace."""
+"""One real router: logged in to once, and sent only the commands of the allow-list, at a limited pace."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from keyroll.watch.pace import Pace
 T = TypeVar("T")
 Recorder = Callable[[Exchange], None]
 DEADLINES = Deadlines(connect=60.0, answer=60.0)
-"""Seconds. A router far away, behind a jump host, with a large configuration and a busy routing engine."""
+"""Seconds: enough for a distant router behind a jump host, with a large configuration and a busy routing engine."""
 LARGEST = 4 * 1024 * 1024
-"""Characters of an answer that is read line by line. None of ours comes near; a hostile one would keep us busy."""
+"""Characters of an answer that are recorded. No command of the allow-list prints as much; a hostile router may."""
 
 
 class Router:
@@ -46,7 +46,7 @@ class Router:
         self._conversation.learn(secrets)
 
     def close(self) -> None:
-        """End the session. Nothing is typed."""
+        """End the session, without sending anything."""
         self._conversation.close()
 
     def abort(self) -> None:
@@ -82,7 +82,7 @@ class Router:
 
 
 def _without_configurations(recorder: Recorder) -> Recorder:
-    """Return a recorder of which no configuration reaches the disk, redacted or not."""
+    """Return a recorder that writes no configuration to the disk, redacted or not."""
 
     def record(exchange: Exchange) -> None:
         if exchange.command == Shape.CONFIGURATION.value and exchange.raw:
@@ -95,4 +95,4 @@ def _without_configurations(recorder: Recorder) -> Recorder:
 
 
 class NotVisibleError(RunError):
-    """The login cannot see what is needed; whether it is missing is not known."""
+    """The login cannot see what is needed, so it is not known whether the router has it."""

@@ -79,14 +79,14 @@ class Skew:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Everything that one round of commands has shown of a router."""
+    """What a router has shown in one round of commands."""
 
     router: str
     clock: ClockReading
     chains: Mapping[str, ChainStatus]
-    """By name, the chains of the watched sessions, as the router's key clock has them."""
+    """By name, the chains of the watched sessions, as `show security keychain detail` shows them."""
     keys_at: tuple[Instant, Instant]
-    """Between which instants the chains were read."""
+    """When the command for the chains was sent, and when its answer was complete."""
     samples: Mapping[str, Sample]
     """By the session's name."""
     received: Mapping[str, int]
@@ -112,7 +112,7 @@ def look(
         router: the router.
         sessions: what to look at.
         zone: the zone that its clock shows, where it is configured.
-        without_labels: names of LDP sessions whose label database is not asked for.
+        without_labels: names of LDP sessions whose label database is not read.
 
     Raises:
         NotVisibleError: the router does not show a chain that is in its configuration.

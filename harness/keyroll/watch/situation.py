@@ -1,4 +1,4 @@
-"""The first look: both configurations, into memory; which sessions there are, and what `check` predicts of them."""
+"""What both configurations say: which sessions there are to watch, and what `check` predicts of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _DENIED = "ACCESS-DENIED"
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One session to look at: where each of the routers has it."""
+    """One session to look at, with its peer's address and its chain at each router."""
 
     name: str
     """`bgp`, or with the peers' addresses where there are several of the kind."""
@@ -36,9 +36,9 @@ class Watched:
     chains: Mapping[str, str]
     """By router, the chain that protects it."""
     pair: int
-    """Which of the report's pairs of chains."""
+    """The number of its pair of chains in the report."""
     hold: timedelta | None
-    """The hold time that is configured; None: it has none."""
+    """The lower of both ends' hold times, configured or default; None: 0, with which a session has no hold time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,10 @@ def _turn(router: str, chain: str, part: Takeover) -> Turn:
 
 
 def configuration_of(router: str, text: str) -> Configuration:
-    """Read a router's `show configuration`. `text` holds secrets; nothing of it is kept but the values.
+    """Read a router's `show configuration`. `text` holds secrets; only its parsed values are kept.
 
     Raises:
-        NotVisibleError: the login may not see the key chains.
-        UnfitError: it is no configuration.
+        NotVisibleError: the login may not see the key chains, or the output is not a configuration.
     """
     if not text.strip():
         raise _not_visible(router, "'show configuration' shows nothing")
@@ -169,7 +168,7 @@ def situation_of(
 
     Raises:
         NotVisibleError: no session is protected, as far as the logins can see.
-        InputError: a session of the inventory is not there.
+        InputError: the routers have no such session as the inventory names.
     """
     report = judge(list(configurations.values()), Question(at=at, skew=skew, without_secrets=True))
     links, passed_over = [], []
@@ -193,21 +192,21 @@ def _why_not(session: JudgedSession) -> str | None:
     if session.other is None:
         return "the other end is not among the routers"
     if session.one.where.file == session.other.where.file:
-        return "both ends are of one router"
+        return "both ends are on one router"
     if session.pair is None:
-        return "TCP-AO protects one end alone"
+        return "TCP-AO protects only one end"
     if any(_peer(end, other) is None for end, other in _ends(session)):
-        return "the configuration names no address of the peer"
+        return "the configurations name no address of the peer"
     return None
 
 
 def _ends(session: JudgedSession) -> Sequence[tuple[Session, Session]]:
-    assert session.other is not None  # noqa: S101 - who calls has looked
+    assert session.other is not None  # noqa: S101 - the callers check it
     return ((session.one, session.other), (session.other, session.one))
 
 
 def _peer(end: Session, other: Session) -> Address | None:
-    """Return the peer's address at an end: as it is named there, or where a prefix stands, the other end's own."""
+    """Return the peer's address at an end: as it is configured there; if that is a prefix, the other end's own."""
     if end.peer_kind is PeerKind.ADDRESS and isinstance(end.peer, IPv4Address | IPv6Address):
         return end.peer
     return other.local

@@ -36,12 +36,12 @@ class Options:
     on_look: Callable[[State], object] | None = None
     """Called after every look at both routers."""
     on_begin: Callable[[State], object] | None = None
-    """Called with the state before anything happens: a live view draws it whenever it likes."""
+    """Called with the state before the watch begins: a live view may draw it at any time."""
     clock: Clock = field(default_factory=SystemClock)
     capture: Source | None = None
     """Where a capture of the sessions comes from; None: there is none, and the wire is not judged."""
     once: bool = False
-    """Whether to take one look and end: what is judged is what is there, not a rollover."""
+    """Whether to take one look and end: the present state is judged, not a rollover."""
     arguments: Sequence[str] = ()
     """The command line's other words, to run it again."""
 

@@ -21,12 +21,12 @@ NO_AUTH_DROPS = "no-auth-drops"
 CHURN = 10
 """Routes come and go on real routers: a tenth fewer is not a loss. Of fewer than ten routes, losing one is."""
 LABELS_MAX = 1_000
-"""Labels of a session that are read in every look: some forty characters each, for a network of as many routers as
-that. Where there are more, the label database is read once (docs/decisions/0024-labels-have-a-bound.md)."""
+"""The most labels of a session that are read in every look, some forty characters each: enough for a network of 1,000
+routers. A larger label database is read once (docs/decisions/0024-labels-have-a-bound.md)."""
 SLACK = timedelta(seconds=2)
-"""As a scenario has it: a hold timer ends up to a second late, and what follows has to be printed."""
+"""As in a scenario: a hold timer ends up to a second late, and the router needs a moment to show the result."""
 LATE = timedelta(seconds=5)
-"""A key that is not active so long after its start-time did not take over: routers look at their chains each second,
+"""A key that is not active this long after its start-time did not take over: routers check their chains each second,
 and a clock is known to a second."""
 
 
@@ -80,7 +80,7 @@ class Seen:
         return None
 
     def took_over(self, turn: Turn) -> Instant | None:
-        """Return when the key was first seen active, to send and to receive, of those looks that followed its start."""
+        """Return when a look first showed the key active, to send and to receive, or None."""
         for look in self.looks.get(turn.router, ()):
             chain = look.chains.get(turn.chain)
             if chain is not None and chain.active_send == turn.key and chain.active_receive == turn.key:
@@ -108,7 +108,7 @@ class Seen:
         if hold is None or not later or not later[-1].samples[session.name].up:
             return None
         passed = Instant.of(later[-1].clock.asked.moment) - since
-        # A session outlives its hold time only by a message that has come and was verified.
+        # A session stays up longer than its hold time only if a message has arrived and was verified.
         return f"still up, longer than its hold time of {format_duration(hold)}" if passed > hold + SLACK else None
 
     def hold(self, router: str, session: Watched) -> timedelta | None:
@@ -137,7 +137,7 @@ class Seen:
         if len(known) < len(instants):
             return False
         holds = [hold for one in self.sessions for router in one.peers if (hold := self.hold(router, one))]
-        # Twice: a message that came right before the last key was seen active proves nothing yet.
+        # Twice: a message that came right before the last key was seen active proves nothing, so another must follow.
         return self.ended - max(known) > 2 * max([*holds, LATE]) + SLACK
 
 
@@ -167,15 +167,15 @@ def completion_of(seen: Seen) -> list[Check]:
 
 
 def _no_flap(seen: Seen, router: str) -> Check:
-    faults, told = [], []
+    faults, shown = [], []
     for session in seen.sessions:
         samples = seen.samples(router, session)
         faults += [f"{session.name}: {fault}" for fault in sample_faults(samples, lambda at: after(seen, at))]
         if samples:
             uptime = f", up {format_duration(since)}" if (since := samples[-1].since) is not None else ""
-            told.append(f"{session.name} {samples[-1].state}{uptime} ({len(samples)} samples)")
+            shown.append(f"{session.name} {samples[-1].state}{uptime} ({len(samples)} samples)")
     expected = "up, flap counter unchanged, uptime growing"
-    return _check(seen, Invariant.NO_FLAP.value, router, expected, "; ".join(faults or told), holds=not faults)
+    return _check(seen, Invariant.NO_FLAP.value, router, expected, "; ".join(faults or shown), holds=not faults)
 
 
 def _no_loss(seen: Seen, router: str, session: Watched) -> Check:
@@ -218,7 +218,7 @@ def _no_drops(seen: Seen, router: str) -> Check:
     for one in looks:
         sent, received = (now - then for now, then in zip(one.dropped, first, strict=True))
         if sent < 0 or received < 0:
-            fault = f"the counters began anew {after(seen, one.ended.ns)}: TCP or the router was restarted"
+            fault = f"the counters were reset {after(seen, one.ended.ns)}: TCP or the router was restarted"
             break
         if sent or received:
             fault = f"{received} received and {sent} sent segments dropped by TCP due to auth errors"
@@ -260,7 +260,7 @@ def _has_no_key(seen: Seen, router: str, chain: str) -> Check:
         Invariant.ROLLOVER_COMPLETES.value,
         router,
         f"{chain}: a key with the ids of {theirs}, reversed",
-        "there is none",
+        "there is no such key",
         holds=False,
     )
 

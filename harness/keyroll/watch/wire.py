@@ -1,7 +1,7 @@
 """What a capture adds to the verdict: each segment judged where it can be, and KeyIDs and their order where not.
 
-A session that was up before the capture began has its initial sequence numbers elsewhere, and a login may not see the
-secrets: then no MAC can be computed. The KeyIDs stand in the clear all the same.
+If a session was up before the capture began, the capture lacks its initial sequence numbers; and a login may not see
+the secrets. Then no MAC can be computed. KeyIDs are not encrypted, so they can be read all the same.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ PORTS = {SessionKind.BGP: BGP_PORT, SessionKind.LDP: LDP_PORT}
 STDIN = "-"
 _CHUNK = 1 << 16
 """Octets of one read: what a pipe holds."""
-_GOODBYE_SECONDS = 5.0
-"""Seconds for a capturing command to write its buffer, once it is told to end."""
+_ENDING_SECONDS = 5.0
+"""Seconds for a capturing command to write its buffer after SIGTERM; then it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Capturing:
                 self._process = subprocess.Popen(source.command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
             except OSError as error:
                 raise InputError(f"--capture-command: {source.command[0]}: {error.strerror}") from None
-            assert self._process.stdout is not None  # noqa: S101 - it was asked for
+            assert self._process.stdout is not None  # noqa: S101 - a pipe is requested above
             self._begin(self._process.stdout, into)
         elif source.file == STDIN:
             self._begin(sys.stdin.buffer, into)
@@ -71,7 +71,7 @@ class Capturing:
         self._thread.start()
 
     def stop(self) -> None:
-        """Have the command end, and what it wrote complete. Can be called twice: the first call asks the command."""
+        """End the command, and wait until its output is written. A second call only waits."""
         first, self._stopped = not self._stopped, True
         if self._process is not None:
             if first:
@@ -80,12 +80,12 @@ class Capturing:
                     self.ended_early = f"the command {self._command} ended before the watch, with {code}"
                 self._process.terminate()
             try:
-                self._process.wait(_GOODBYE_SECONDS)
+                self._process.wait(_ENDING_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
         if self._thread is not None:
-            self._thread.join(_GOODBYE_SECONDS if self._process is not None else 0.0)
+            self._thread.join(_ENDING_SECONDS if self._process is not None else 0.0)
         if self._process is not None and self._process.stdout is not None:
             self._process.stdout.close()
 
@@ -105,7 +105,7 @@ class _Direction:
     """What one router sent in one session."""
 
     key_ids: list[int] = field(default_factory=list)
-    """In order, each time that another one came."""
+    """In order of the segments; repetitions of the last one are left out."""
     segments: int = 0
     bad: list[Judgement] = field(default_factory=list)
     unjudged: Counter[str] = field(default_factory=Counter)
@@ -125,7 +125,7 @@ def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen:
     """Judge a capture against both configurations, for the time of the watch, or `whole`.
 
     Raises:
-        InputError: it cannot be read, or is no capture.
+        InputError: it cannot be read, or is not a capture.
     """
     if not path.is_file():
         return Wire((), (), f"there is no capture {path}")
@@ -136,14 +136,14 @@ def judge_wire(path: Path, texts: Mapping[str, str], situation: Situation, seen:
     (file,) = files_in_order([path], book)
     for judged in file.judged():
         one = judged.judgement
-        # A capture file may go on for days: what came before the watch is not part of it.
+        # A capture file may cover days: segments from before or after the watch are left out.
         if one is not None and (whole or _within(seen, one.time_ns)):
             _add(found, situation.sessions, one)
     if file.error is not None and not file.packets:
-        raise InputError(f"no capture: {file.error.message}", where=Where.of(path))
+        raise InputError(f"this is not a capture: {file.error.message}", where=Where.of(path))
     silent = [f"{session} from {router}" for (router, session), one in found.items() if not one.segments]
     if silent:
-        return Wire((), (), f"in the time of the watch the capture shows no segment of {', '.join(silent)}")
+        return Wire((), (), f"during the watch the capture has no segment of {', '.join(silent)}")
     checks = [*_verified(found, situation, seen), *_rolled(found, situation, seen)]
     return Wire(tuple(checks), tuple(_unjudged(found)), None)
 
@@ -188,15 +188,15 @@ def _rolled(found: Mapping[tuple[str, str], _Direction], situation: Situation, s
     for session in situation.sessions:
         for router, chain in session.chains.items():
             key_ids = found[router, session.name].key_ids
-            course = " then ".join(f"KeyID {one}" for one in key_ids) or "no KeyID"
+            order = " then ".join(f"KeyID {one}" for one in key_ids) or "no KeyID"
             back = len(set(key_ids)) < len(key_ids)
             expected = f"{session.name}: no KeyID that {router} sends again after another"
-            yield _check(seen, Invariant.NO_KEY_TAKEN_BACK.value, router, expected, course, holds=not back)
+            yield _check(seen, Invariant.NO_KEY_TAKEN_BACK.value, router, expected, order, holds=not back)
             wanted = _new_key_id(situation, seen, router, chain)
             if wanted is not None and seen.completed:
                 expected = f"{session.name}: {router} sends with KeyID {wanted} in the end"
                 holds = key_ids[-1:] == [wanted]
-                yield _check(seen, Invariant.ROLLOVER_COMPLETES.value, router, expected, course, holds=holds)
+                yield _check(seen, Invariant.ROLLOVER_COMPLETES.value, router, expected, order, holds=holds)
 
 
 def _new_key_id(situation: Situation, seen: Seen, router: str, chain: str) -> int | None:
@@ -216,10 +216,10 @@ def _unjudged(found: Mapping[tuple[str, str], _Direction]) -> Iterator[str]:
     words = {
         "isn-unseen": "their connection was up before the capture began",
         "keys-unknown": "the logins may not see the secrets",
-        "incomplete": "the capture has cut them",
+        "incomplete": "the capture does not have all of them",
     }
     for verdict, count in sorted(counts.items()):
-        yield f"the MACs of {count} segments on the wire ({words.get(verdict, verdict)}); their KeyIDs were"
+        yield f"the MACs of {count} segments on the wire ({words.get(verdict, verdict)}); their KeyIDs were judged"
 
 
 def _check(seen: Seen, name: str, router: str, expected: str, observed: str, *, holds: bool) -> Check:

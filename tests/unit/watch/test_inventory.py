@@ -78,7 +78,7 @@ def test_it_says_how_each_router_is_reached(write: Callable[[str], Path], monkey
         ("ssh-config: none", "jump: 'x; reboot'", 7, "routers.left.jump"),
         ("{bgp: 10.0.12.2}", "{bgp: 10.0.12.2/30}", 15, "sessions.0.bgp"),
         ("{bgp: 10.0.12.2}", "{bgp: 'fe80::1%eth0'}", 15, "sessions.0.bgp"),
-        ("inventory: 1", "keyroll: 1", 1, "no inventory"),
+        ("inventory: 1", "keyroll: 1", 1, "not an inventory"),
         ("user: watcher", "user: 'a b'", 5, "'routers.left.user': should be a login name"),
         ("{env: LEFT_PASSWORD}", "{env: hunter2 x}", 6, "'routers.left.secret.env': should be the name of an env"),
         ("{env: LEFT_PASSWORD}", "{env: A, fd: 3}", 6, "'routers.left.secret': should be one of"),

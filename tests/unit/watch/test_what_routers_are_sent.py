@@ -143,7 +143,7 @@ def test_a_large_label_database_is_read_once_and_the_verdict_says_so(
     assert sent["R1"] == 1 < sent["R2"]
     assert outcome.result.verdict is Verdict.PASSED, outcome.headline
     assert [words for words in outcome.state.not_judged if "labels" in words] == [
-        "the labels of ldp on R1: there are 1001, and more than 1,000 are read once alone"
+        "the labels of ldp on R1: there are 1001, and more than 1,000 are read only once"
     ]
     judged = {
         (check.router, "ldp:" in check.observed) for check in outcome.result.checks if check.name == "no-route-loss"

@@ -3,7 +3,7 @@ for (const controls of document.querySelectorAll(".controls")) {
   const chart = controls.nextElementSibling;
   const rows = chart.querySelector(".rows");
   let zoom = 1;
-  // A label is shown where its bar has room for it: 11 pixel letters are about 6.6 wide.
+  // A label is shown if it fits into its bar: letters of 11 pixels are about 6.6 wide.
   const fit = () => {
     for (const lane of rows.querySelectorAll('svg[role="group"]')) {
       const texts = [...lane.querySelectorAll("text.in")];
@@ -11,17 +11,17 @@ for (const controls of document.querySelectorAll(".controls")) {
       const room = texts.map((text) => bars[text.dataset.bar].getBoundingClientRect().width);
       const need = texts.map((text) => 6.6 * text.textContent.length + 4);
       const mean = room.reduce((sum, width) => sum + width, 0) / room.length;
-      // Of numbers that do not all fit, every second, fifth or tenth is shown, as without zoom.
+      // If not all numbers fit, every second, fifth or tenth is shown, as without zoom.
       const stride = [1, 2, 5, 10, 20, 50].find((many) => many * mean > Math.max(...need)) ?? 100;
       const hidden = (number) => ("numbered" in lane.dataset ? number % stride !== 0 : room[number] <= need[number]);
       texts.forEach((text, number) => text.classList.toggle("tight", hidden(number)));
     }
   };
-  // On paper the labels stand that fit on a narrow page: what was fitted to the window says nothing of it.
+  // On paper, labels are shown that fit on a narrow page: those that fit into the window may not fit there.
   rows.classList.add("fitted");
   fit();
   addEventListener("resize", fit);
-  // What is red must be seen at once, also where the picture is wider than its box.
+  // A red mark must be visible at once, also if the picture is wider than its box.
   const red = rows.querySelector("a circle.bad");
   if (red) {
     const aside = red.getBoundingClientRect().right - chart.getBoundingClientRect().right;
