@@ -8,9 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.lab.check.check_verdict import rollovers, texts_of
+from tests.lab.check.lab_play import REASONS, ROUTERS, Seen, lines_of, play
 from tests.lab.check.pairs import Drawn, drawn, drawn_for_skew
-from tests.lab.check.playing import REASONS, ROUTERS, Seen, lines_of, play
-from tests.lab.check.saying import rollovers, texts_of
 from tests.lab.conftest import NEEDS, _pair, plan
 
 from keyroll.check.coming_rollovers import PredictedRollover

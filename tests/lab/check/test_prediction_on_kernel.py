@@ -10,9 +10,9 @@ import platform
 import socket
 
 import pytest
+from tests.lab.check.check_verdict import ROUTERS, rollovers, texts_of
 from tests.lab.check.kernel_play import BAD, NOT_FOUND, Played, Unplayable, play
 from tests.lab.check.pairs import Drawn, drawn
-from tests.lab.check.saying import ROUTERS, rollovers, texts_of
 from tests.lab.wire import kernel_sockets as kernel
 
 from keyroll.check.coming_rollovers import PredictedRollover

@@ -15,7 +15,7 @@ from keyroll.errors import RunError
 from keyroll.lab.platforms import PLATFORMS
 from keyroll.names import Capability
 from keyroll.scenario.errors import MissingCapabilityError
-from keyroll.scenario.labs import pool as leases
+from keyroll.scenario.labs import pool as pool_module
 from keyroll.scenario.labs import reset
 from keyroll.scenario.labs.pool import FreshLabs, LabPool
 from keyroll.scenario.labs.reset import Before
@@ -89,8 +89,8 @@ def make(labs: list[FakeLab]) -> Callable[..., Any]:
 
 @pytest.fixture
 def pool(make: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabPool:
-    monkeypatch.setattr(leases, "reset", lambda *_, **__: {"R1": Before("x", 1)})
-    monkeypatch.setattr(leases, "look", lambda _router: Before("x", 1))
+    monkeypatch.setattr(pool_module, "reset", lambda *_, **__: {"R1": Before("x", 1)})
+    monkeypatch.setattr(pool_module, "look", lambda _router: Before("x", 1))
     return LabPool(make, tmp_path / "labs")
 
 
@@ -100,7 +100,7 @@ def play(
     settings: dict[str, dict[str, str]] | None = None,
     needs: frozenset[str] = frozenset(),
     **more: bool,
-) -> leases.Lease:
+) -> pool_module.Lease:
     with source.lease(folder, settings or {}, needs=needs, **more) as lease:
         return lease
 
@@ -124,7 +124,7 @@ def test_a_router_that_dies_before_it_is_looked_at_is_named(
         labs[0].dead = True
         raise RunError("TCP connection to device failed")
 
-    monkeypatch.setattr(leases, "look", look)
+    monkeypatch.setattr(pool_module, "look", look)
     monkeypatch.setattr(FakeLab, "__init__", with_router(FakeLab.__init__))
     with pytest.raises(RunError, match=r"^died$"):
         play(pool, tmp_path / "one")
@@ -149,9 +149,9 @@ def test_a_run_that_counts_drops_gets_a_lab_in_which_no_earlier_connection_is_cl
     pool: LabPool, labs: list[FakeLab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ends = frozenset({("10.0.12.1", 179), ("10.0.12.2", 40000)})
-    monkeypatch.setattr(leases, "reset", lambda *_, **__: {"R1": Before("x", 1, closing=frozenset({ends}))})
+    monkeypatch.setattr(pool_module, "reset", lambda *_, **__: {"R1": Before("x", 1, closing=frozenset({ends}))})
     play(pool, tmp_path / "one")
-    monkeypatch.setattr(leases, "reset", lambda *_, **__: {"R1": Before("x", 1)})
+    monkeypatch.setattr(pool_module, "reset", lambda *_, **__: {"R1": Before("x", 1)})
     assert not play(pool, tmp_path / "two", quiet=True).warm
     assert play(pool, tmp_path / "three").closing == {ends}
     assert play(pool, tmp_path / "four", quiet=True).warm
@@ -174,7 +174,7 @@ def test_a_lab_that_cannot_be_reset_is_not_used_again_and_the_reason_is_kept(
     def refuse(*_: object, **__: bool) -> None:
         raise RunError("the configuration is another")
 
-    monkeypatch.setattr(leases, "reset", refuse)
+    monkeypatch.setattr(pool_module, "reset", refuse)
     play(pool, tmp_path / "one")
     assert labs[0].destroyed == 1
     assert pool.retired == ["the configuration is another"]
@@ -204,7 +204,7 @@ def test_a_lab_whose_routers_open_from_one_port_serves_one_run(
 
 
 @pytest.mark.parametrize(
-    ("platform", "kept"), [("emulated", leases.IDLE_MOST), ("vjunos-router", 1), ("cjunos-evolved", 1)]
+    ("platform", "kept"), [("emulated", pool_module.IDLE_MOST), ("vjunos-router", 1), ("cjunos-evolved", 1)]
 )
 def test_idle_labs_are_bounded_and_the_least_recently_used_goes(
     pool: LabPool, labs: list[FakeLab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, kept: int
@@ -212,7 +212,7 @@ def test_idle_labs_are_bounded_and_the_least_recently_used_goes(
     if platform not in PLATFORMS:
         pytest.skip("no such platform yet")
     monkeypatch.setattr(FakeLab, "__init__", with_platform(platform))
-    wanted = [{"R1": {"isn": str(number)}} for number in range(leases.IDLE_MOST + 1)]
+    wanted = [{"R1": {"isn": str(number)}} for number in range(pool_module.IDLE_MOST + 1)]
     for settings in wanted[:-1]:
         play(pool, tmp_path / "run", settings)
     assert sum(1 for lab in labs if not lab.destroyed) == kept
@@ -236,7 +236,7 @@ def with_platform(platform: str) -> Callable[[FakeLab, Path, dict[str, dict[str,
 
 
 def test_a_capability_that_is_missing_costs_no_idle_lab(pool: LabPool, labs: list[FakeLab], tmp_path: Path) -> None:
-    for number in range(leases.IDLE_MOST):
+    for number in range(pool_module.IDLE_MOST):
         play(pool, tmp_path / "run", {"R1": {"isn": str(number)}})
     with pytest.raises(MissingCapabilityError):
         play(pool, tmp_path / "run", {"R1": {"isn": "other"}}, needs=frozenset({"key-policy"}))
@@ -267,7 +267,7 @@ def test_clocks_that_are_not_to_be_set_are_not_set_back_either(
 ) -> None:
     reset = Mock(return_value={})
     monkeypatch.setattr(FakeLab, "capabilities", frozenset({Capability.SET_CLOCK}))
-    monkeypatch.setattr(leases, "reset", reset)
+    monkeypatch.setattr(pool_module, "reset", reset)
     lease = play(LabPool(make, tmp_path / "labs", without=without), tmp_path / "one")
     assert [call.kwargs["clocks"] for call in reset.call_args_list] == [set_back]
     assert ("set-clock" in lease.capabilities) is set_back
