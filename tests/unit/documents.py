@@ -1,4 +1,4 @@
-"""The project's documents, as the tests that resolve what they name read them."""
+"""Reads the project's documents, for the tests that resolve the names in them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# The changelog and the notes for upgrading name what is gone.
+# The changelog and the notes for upgrading name things that no longer exist.
 HISTORY = {"CHANGELOG.md", "docs/upgrade.md"}
 EVERY_DOCUMENT = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS = [path for path in EVERY_DOCUMENT if str(path.relative_to(ROOT)) not in HISTORY]
@@ -28,10 +28,10 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def nothing_wrong_in(paths: Iterable[Path]) -> Callable[[Callable[..., Collection[object]]], Callable[..., None]]:
-    """Make a test of a function that returns what is wrong in one file: it names all of it, file by file.
+def no_fault_in(paths: Iterable[Path]) -> Callable[[Callable[..., Collection[object]]], Callable[..., None]]:
+    """Make a test from a function that returns the faults of one file; the test lists the faults of all files.
 
-    One test and not one for each file: every process that collects would make a thousand.
+    It is one test, not one for each file: otherwise every process of pytest-xdist would collect a thousand tests.
     """
 
     def decorate(wrong_in: Callable[..., Collection[object]]) -> Callable[..., None]:
@@ -50,7 +50,7 @@ def nothing_wrong_in(paths: Iterable[Path]) -> Callable[[Callable[..., Collectio
 
 @cache
 def text_of(path: Path) -> str:
-    """Return what a file holds: many tests ask for each of them."""
+    """Return the text of a file, cached because many tests read every file."""
     return path.read_text()
 
 
@@ -72,7 +72,7 @@ def prose(path: Path) -> str:
 
 @cache
 def spans(path: Path) -> list[tuple[int, str]]:
-    """Return (line, text) of every code span outside of fenced blocks; one that is wrapped counts where it begins."""
+    """Return (line, text) of every code span outside of fenced blocks, with the line where it begins."""
     text = prose(path)
     found = re.finditer(r"`([^`\n]+(?:\n[^`\n]+)?)`", text)
     return [(text.count("\n", 0, one.start()) + 1, re.sub(r"\s+", " ", one[1])) for one in found]
@@ -117,6 +117,7 @@ def symbols(path: Path) -> set[str]:
 
 
 def is_there(text: str) -> bool:
+    """Return whether a path, a test of a file (`path::test`) or a pattern of paths exists below the root."""
     place = ROOT / text.partition("::")[0]
     return place.exists() or ("*" in text and any(ROOT.glob(text)))
 

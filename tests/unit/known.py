@@ -1,7 +1,7 @@
-"""Values that a test knows to be present, although their type allows None.
+"""A helper for values that a test expects to be present, although their type allows None.
 
-mypy reads tests as strictly as what they test: where a value may be None, a test says that here it is not. What is None
-all the same ends the test at that line with an AssertionError.
+mypy checks tests strictly, so a test has to state where an optional value is present. If the value is None, the test
+fails at that line with an AssertionError.
 """
 
 from typing import TypeVar
@@ -10,6 +10,6 @@ T = TypeVar("T")
 
 
 def known(value: T | None) -> T:
-    """Return a value that is not None."""
+    """Return the value, typed as present; raise AssertionError if it is None."""
     assert value is not None, "None, where the test expects a value"
     return value

@@ -1,4 +1,4 @@
-"""Round trip of library scenarios: their two configurations, and what `keyroll import` makes of them."""
+"""The round trip of a library scenario: write its two configurations, and import them as a scenario again."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ LIBRARY = Path(__file__).parents[1] / "scenarios"
 FILES = sorted(LIBRARY.glob("*/*.yaml"))
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 SEED = 7
-ONLY_LOOKS = (Apply, Expectation, Advance, Wait)
-"""Steps after which the routers differ only by what configurations and clocks say."""
+DESCRIBED_STEPS = (Apply, Expectation, Advance, Wait)
+"""Steps after which the configurations and the clocks still describe the routers completely."""
 
 
-def before_its_remedy(case: Case) -> Case:
-    """Return a mistake as it is before the file's steps mend it: the first commit of keys ends what is taken."""
+def without_its_correction(case: Case) -> Case:
+    """Return a case without its correction: its steps up to the first change or addition of a key."""
     steps = list(case.scenario.steps)
     mended = next((number for number, step in enumerate(steps) if isinstance(step, ChangeKey | AddKey)), len(steps))
     return replace(case, scenario=case.scenario.model_copy(update={"steps": tuple(steps[:mended])}))
 
 
 def read(path: Path) -> list[Case]:
-    """Return the cases of a file that go round."""
+    """Return the cases of a file that can make the round trip."""
     found = read_cases(path)
     return (
-        [case for case in map(before_its_remedy, found) if goes_round(case)]
+        [case for case in map(without_its_correction, found) if can_round_trip(case)]
         if path.parent.name == "mistakes"
-        else [case for case in found if goes_round(case)]
+        else [case for case in found if can_round_trip(case)]
     )
 
 
 _HITLESS = {Invariant.NO_FLAP, Invariant.EVERY_SEGMENT_VERIFIED}
-"""Files may leave out the others: they do not wait for the end of a rollover, or look at no route."""
+"""What a hitless file has at least. Files that end before the rollover does leave out further invariants."""
 
 
-def goes_round(case: Case) -> bool:
-    """Whether configurations and `--skew` can say all of it: keys as applied, clocks moved together, usual policy."""
+def can_round_trip(case: Case) -> bool:
+    """Return whether configurations and `--skew` describe it all: one apply, clocks moved together, default policy."""
     scenario = case.scenario
     return (
-        all(isinstance(step, ONLY_LOOKS) for step in scenario.steps)
+        all(isinstance(step, DESCRIBED_STEPS) for step in scenario.steps)
         and sum(isinstance(step, Apply) for step in scenario.steps) == 1
         and all(len(step.routers) == len(ROUTERS) for step in scenario.steps if isinstance(step, Apply | Advance))
         and all(one == Policy() for one in scenario.policy.values())
@@ -66,14 +66,14 @@ def goes_round(case: Case) -> bool:
 
 
 def cases() -> list[Case]:
-    """Return every case of the library that goes round."""
+    """Return every case of the library that can make the round trip."""
     return [case for path in FILES for case in read(path)]
 
 
 def sampled(*sample: str) -> list[object]:
-    """Return the files as parameters, all but the sample slow.
+    """Return the files as parameters; all but the sample are marked slow.
 
-    They are read by the tests, since every process that collects would read them all.
+    The tests read the files, not this function: otherwise every process that collects tests would read all of them.
     """
     return [
         pytest.param(path, id=path.stem, marks=() if f"{path.parent.name}/{path.stem}" in sample else pytest.mark.slow)
@@ -82,23 +82,23 @@ def sampled(*sample: str) -> list[object]:
 
 
 def is_hitless(case: Case) -> bool:
-    """Whether the file says of every session that no segment is dropped and that it never goes down."""
+    """Return whether the file states for every session that it never goes down and no segment is dropped."""
     scenario = case.scenario
     return all(set(scenario.holds_of(name)) >= _HITLESS for name in scenario.session_names)
 
 
 def planned_commit(case: Case) -> KeysCommit | None:
-    """Return the file's one change of keys, where it is one that a person plans on both routers; else None."""
+    """Return the only commit of keys of a case, if it is neither refused nor `confirmed`; else None."""
     scenario = case.scenario
     found = [step for step in scenario.steps if isinstance(step, KeysCommit)]
     if len(found) != 1 or found[0].refused is not None or found[0].confirmed is not None:
         return None
     others = tuple(step for step in scenario.steps if step is not found[0])
-    return found[0] if goes_round(replace(case, scenario=scenario.model_copy(update={"steps": others}))) else None
+    return found[0] if can_round_trip(replace(case, scenario=scenario.model_copy(update={"steps": others}))) else None
 
 
 def configuration(case: Case, router: str, *, planned: KeysCommit | None = None) -> str:
-    """Return the configuration that the file's first step commits on a router, as set lines; or a later one's."""
+    """Return the set lines of a router after the first step of the file, or after the commit `planned`."""
     scenario = case.scenario
     name: RouterName = "R1" if router == "R1" else "R2"
     me, peer = (
@@ -123,10 +123,15 @@ def configuration(case: Case, router: str, *, planned: KeysCommit | None = None)
 
 
 def imported(case: Case, folder: Path, *words: str) -> tuple[Case, str]:
-    """Return what `keyroll import` makes of the two configurations, and its text. `words` are further arguments.
+    """Import the two configurations of a case; return the imported case, and the text of its file.
+
+    Args:
+        case: The case whose configurations are written.
+        folder: Where the configurations and the imported file are written.
+        words: Further arguments of `keyroll import`.
 
     Raises:
-        InputError: it takes them for no rollover.
+        InputError: `keyroll import` refuses the configurations.
     """
     names = _written(case, folder)
     skew = case.scenario.skew
@@ -138,7 +143,7 @@ def imported(case: Case, folder: Path, *words: str) -> tuple[Case, str]:
 
 
 def imported_with_its_commit(case: Case, folder: Path) -> tuple[list[Case], str]:
-    """Return what `keyroll import --change` makes of both configurations and of those after the planned commit."""
+    """Import both configurations, with the planned commit as `--change`; return the cases and their text."""
     step = planned_commit(case)
     assert step is not None
     steps = case.scenario.steps
@@ -162,7 +167,7 @@ def _written(case: Case, folder: Path) -> list[str]:
 
 
 def imported_files(names: list[str], folder: Path, at: datetime, *words: str) -> list[Case]:
-    """Return what `keyroll import` makes of two files, R1's first."""
+    """Import two files, that of R1 first; return the imported cases."""
     output = folder / OUTPUT
     options = ["--at", at.isoformat(), "-o", str(output), "--force", "--rollovers", "63"]
     result = CliRunner().invoke(keyroll, ["import", *names, *options, *words], standalone_mode=False)
@@ -172,5 +177,5 @@ def imported_files(names: list[str], folder: Path, at: datetime, *words: str) ->
 
 
 def predicted(text: str) -> bool:
-    """Whether an imported file says that `keyroll check` predicts hitless."""
+    """Return whether an imported file says that `keyroll check` predicts a hitless rollover."""
     return "not hitless" not in text and "does not come up" not in text

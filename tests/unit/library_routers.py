@@ -1,4 +1,4 @@
-"""The two routers that tests play the scenario library's files on, without a lab."""
+"""The two routers of tests that use the scenario library without a lab."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two routers whose one BGP session has a chain of two keys: what tests of `check` and of its page begin with."""
+"""Two routers with one BGP session and a chain of two keys, for the tests of `check` and of its report."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ CHAIN = "set security authentication-key-chains key-chain KC"
 
 
 def router(name: str, own: str, peer: str, *, start: str = "2030-1-1.00:30:00 +0000", secret: str = "quarterly") -> str:
-    """Return the set lines of R1 or R2; `start` is the second key's, `secret` stands as it is written."""
+    """Return the set lines of R1 or R2; with the start-time of key 1 and the secret of both keys."""
     send, recv = (1, 2) if name == "R1" else (2, 1)
     neighbor = f"set protocols bgp group g neighbor {peer} authentication-"
     lines = [

@@ -1,4 +1,4 @@
-"""A chain of two keys, and one as a real router shows it."""
+"""A chain of two keys, and the text of a chain from a real router."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,7 +24,7 @@ CHAIN = Keychain(
     ),
 )
 
-# What `show security authentication-key-chains` printed on a real box (TCP-AO/Configuration-examples,
+# What `show security authentication-key-chains` printed on a real router (TCP-AO/Configuration-examples,
 # JuniperNetworks.md); its secret is the public "interoptest".
 REAL = """\
 key-chain ao_aes_chain {

@@ -20,7 +20,7 @@ from tests.unit.documents import (
     ROOT,
     SOURCES,
     command_lines,
-    nothing_wrong_in,
+    no_fault_in,
     spans,
     text_of,
 )
@@ -93,7 +93,7 @@ def all_options() -> set[str]:
     return every_option() | FOREIGN
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_command_that_is_named_exists_and_has_the_options(path: Path) -> Collection[object]:
     wrong: list[object] = []
     for line, words in keyroll_commands(path):
@@ -106,7 +106,7 @@ def test_every_command_that_is_named_exists_and_has_the_options(path: Path) -> C
     return wrong
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_option_that_is_named_alone_exists(path: Path, pytestconfig: pytest.Config) -> Collection[object]:
     named = [(line, found[0]) for line, span in spans(path) if (found := re.match(r"--[a-z][\w-]+", span))]
     known = all_options() if named else set()
@@ -121,13 +121,13 @@ def of_pytest(option: str, config: pytest.Config) -> bool:
     return True
 
 
-@nothing_wrong_in(EVERY_DOCUMENT)
+@no_fault_in(EVERY_DOCUMENT)
 def test_every_option_of_the_plugin_that_is_named_exists(path: Path, pytestconfig: pytest.Config) -> Collection[object]:
     named = set(re.findall(r"--keyroll-[a-z0-9]+(?:-[a-z0-9]+)*", text_of(path)))
     return [one for one in sorted(named) if not of_pytest(one, pytestconfig)]
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_make_target_and_variable_that_is_named_exists(path: Path) -> Collection[object]:
     makefile = text_of(ROOT / "Makefile")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
@@ -149,7 +149,7 @@ def test_every_make_target_and_variable_that_is_named_exists(path: Path) -> Coll
     ]
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_scenario_mutation_and_variant_that_a_command_names_exists(path: Path) -> Collection[object]:
     wrong: list[tuple[object, ...]] = []
     for line, words in keyroll_commands(path):
@@ -177,7 +177,7 @@ def after(words: list[str], option: str) -> list[str]:
     return [value for word, value in pairwise(words) if word == option and not PLACEHOLDER.match(value)]
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_path_in_a_command_exists(path: Path) -> Collection[object]:
     programs = ("keyroll", "make", "bash", "pytest", ".ci/", "-m pytest")
     named = [
@@ -191,7 +191,7 @@ def test_every_path_in_a_command_exists(path: Path) -> Collection[object]:
     return [(line, word) for line, word in named if not any(ROOT.glob(word.rstrip("/")))]
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_environment_variable_that_is_named_is_read(path: Path) -> Collection[object]:
     named = {found for _, span in spans(path) for found in VARIABLE.findall(span)}
     return sorted(named - variables_read())

@@ -22,7 +22,7 @@ from tests.unit.documents import (
     entries,
     is_there,
     name_of,
-    nothing_wrong_in,
+    no_fault_in,
     prose,
     spans,
     symbols,
@@ -46,7 +46,7 @@ def scenario_of(span: str) -> str | None:
     return f"{found[1]}/{found[2]}.yaml"
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_path_that_is_named_exists(path: Path) -> Collection[object]:
     named = [
         (line, span)
@@ -56,7 +56,7 @@ def test_every_path_that_is_named_exists(path: Path) -> Collection[object]:
     return [(line, span) for line, span in named if not is_there(span)]
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_link_leads_somewhere(path: Path) -> Collection[object]:
     targets = re.findall(r"\]\(([^)\s]+)\)", text_of(path))
     broken = []
@@ -75,7 +75,7 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_module_and_symbol_that_is_named_exists(path: Path) -> Collection[object]:
     dotted = [(line, span) for line, span in spans(path) if re.fullmatch(r"(?:keyroll|pytest_keyroll)(?:\.\w+)+", span)]
     return [(line, span) for line, span in dotted if span not in LABELS and not resolves(span)]
@@ -93,7 +93,7 @@ def resolves(dotted: str) -> bool:
     return False
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_scenario_that_is_named_exists(path: Path) -> Collection[object]:
     named = [(line, found) for line, span in spans(path) if (found := scenario_of(span)) is not None]
     return [(line, found) for line, found in named if not any(LIBRARY.glob(found))]
@@ -126,7 +126,7 @@ def test_every_list_of_assumptions_is_in_the_overview_with_its_letter() -> None:
     }
 
 
-@nothing_wrong_in(ASSUMPTIONS)
+@no_fault_in(ASSUMPTIONS)
 def test_assumptions_are_numbered_and_say_what_they_have_to(path: Path) -> Collection[object]:
     numbers = [int(key[1:]) for key in entries(path)]
     assert numbers == sorted(set(numbers)), path
@@ -135,7 +135,7 @@ def test_assumptions_are_numbered_and_say_what_they_have_to(path: Path) -> Colle
     return [(key, name) for key, (_, body) in entries(path).items() for name in FIELDS if field(body, name) is None]
 
 
-@nothing_wrong_in(ASSUMPTIONS)
+@no_fault_in(ASSUMPTIONS)
 def test_the_code_of_an_assumption_is_where_it_says(path: Path) -> Collection[object]:
     wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
@@ -151,7 +151,7 @@ def test_the_code_of_an_assumption_is_where_it_says(path: Path) -> Collection[ob
     return wrong
 
 
-@nothing_wrong_in(ASSUMPTIONS)
+@no_fault_in(ASSUMPTIONS)
 def test_what_depends_on_an_assumption_can_be_found(path: Path) -> Collection[object]:
     wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
@@ -172,7 +172,7 @@ def test_every_assumption_that_is_named_exists() -> None:
     assert missing == []
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_id_of_an_assumption_that_is_named_exists(path: Path) -> Collection[object]:
     # docs/junos.md numbers its sources S1 to S10; elsewhere a capital of the lists with a number is an assumption.
     letters = "".join(sorted({key[0] for key in assumption_ids()} - ({"S"} if path.name == "junos.md" else set())))
@@ -180,13 +180,13 @@ def test_every_id_of_an_assumption_that_is_named_exists(path: Path) -> Collectio
     return [key for key in named if key not in assumption_ids()]
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_decision_that_is_named_by_its_number_exists(path: Path) -> Collection[object]:
     named = re.findall(r"\bdecisions? (\d{4})", prose(path))
     return [number for number in named if not any((ROOT / "docs/decisions").glob(f"{number}-*.md"))]
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_section_that_is_named_beside_its_page_exists(path: Path) -> Collection[object]:
     named = re.findall(r'\]\(([^)#\s]+\.md)\),? "([^"]+)"', re.sub(r"\s+", " ", prose(path)))
     return [
@@ -196,7 +196,7 @@ def test_every_section_that_is_named_beside_its_page_exists(path: Path) -> Colle
     ]
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_python_file_and_room_that_is_named_without_its_folder_exists(path: Path) -> Collection[object]:
     named = [
         (line, span)
@@ -222,7 +222,7 @@ def python_files() -> list[str]:
     return [f"/{name_of(file)}" for file in [*SOURCES, *(ROOT / "bench").glob("*.py"), *(ROOT / "docs").rglob("*.py")]]
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_member_of_a_class_that_is_named_exists(path: Path) -> Collection[object]:
     named = [(line, span) for line, span in spans(path) if re.fullmatch(r"[A-Z]\w*[a-z]\w*\.\w+", span)]
     return [(line, span) for line, span in named if not is_member(span)]
@@ -233,7 +233,7 @@ def is_member(text: str) -> bool:
     return any(text in symbols(file) for file in classes().get(text.partition(".")[0], ()))
 
 
-@nothing_wrong_in(DOCUMENTS)
+@no_fault_in(DOCUMENTS)
 def test_every_test_that_is_named_exists(path: Path) -> Collection[object]:
     named = [(line, span) for line, span in spans(path) if re.fullmatch(r"test_\w+…?", span)]
     return [(line, span) for line, span in named if not is_test(span)]

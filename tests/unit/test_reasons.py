@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from tests.unit.documents import ROOT, nothing_wrong_in, text_of
+from tests.unit.documents import ROOT, no_fault_in, text_of
 
 MODULES = [path for folder in ("harness", "fixtures") for path in sorted((ROOT / folder).rglob("*.py"))]
 # A module without such a line has no number at its top, and is not parsed, which takes time. What an open parenthesis
@@ -59,7 +59,7 @@ def test_a_number_without_its_reason_is_found() -> None:
     assert lacking("_FORMAT_VERSION = 3\n_SECOND = 1_000\n") == []
 
 
-@nothing_wrong_in(MODULES)
+@no_fault_in(MODULES)
 def test_each_number_has_its_reason_beside_it(path: Path) -> list[str]:
     text = text_of(path)
     return lacking(text) if MAY_BE_NUMBER.search(text) else []

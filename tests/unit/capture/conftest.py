@@ -1,4 +1,4 @@
-"""Makes captures: two ends that speak TCP with TCP-AO, signed packet by packet, and the files that hold them."""
+"""Build captures for tests: TCP conversations signed with TCP-AO packet by packet, and capture files of them."""
 
 import struct
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ def make_key(
 
 @dataclass
 class End:
-    """One end of a conversation; `seq` is the 64-bit number of its next octet."""
+    """One end of a conversation; `seq` is the 64-bit sequence number of its next octet."""
 
     name: str
     address: str
@@ -64,7 +64,7 @@ class End:
 
 @dataclass
 class Talk:
-    """A conversation of two ends on Ethernet; every `send` is one packet, in `packets`, 1 ms after the one before."""
+    """A conversation of two ends on Ethernet; each `send` appends one packet to `packets`, 1 ms after the last."""
 
     near: End
     far: End
@@ -75,6 +75,7 @@ class Talk:
         return self.far if end is self.near else self.near
 
     def isns(self, end: End, flags: int) -> tuple[int, int]:
+        """Return the ISNs (source, destination) of a segment of `end`; the destination's is 0 for a SYN."""
         return end.isn, (0 if flags & (SYN | ACK) == SYN else self.other(end).isn)
 
     def octets(
@@ -127,6 +128,7 @@ class Talk:
         return struct.pack("!IHBB16s16s", 6 << 28, len(tcp), 6, 1, end.packed, peer.packed) + tcp
 
     def put(self, octets: bytes) -> Packet:
+        """Append an IP packet as an Ethernet frame, 1 ms after the last packet."""
         kind = b"\x08\x00" if octets[0] >> 4 == 4 else b"\x86\xdd"
         frame = bytes(12) + kind + octets
         self.time_ns += 1_000_000
@@ -141,7 +143,7 @@ class Talk:
         return packet
 
     def open(self, *, key: int = 0, far_key: int | None = None) -> Self:
-        """The three segments of a handshake."""
+        """Send the three segments of a handshake."""
         self.near.seq, self.far.seq = self.near.isn, self.far.isn
         self.send(self.near, SYN, key=key)
         self.send(self.far, SYN | ACK, key=key if far_key is None else far_key)
@@ -149,7 +151,7 @@ class Talk:
         return self
 
     def exchange(self, *, key: int = 0, far_key: int | None = None, data: bytes = b"x" * 60) -> Self:
-        """Data each way, each acknowledged by the other."""
+        """Send data in both directions; each end acknowledges the other."""
         far_key = key if far_key is None else far_key
         self.send(self.near, ACK | PSH, data, key=key)
         self.send(self.far, ACK | PSH, data, key=far_key)
@@ -198,7 +200,7 @@ def pcap_octets(packets: list[Packet], *, order: str = "<", nanoseconds: bool = 
 
 
 def judge(talk: Talk, book: SpeakerBook | None = None) -> list[Judgement]:
-    """Return the referee's judgement of each packet; every one belongs to a protected session."""
+    """Return the referee's judgement of each packet; each must belong to a protected session."""
     referee = Referee(book or talk.book())
     return [known(referee.judge(packet)) for packet in talk.packets]
 
@@ -208,7 +210,7 @@ def verdicts(talk: Talk, book: SpeakerBook | None = None) -> list[Verdict]:
 
 
 class Maker:
-    """What test modules get from here, as one fixture."""
+    """The helpers of this module, which test modules get as the fixture `make`."""
 
     SYN, ACK, RST, FIN, PSH = SYN, ACK, RST, FIN, PSH
     START = START

@@ -1,4 +1,4 @@
-"""Junos configurations as keys: which sessions are protected, by whose chain, and what cannot be judged."""
+"""Keys from Junos configurations: which sessions are protected, by which chain, and what cannot be judged."""
 
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -79,31 +79,32 @@ def test_sessions_are_paired_by_address(texts: list[str]) -> None:
     assert book.notes == ()
 
 
-def test_a_router_without_a_name_is_called_after_its_file(texts: list[str]) -> None:
+def test_a_router_without_a_host_name_is_named_after_its_file(texts: list[str]) -> None:
     book = book_of(*(text.replace("set system host-name", "set system location building") for text in texts))
     assert (known(bgp_of(book)).sender, known(bgp_of(book)).receiver) == ("r1", "r2")
 
 
-def test_the_capture_is_judged_with_them(texts: list[str], make: type[Maker]) -> None:
+def test_a_capture_is_judged_with_the_keys_of_both_configurations(texts: list[str], make: type[Maker]) -> None:
     judgements = judge(make.talk().open().exchange(), book_of(*texts))
     assert {known(judgement).verdict for judgement in judgements} == {Verdict.VERIFIED}
     assert {known(judgement).sender for judgement in judgements} == {"R1", "R2"}
 
 
-def test_one_end_without_a_chain_shows_as_refused(texts: list[str], make: type[Maker]) -> None:
+def test_a_chain_at_one_end_only_makes_its_segments_refused(texts: list[str], make: type[Maker]) -> None:
+    """R2 refuses what R1 sends; what R2 sends has a KeyID that is not in the configuration of R2."""
     texts[1] = "\n".join(line for line in texts[1].splitlines() if "neighbor 10.0.0.1 auth" not in line)
     found = verdicts(make.talk().open(), book_of(*texts))
     assert found == [Verdict.REFUSED, Verdict.UNKNOWN_KEYID, Verdict.REFUSED]
 
 
 @pytest.mark.parametrize("gone", ["neighbor 10.0.0.1", "protocols bgp"])
-def test_one_end_without_the_session_shows_as_refused(texts: list[str], make: type[Maker], gone: str) -> None:
+def test_a_session_at_one_end_only_makes_its_segments_refused(texts: list[str], make: type[Maker], gone: str) -> None:
     texts[1] = "\n".join(line for line in texts[1].splitlines() if gone not in line)
     found = verdicts(make.talk().open(), book_of(*texts))
     assert found == [Verdict.REFUSED, Verdict.UNKNOWN_KEYID, Verdict.REFUSED]
 
 
-def test_bare_chains_need_their_addresses(
+def test_a_file_with_only_chains_needs_a_router_address(
     chains: tuple[Keychain, Keychain], texts: list[str], make: type[Maker]
 ) -> None:
     bare = [
@@ -120,7 +121,8 @@ def test_bare_chains_need_their_addresses(
         config_book([two, bare[1]])
 
 
-def test_without_a_protected_session_the_shared_address_is_reported(texts: list[str]) -> None:
+def test_configurations_without_a_protected_session_are_refused(texts: list[str]) -> None:
+    """Where two files have the same address, that is reported instead."""
     plain = [text.replace("authentication-algorithm ao", "authentication-algorithm md5") for text in texts]
     with pytest.raises(ConfigError, match="no session of these configurations is protected"):
         book_of(*plain)
@@ -139,7 +141,7 @@ def test_authentication_comes_from_applied_groups(texts: list[str], make: type[M
 
 
 def test_an_instance_inherits_nothing_from_the_main_instance(texts: list[str], make: type[Maker]) -> None:
-    """And groups of one name in two instances are two groups."""
+    """Groups with the same name in two instances are two groups."""
     moved = []
     for text in texts:
         far = "10.0.0.2" if "host-name R1" in text else "10.0.0.1"
@@ -153,9 +155,7 @@ def test_an_instance_inherits_nothing_from_the_main_instance(texts: list[str], m
     assert set(verdicts(make.talk().open(), book_of(*moved))) == {Verdict.VERIFIED}
 
 
-def test_logical_systems_of_one_text_are_routers_of_their_own(
-    chains: tuple[Keychain, Keychain], make: type[Maker]
-) -> None:
+def test_each_logical_system_of_a_text_is_a_router(chains: tuple[Keychain, Keychain], make: type[Maker]) -> None:
     text = ""
     for near, chain in enumerate(chains, 1):
         system = f"set logical-systems LS{near} "
@@ -176,7 +176,7 @@ def test_a_pager_line_does_not_hide_a_session(texts: list[str], make: type[Maker
 
 
 @pytest.mark.parametrize(("allow", "found"), [("10.0.0.0/24", True), ("all", True), ("10.7.0.0/16", False)])
-def test_allow_stands_for_neighbours_that_are_not_configured(
+def test_allow_matches_neighbors_that_are_not_configured(
     texts: list[str], make: type[Maker], allow: str, found: bool
 ) -> None:
     for number, text in enumerate(texts):
@@ -186,7 +186,9 @@ def test_allow_stands_for_neighbours_that_are_not_configured(
     assert (set(verdicts(make.talk().open(), book_of(any_peer, texts[1]))) == {Verdict.VERIFIED}) is found
 
 
-def test_segments_of_a_peer_that_is_not_given_are_not_judged_and_not_bad(texts: list[str], make: type[Maker]) -> None:
+def test_segments_of_a_peer_whose_configuration_is_not_given_are_not_judged(
+    texts: list[str], make: type[Maker]
+) -> None:
     other = texts[1].replace("10.0.0.2", "10.0.0.6").replace("10.0.0.1", "10.0.0.5")
     judgements = judge(make.talk().open().exchange(), book_of(texts[0], other))
     assert {known(judgement).verdict for judgement in judgements} == {Verdict.KEYS_UNKNOWN}
@@ -194,14 +196,14 @@ def test_segments_of_a_peer_that_is_not_given_are_not_judged_and_not_bad(texts: 
     assert "no router that is given has the peer's address" in known(judgements[0]).reason
 
 
-def test_segments_of_any_peer_of_a_prefix_are_not_judged_and_not_bad(texts: list[str], make: type[Maker]) -> None:
+def test_segments_of_a_peer_that_only_a_prefix_allows_are_not_judged(texts: list[str], make: type[Maker]) -> None:
     any_peer = texts[0].replace("group peers neighbor 10.0.0.2", "group peers")
     any_peer += "set protocols bgp group peers allow 10.0.0.0/24\n"
     other = texts[1].replace("10.0.0.2", "10.0.0.6").replace("10.0.0.1", "10.0.0.5")
     assert set(verdicts(make.talk().open(), book_of(any_peer, other))) == {Verdict.KEYS_UNKNOWN}
 
 
-def test_discovered_peers_of_a_protected_group_are_named_and_the_rest_is_judged(
+def test_discovered_peers_of_a_protected_group_are_noted_and_other_sessions_are_judged(
     texts: list[str], make: type[Maker]
 ) -> None:
     for word in (*PROTECT, "dynamic-neighbor DN peer-auto-discovery interface ge-0/0/1.0"):
@@ -214,7 +216,7 @@ def test_discovered_peers_of_a_protected_group_are_named_and_the_rest_is_judged(
 
 @pytest.mark.parametrize("placeholder", ["/* SECRET-DATA */", "<REMOVED>", "$8$aes256-gcm$abc", "xxxxxx"])
 @pytest.mark.parametrize("router", [0, 1])
-def test_an_unknown_secret_makes_its_own_keys_segments_unjudged_alone(
+def test_an_unknown_secret_makes_only_the_segments_of_its_key_unjudged(
     make: type[Maker], texts: list[str], placeholder: str, router: int
 ) -> None:
     assert '"secret of key 0"' in texts[router]
@@ -224,7 +226,7 @@ def test_an_unknown_secret_makes_its_own_keys_segments_unjudged_alone(
     assert [known(judgement).verdict for judgement in judgements[:3]] == [Verdict.KEYS_UNKNOWN] * 3
     assert "is not known" in known(judgements[0]).reason
     if router:
-        # R2's SYN-ACK proves nothing, and so its ISN is not sure; the third segment, signed by R1, proves both.
+        # R2's SYN-ACK cannot be verified, so its ISN is uncertain; the third segment, signed by R1, proves both ISNs.
         assert {known(judgement).verdict for judgement in judgements[3:]} == {Verdict.VERIFIED}
 
 
@@ -235,23 +237,23 @@ def test_a_chain_that_is_not_defined_makes_its_segments_unjudged(texts: list[str
     assert "key-chain ring is not defined in this text" in known(judgements[0]).reason
 
 
-def test_a_damaged_line_at_the_level_of_sessions_is_noted(texts: list[str], make: type[Maker]) -> None:
+def test_a_damaged_statement_of_a_session_is_noted(texts: list[str], make: type[Maker]) -> None:
     texts[1] += "set protocols bgp group pee\x07rs nei hbor\n"
     book = book_of(*texts)
     assert any("r2.conf" in note for note in book.notes)
     assert Verdict.VERIFIED in verdicts(make.talk().open(), book)
 
 
-def test_an_unknown_part_of_another_chain_does_not_change_the_verdict(texts: list[str]) -> None:
+def test_faults_of_a_chain_that_no_session_uses_are_not_noted(texts: list[str]) -> None:
     texts[0] += 'set security authentication-key-chains key-chain ISIS key 1 secret "$8$x"\n'
     texts[0] += "set security authentication-key-chains key-chain ISIS key 99 secret other\n"
     assert book_of(*texts).notes == ()
 
 
-def test_two_sessions_with_the_same_addresses_and_other_keys_are_not_told_apart(
+def test_an_unsigned_segment_of_two_sessions_with_the_same_addresses_is_not_judged(
     texts: list[str], make: type[Maker]
 ) -> None:
-    """Customers' addresses overlap: the capture does not say of which instance a segment is."""
+    """Addresses of VPN customers overlap, and a capture does not say which instance a segment belongs to."""
     doubled = []
     for text in texts:
         far = "10.0.0.2" if "host-name R1" in text else "10.0.0.1"
@@ -270,7 +272,7 @@ def test_two_sessions_with_the_same_addresses_and_other_keys_are_not_told_apart(
     assert "Two sessions are between 10.0.0.1 and 10.0.0.2" in known(judgement).reason
 
 
-def test_the_curly_form_is_read_as_well(chains: tuple[Keychain, Keychain], make: type[Maker]) -> None:
+def test_configurations_in_curly_form_are_read(chains: tuple[Keychain, Keychain], make: type[Maker]) -> None:
     texts = []
     for near, chain in enumerate(chains, 1):
         session = f"authentication-algorithm ao; neighbor 10.0.0.{3 - near}; inactive: neighbor 10.0.0.77;"
@@ -297,8 +299,8 @@ def test_many_sessions_without_a_local_address_are_all_paired(chains: tuple[Keyc
     assert bgp_of(book, "10.1.0.7", "10.2.0.29") is None, "no session names that address"
 
 
-def test_start_times_without_a_zone_are_in_the_routers_own() -> None:
-    """The router's `time-zone` decides, as it does for `keyroll check`: eight hours more are another window."""
+def test_start_times_without_a_zone_are_in_the_routers_time_zone() -> None:
+    """The router's `time-zone` applies, as in `keyroll check`; without it each window would be eight hours off."""
     head = "set security authentication-key-chains key-chain chain key 0"
     words = ("secret x-secret", "start-time 2030-1-1.00:00:00", "algorithm ao", "ao-attribute tcp-ao-option enabled")
     key = "".join(f"{head} {word}\n" for word in (*words, "ao-attribute send-id 1", "ao-attribute recv-id 1"))
@@ -312,4 +314,6 @@ def test_start_times_without_a_zone_are_in_the_routers_own() -> None:
     keys = bgp_of(book_of(*texts))
     assert keys is not None
     begins = {held.begin for ids in keys.received.values() for held in ids if held.begin is not None}
-    assert begins == {datetime(2030, 1, 1, 7, tzinfo=UTC)}, "eight hours after midnight in UTC, less the tolerance"
+    assert begins == {datetime(2030, 1, 1, 7, tzinfo=UTC)}, (
+        "midnight in Los Angeles is 08:00 UTC, less one hour of tolerance"
+    )

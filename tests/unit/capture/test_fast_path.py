@@ -29,7 +29,7 @@ DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 def both(
     packets: list[Packet], book: KeysBook | SpeakerBook
 ) -> tuple[list[Judgement | None], list[Judgement | None], Account, int]:
-    """Judge both ways.
+    """Judge packets with the referee and with the fast path.
 
     Returns:
         The referee's judgements, the fast path's, its account, and how many packets its templates judged.
@@ -55,7 +55,7 @@ def rows(account: Account) -> list[dict[str, int | str | dict[str, int] | list[d
 
 
 def check(packets: list[Packet], book: KeysBook | SpeakerBook) -> int:
-    """Assert that both ways agree; returns how many segments were verified by a template."""
+    """Assert that the referee and the fast path agree; return how many segments a template verified."""
     slow, quick, account, taken = both(packets, book)
     for one, other in zip(slow, quick, strict=True):
         if other is None and one is not None:
@@ -109,7 +109,8 @@ def test_a_conversation_tampered_with_anywhere_gives_the_same_judgements(make: t
     check(talk.packets, talk.book())
 
 
-def test_what_follows_a_reset_shows_the_connection_alive(make: type[Maker]) -> None:
+def test_a_segment_after_a_reset_gives_the_same_judgements(make: type[Maker]) -> None:
+    """A verified segment after the reset shows that the connection still exists."""
     talk = make.talk().open()
     talk.send(talk.far, make.RST | make.ACK)
     talk.send(talk.far)
@@ -128,8 +129,10 @@ def test_every_link_type_gives_the_same_judgements(make: type[Maker], link: int)
 @pytest.mark.parametrize("v6", [False, True])
 @pytest.mark.parametrize("covered", [True, False])
 @pytest.mark.parametrize("link", [1, 113, 276, 101])
-def test_each_bit_of_a_usual_frame_flipped_in_turn(make: type[Maker], v6: bool, covered: bool, link: int) -> None:
-    """Above all those that no MAC covers: only the mask over the headers stands between them and "verified"."""
+def test_each_flipped_bit_of_a_usual_frame_gives_the_same_judgements(
+    make: type[Maker], v6: bool, covered: bool, link: int
+) -> None:
+    """Bits that no MAC covers matter most: only the mask over the headers detects that they have changed."""
     chain = make.chain(make.key(0, include_options=covered))
     talk = make.talk(chain=chain, v6=v6).open()
     for _ in range(2):
@@ -147,7 +150,7 @@ def test_each_bit_of_a_usual_frame_flipped_in_turn(make: type[Maker], v6: bool, 
 
 
 def signed_by_hand(talk: Talk, end: End, *, reserved: int = 0, behind: bytes = b"", data: bytes = b"") -> bytes:
-    """Return the octets of a packet whose options follow TCP-AO, and whose bits beside the data offset are set."""
+    """Return a signed packet with the options `behind` after TCP-AO and `reserved` bits beside the data offset."""
     octets = talk.octets(end, data=data)
     tcp, held = bytearray(octets[20:40]), known(end.chain.key(0))
     send_id, recv_id = known(held.send_id), known(held.recv_id)
@@ -186,21 +189,21 @@ def test_reserved_bits_beside_the_data_offset_do_not_prevent_the_fast_path(
     talk = make.talk(chain=make.chain(make.key(0, include_options=covered))).open()
     four = b"\x01\x01\x01\x01"
     for bits in (reserved, 0, reserved, reserved, 0):
-        # The first one is of another kind than the handshake's ACK, and stands model for the others.
+        # The first one differs from the handshake's ACK, so it becomes the template of the others.
         talk.put(signed_by_hand(talk, talk.near, reserved=bits, behind=four, data=b"d"))
-    assert check(talk.packets, talk.book()) == 4, "whatever these bits are, the frames are of one kind"
+    assert check(talk.packets, talk.book()) == 4, "one template serves frames with any values of these bits"
 
 
 @pytest.mark.parametrize("first", [b"", b"\x01\x01\x01\x01"])
 @pytest.mark.parametrize("covered", [True, False])
-def test_options_that_follow_the_usual_ones_are_no_data(make: type[Maker], covered: bool, first: bytes) -> None:
+def test_options_after_the_usual_ones_are_not_taken_as_data(make: type[Maker], covered: bool, first: bytes) -> None:
     talk = make.talk(chain=make.chain(make.key(0, include_options=covered))).open()
     for behind in (first, b"\x01\x01\x01\x01" * 2, first, b"\x01\x01\x01\x01" * 5):
         talk.put(signed_by_hand(talk, talk.near, behind=behind))
     assert check(talk.packets, talk.book()) < 4
 
 
-def test_the_same_addresses_on_two_links_in_one_capture(make: type[Maker]) -> None:
+def test_the_same_addresses_on_two_links_give_the_same_judgements(make: type[Maker]) -> None:
     talk = make.talk().open().exchange().exchange()
     raw = [packet._replace(link=101, data=packet.data[14:]) for packet in talk.packets]
     mixed = [packet for pair in zip(talk.packets, raw, strict=True) for packet in pair]
@@ -211,7 +214,7 @@ def test_the_same_addresses_on_two_links_in_one_capture(make: type[Maker]) -> No
     "options",
     [b"", b"\x01\x01\x01\x01", b"\x05\x0a" + bytes(8) + b"\x01\x01", b"\x1e\x04\x00\x00", b"\x00\x1d\x10\x00"],
 )
-def test_options_that_come_and_go(make: type[Maker], options: bytes) -> None:
+def test_options_that_change_between_segments_give_the_same_judgements(make: type[Maker], options: bytes) -> None:
     talk = make.talk().open()
     for _ in range(3):
         talk.send(talk.near, make.ACK, b"data", options=make.TIMESTAMPS)
@@ -230,7 +233,8 @@ def forged_syn(make: type[Maker], talk: Talk, *, port: int, isn: int, key: int =
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_on_a_scan_of_forged_syns_with_connections_among_them(make: type[Maker], data: DataObject) -> None:
+def test_a_scan_of_forged_syns_among_connections_gives_the_same_judgements(make: type[Maker], data: DataObject) -> None:
+    """Steps: f, k forged SYN of key 0, 1; r forged SYN of the far end; o connection; s SYN; t reset; x wrong ISNs."""
     talk = make.talk(v6=data.draw(st.booleans()))
     for step in data.draw(st.lists(st.sampled_from("ffffffrotxsk"), min_size=5, max_size=60)):
         talk.near.port = data.draw(st.sampled_from([40000, 40001, 40002]))
@@ -255,23 +259,23 @@ def test_on_a_scan_of_forged_syns_with_connections_among_them(make: type[Maker],
     check(talk.packets, talk.book())
 
 
-def test_forged_syns_whose_judgement_nobody_wants_are_counted_alike(make: type[Maker]) -> None:
+def test_forged_syns_are_counted_when_their_judgements_are_not_wanted(make: type[Maker]) -> None:
     talk = make.talk()
     for number in range(40):
         forged_syn(make, talk, port=2000 + number % 30, isn=number, key=number % 2, options=make.TIMESTAMPS)
-    told, untold = Account(), Account()
-    fast = FastPath(Referee(talk.book()), told)
+    wanted_too, unwanted = Account(), Account()
+    fast = FastPath(Referee(talk.book()), wanted_too)
     for packet in talk.packets:
         fast.judge(packet)
-    fast = FastPath(Referee(talk.book()), untold)
+    fast = FastPath(Referee(talk.book()), unwanted)
     first = fast.judge(talk.packets[0])
     assert first is not None
     assert first.verdict is Verdict.BAD_MAC
     fast.forged.wanted = False
     assert [fast.judge(packet) for packet in talk.packets[1:]] == [None] * 39
     assert fast.forged.counted == 39
-    assert rows(untold) == rows(told)
-    assert untold.standings() == told.standings()
+    assert rows(unwanted) == rows(wanted_too)
+    assert unwanted.standings() == wanted_too.standings()
 
 
 def test_the_table_shows_three_forged_syns_and_counts_the_rest(make: type[Maker], tmp_path: Path) -> None:
@@ -294,7 +298,7 @@ def test_the_table_shows_three_forged_syns_and_counts_the_rest(make: type[Maker]
     assert lines[-1].endswith(f"{len(talk.packets) - 60} good, 60 bad, 0 could not be judged.")
 
 
-def test_a_long_scan_makes_no_socket_pairs_and_hides_no_connection(
+def test_a_long_scan_stores_no_socket_pairs_and_hides_no_connection(
     make: type[Maker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("keyroll.capture.referee.connection.SOCKET_PAIRS_MAX", 100)

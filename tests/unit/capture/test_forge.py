@@ -1,3 +1,5 @@
+"""Forged RSTs, SYNs and ICMP errors, built from a genuine frame and compared with what scapy builds."""
+
 import random
 
 import pytest
@@ -20,7 +22,7 @@ def genuine(
 
 
 def dissected(frame: bytes) -> Ether:
-    """Dissect a frame, and check both checksums by having scapy make them anew."""
+    """Dissect a frame, and assert that scapy calculates the same checksums."""
     seen = Ether(frame)
     again = Ether(frame)
     del again[TCP].chksum
@@ -38,7 +40,7 @@ def test_a_forged_rst_follows_the_genuine_segment_without_an_option(network: IP 
     assert len(seen[TCP].payload) == 0
 
 
-def test_with_a_key_id_it_carries_tcp_ao() -> None:
+def test_a_forged_rst_with_a_key_id_carries_tcp_ao() -> None:
     seen = dissected(forge_rst(genuine(), key_id=9, rng=random.Random(1)))
     ((kind, option),) = seen[TCP].options
     assert kind == "AO"
@@ -68,7 +70,7 @@ def test_the_sequence_number_is_the_next_one_modulo_2_to_the_32(seq: int, payloa
 
 
 @given(st.sets(st.integers(0, 255), max_size=255))
-def test_an_unknown_key_id_is_none_of_the_known(known: set[int]) -> None:
+def test_an_unknown_key_id_is_not_one_of_the_known_ones(known: set[int]) -> None:
     assert unknown_key_id(known) not in known
 
 
@@ -92,7 +94,7 @@ def test_a_segment_forged_from_a_tagged_frame_has_its_vlan_tag(network: IP | IPv
 
 
 class TestIcmpErrors:
-    """Built once more by scapy, checksums and all, a forged error is the same octets."""
+    """A forged ICMP error has the same octets, checksums included, when scapy builds it again."""
 
     @pytest.mark.parametrize(("too_big", "code", "mtu"), [(False, 2, 0), (True, 4, 552)])
     def test_over_ipv4_come_from_the_peer_and_quote_what_the_router_sent(
@@ -108,7 +110,9 @@ class TestIcmpErrors:
         assert bytes(again) == frame
 
     @pytest.mark.parametrize(("too_big", "layer"), [(False, ICMPv6DestUnreach), (True, ICMPv6PacketTooBig)])
-    def test_over_ipv6(self, too_big: bool, layer: type[ICMPv6DestUnreach] | type[ICMPv6PacketTooBig]) -> None:
+    def test_over_ipv6_have_the_code_and_checksum_of_their_kind(
+        self, too_big: bool, layer: type[ICMPv6DestUnreach] | type[ICMPv6PacketTooBig]
+    ) -> None:
         sent = genuine(IPv6(src="fd00::2", dst="fd00::1"))
         frame = forge_icmp(genuine(IPv6(src="fd00::1", dst="fd00::2")), sent, too_big=too_big)
         again = Ether(frame)

@@ -1,4 +1,4 @@
-"""Forged handshakes: what does not verify opens no connection, and hides none."""
+"""Forged handshakes: a segment that does not verify neither opens a connection nor hides one."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ def test_a_forged_handshake_does_not_make_an_unseen_connection_bad(make: type[Ma
     assert set(found[:3] + found[5:]) == {Verdict.ISN_UNSEEN}
 
 
-def test_a_flood_of_forged_handshakes_hides_nothing(make: type[Maker]) -> None:
+def test_a_flood_of_forged_handshakes_hides_no_connection(make: type[Maker]) -> None:
     talk = make.talk().open().exchange()
     for number in range(50):
         talk.put(talk.octets(talk.near, make.SYN, seq=number * 7919, isns=(1, 0)))
@@ -33,7 +33,7 @@ def test_a_flood_of_forged_handshakes_hides_nothing(make: type[Maker]) -> None:
 
 
 FORGED: dict[str, Any] = {"isns": (7, 7)}
-"""Signed with ISNs that are not its own: a MAC that cannot be right."""
+"""Signs with ISNs that are not those of the connection, so the MAC is wrong."""
 
 
 def forged_syn_ack(make: type[Maker], talk: Talk, **more: Any) -> None:
@@ -41,7 +41,15 @@ def forged_syn_ack(make: type[Maker], talk: Talk, **more: Any) -> None:
 
 
 def handshake_with(make: type[Maker], hostile: Callable[[Talk], None], *, answered: bool = False) -> tuple[Talk, int]:
-    """A handshake in which `hostile` puts forged segments behind the SYN; the right SYN-ACK is not captured."""
+    """Make a handshake in which `hostile` adds forged segments after the SYN, and 45 segments of data and ACKs.
+
+    Args:
+        hostile: Adds the forged segments.
+        answered: Whether the genuine SYN-ACK is in the capture.
+
+    Returns:
+        The conversation, and the number of packets before the third segment of the handshake.
+    """
     talk = make.talk()
     talk.near.seq, talk.far.seq = talk.near.isn, talk.far.isn
     talk.send(talk.near, make.SYN)
@@ -79,7 +87,7 @@ HOSTILE = [forged_syn_ack, forged_syn_acks, forged_crossing_syn, forged_syn, for
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("answered", [False, True])
-def test_an_opening_segment_that_does_not_verify_hides_nothing(
+def test_an_opening_segment_that_does_not_verify_hides_no_connection(
     make: type[Maker], hostile: Callable[[type[Maker], Talk], None], answered: bool
 ) -> None:
     talk, opening = handshake_with(make, lambda talk: hostile(make, talk), answered=answered)
@@ -89,28 +97,28 @@ def test_an_opening_segment_that_does_not_verify_hides_nothing(
     assert set(found[opening:]) == {Verdict.VERIFIED}
 
 
-def test_a_forged_syn_ack_is_no_part_of_the_connection(make: type[Maker]) -> None:
+def test_a_forged_syn_ack_is_not_part_of_the_connection(make: type[Maker]) -> None:
     talk, _ = handshake_with(make, lambda talk: forged_syn_ack(make, talk))
     judgements = judge(talk)
     assert judgements[1].connection not in {judgement.connection for judgement in judgements[2:]}
     assert {judgement.connection for judgement in judgements[2:]} == {judgements[0].connection}
 
 
-def test_without_the_syn_nothing_behind_a_forged_syn_ack_is_bad(make: type[Maker]) -> None:
+def test_without_the_syn_segments_after_a_forged_syn_ack_are_not_bad(make: type[Maker]) -> None:
     talk, opening = handshake_with(make, lambda talk: forged_syn_ack(make, talk, ack=4711))
     del talk.packets[0]
     assert verdicts(talk) == [Verdict.BAD_MAC] + [Verdict.ISN_UNSEEN] * (len(talk.packets) - opening + 1)
 
 
-def test_a_forged_syn_ack_may_give_away_the_isn_that_is_missing(make: type[Maker]) -> None:
+def test_a_forged_syn_ack_may_supply_the_missing_isn(make: type[Maker]) -> None:
+    """It acknowledges the SYN that was not captured, and the segments verify with the ISN derived from that."""
     talk, _ = handshake_with(make, lambda talk: forged_syn_ack(make, talk))
     del talk.packets[0]
     assert verdicts(talk) == [Verdict.BAD_MAC] + [Verdict.VERIFIED] * (len(talk.packets) - 1)
 
 
-def test_data_is_judged_where_syn_ack_and_third_segment_are_missing(make: type[Maker]) -> None:
-    """The far end has sent nothing yet: what it acknowledges begins at its ISN."""
+def test_data_is_judged_when_the_syn_ack_and_the_third_segment_are_missing(make: type[Maker]) -> None:
+    """The far end has sent no data yet, so the acknowledgement number is the far end's ISN plus one."""
     talk, opening = handshake_with(make, lambda talk: forged_syn_ack(make, talk))
     del talk.packets[opening]
-    talk.packets.insert(opening, talk.packets.pop(opening))
     assert set(verdicts(talk)[opening:]) == {Verdict.VERIFIED}

@@ -1,4 +1,4 @@
-"""What the Linux kernel's own TCP-AO sent verifies, and only what a changed secret touches stops verifying."""
+"""Segments of the Linux kernel's TCP-AO verify; with a changed secret only the segments of that key do not."""
 
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -21,7 +21,7 @@ NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]
 
 
 def speakers(name: str, *, wrong: int | None = None, wrong_there: int | None = None) -> list[Speaker]:
-    """Two speakers as the keys file has them; `wrong`: a key changed on both, `wrong_there`: on the second."""
+    """Return both speakers of a keys file; key `wrong` has another secret on both, `wrong_there` on the second."""
     entries = yaml.safe_load((DATA / f"{name}.keys.yaml").read_text())["keys"]
     ends = list(entries[0]["send_id"])
     made = []
@@ -63,7 +63,7 @@ def test_every_segment_verifies(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrong", [1, 2])
-def test_one_wrong_secret_reports_exactly_that_keys_segments(name: str, wrong: int) -> None:
+def test_a_wrong_secret_makes_only_the_segments_of_that_key_bad(name: str, wrong: int) -> None:
     right = {judgement.number: judgement.key for _, judgement in judged(name)}
     assert wrong in right.values()
     for _, judgement in judged(name, wrong=wrong):
@@ -73,7 +73,8 @@ def test_one_wrong_secret_reports_exactly_that_keys_segments(name: str, wrong: i
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_wrong_secret_at_the_receiver_is_two_verdicts(name: str) -> None:
+def test_a_wrong_secret_at_one_end_gives_another_verdict_in_each_direction(name: str) -> None:
+    """R2 refuses what R1 signs with key 2; what R2 sends with key 2 does not match R2's own chain."""
     for _, judgement in judged(name, wrong_there=2):
         expected: dict[tuple[str, int | None], Verdict] = {("R1", 1): Verdict.VERIFIED, ("R2", 1): Verdict.VERIFIED}
         expected |= {("R1", 2): Verdict.REFUSED, ("R2", 2): Verdict.BAD_MAC}
@@ -81,7 +82,7 @@ def test_a_wrong_secret_at_the_receiver_is_two_verdicts(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name: str) -> None:
+def test_the_second_key_is_acknowledged_in_each_direction_that_sends_data_with_it(name: str) -> None:
     account, key_changes = Account(), KeyChanges()
     proofs = [
         proof for _, judgement in judged(name) if (proof := key_changes.observe(judgement, account.observe(judgement)))
@@ -99,7 +100,7 @@ def test_the_second_key_is_acknowledged_in_both_directions_that_send_data(name: 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("wrong", [None, 2])
-def test_scapy_agrees(name: str, wrong: int | None) -> None:
+def test_scapy_agrees_with_the_referee(name: str, wrong: int | None) -> None:
     second = ScapyCheck(seed=1, sample=30)
     book = SpeakerBook(speakers(name, wrong=wrong), ports=PORTS)
     for packet, judgement in judged(name, wrong=wrong):
@@ -119,11 +120,11 @@ def test_scapy_disagrees_with_a_referee_that_is_wrong() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_scapy_judges_a_syn_ack_by_the_keys_from_before_a_commit(name: str) -> None:
-    """A commit that ends while a connection opens: the referee still has the old keys for its SYN-ACK."""
+    """A commit may end while a connection opens; the referee still judges the SYN-ACK with the old keys."""
     second = ScapyCheck(seed=1, sample=30)
     book = SpeakerBook(speakers(name), ports=PORTS)
     for packet, judgement in judged(name):
         if judgement.flags & 0x12 == 0x12:
-            judgement = judgement._replace(verdict=Verdict.UNKNOWN_KEYID)  # noqa: PLW2901 - the same, judged earlier
+            judgement = judgement._replace(verdict=Verdict.UNKNOWN_KEYID)  # noqa: PLW2901 - judged before the commit
         second.observe(packet, judgement, book)
     assert second.finish().disagreements == ()

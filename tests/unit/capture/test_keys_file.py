@@ -1,4 +1,4 @@
-"""Keys files: found by address and port; each field wrong in turn is named, and no secret is quoted."""
+"""Keys files: keys are found by address and port; an invalid field is named, and no secret is quoted."""
 
 from ipaddress import ip_address
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_keys_are_found_by_addresses_and_ports() -> None:
         ("keys:\n", "keys:\nkeys:\n", 2, "keys"),
     ],
 )
-def test_each_field_wrong_in_turn_is_named_with_its_line(old: str, new: str, line: int, word: str) -> None:
+def test_each_invalid_field_is_named_with_its_line(old: str, new: str, line: int, word: str) -> None:
     text = GOOD.replace(old, new, 1)
     if old == "    name: key 0":
         text = GOOD.replace("name: key 0", "name: 7", 1)
@@ -122,7 +122,7 @@ def test_each_field_wrong_in_turn_is_named_with_its_line(old: str, new: str, lin
         ('"10.0.0.1": 61', "[quite-secret]: 61", "5:15"),
     ],
 )
-def test_a_secret_in_the_place_of_a_name_is_not_shown(old: str, new: str, place: str) -> None:
+def test_a_secret_in_the_place_of_a_field_name_is_not_shown(old: str, new: str, place: str) -> None:
     with pytest.raises(DocumentError) as refused:
         read(GOOD.replace(old, new, 1))
     where = known(refused.value.where)
@@ -143,14 +143,14 @@ def test_the_same_keyid_on_different_ports_is_two_keys() -> None:
     assert known(book.keys_for(packed("10.0.0.1"), packed("10.0.0.2"), 1, 179)).sent[61][0].name == "key 0"
 
 
-def test_secrets_do_not_show_in_what_was_read() -> None:
+def test_the_representation_of_keys_shows_no_secret() -> None:
     book = read(GOOD)
     between = book.keys_for(packed("10.0.0.2"), packed("10.0.0.1"), 179, 40000)
     assert "quite" not in repr(between)
 
 
 def test_two_escapes_of_a_surrogate_pair_are_one_character() -> None:
-    """As JSON writes it, which is YAML too."""
+    """JSON writes characters above U+FFFF in this way, and JSON is valid YAML."""
     keys = known(
         read(GOOD.replace("secret: quite-secret", r'secret: "\ud83d\ude00"')).keys_for(
             packed("10.0.0.1"), packed("10.0.0.2"), 1, 179

@@ -1,4 +1,4 @@
-"""Reading captures: every format gives the same packets; what is cut, damaged or nothing at all is said by name."""
+"""Reading captures: every format gives the same packets; a truncated or damaged file is reported by name."""
 
 import gzip
 import random
@@ -44,7 +44,7 @@ def ng(
     snap: int = 0,
     extra: bytes = b"",
 ) -> bytes:
-    """A pcapng file by the book, but for `extra` in front of the packets."""
+    """Return a valid pcapng file of packets; the blocks `extra` come before the packets."""
 
     def block(kind: int, body: bytes) -> bytes:
         body += bytes(-len(body) % 4)
@@ -72,11 +72,11 @@ def ng(
 
 
 def collect(path: Path) -> tuple[list[Packet], CaptureError | None]:
-    """What could be read, and the error that ended it."""
+    """Return the packets that could be read, and the error that ended the reading."""
     found = []
     try:
         for packet in read_packets(path, piece=512):
-            found.append(packet)  # noqa: PERF402 -- what came before the error counts
+            found.append(packet)  # noqa: PERF402 - the packets before the error are needed
     except CaptureError as error:
         return found, error
     return found, None
@@ -85,7 +85,7 @@ def collect(path: Path) -> tuple[list[Packet], CaptureError | None]:
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("nanoseconds", [False, True])
 @pytest.mark.parametrize("zipped", [False, True])
-def test_pcap_of_either_order_and_resolution(
+def test_pcap_is_read_in_either_byte_order_and_resolution(
     talk: Talk, make: type[Maker], tmp_path: Path, order: str, nanoseconds: bool, zipped: bool
 ) -> None:
     octets = make.pcap(talk.packets, order=order, nanoseconds=nanoseconds)
@@ -96,7 +96,7 @@ def test_pcap_of_either_order_and_resolution(
 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize(("resolution", "offset"), [(None, None), (9, None), (3, None), (0x80 | 20, None), (6, 1000)])
-def test_pcapng_of_either_order_and_any_resolution(
+def test_pcapng_is_read_in_either_byte_order_and_any_resolution(
     talk: Talk, tmp_path: Path, order: str, resolution: int | None, offset: int | None
 ) -> None:
     path = tmp_path / "a.pcapng"
@@ -108,7 +108,7 @@ def test_pcapng_of_either_order_and_any_resolution(
     assert all(0 <= made.time_ns - read.time_ns <= worst for made, read in zip(talk.packets, packets, strict=True))
 
 
-def test_pcapng_sections_follow_each_other_and_simple_packets_have_no_time(talk: Talk, tmp_path: Path) -> None:
+def test_several_pcapng_sections_are_read_and_simple_packets_have_no_time(talk: Talk, tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     path.write_bytes(ng(talk.packets, order="<") + ng(talk.packets, order=">", simple=True, snap=60))
     packets = list(read_packets(path))
@@ -118,7 +118,7 @@ def test_pcapng_sections_follow_each_other_and_simple_packets_have_no_time(talk:
     assert {len(packet.data) for packet in packets[half:]} == {60}
 
 
-def test_an_annotated_copy_reads_as_the_original(talk: Talk, tmp_path: Path) -> None:
+def test_an_annotated_copy_has_the_packets_of_the_original(talk: Talk, tmp_path: Path) -> None:
     path = tmp_path / "a.pcapng"
     referee = Referee(talk.book())
     with path.open("wb") as file:
@@ -130,7 +130,7 @@ def test_an_annotated_copy_reads_as_the_original(talk: Talk, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("make_octets", ["pcap", "pcapng"])
-def test_a_file_cut_anywhere_gives_its_whole_packets_and_then_the_place(
+def test_a_file_cut_at_any_octet_gives_its_complete_packets_and_then_an_error(
     talk: Talk, make: type[Maker], tmp_path: Path, make_octets: str
 ) -> None:
     octets = make.pcap(talk.packets) if make_octets == "pcap" else ng(talk.packets)
@@ -142,7 +142,7 @@ def test_a_file_cut_anywhere_gives_its_whole_packets_and_then_the_place(
         assert error is None or error.packet in {None, len(found) + 1}
         whole += error is None
         assert found == talk.packets[: len(found)]
-    # It ends without an error only where a record ends.
+    # The file reads without an error only if it is cut where a record ends.
     assert whole == len(talk.packets) + (0 if make_octets == "pcap" else 1)
 
 
@@ -180,7 +180,7 @@ def test_a_file_that_is_not_a_capture_is_reported(octets: bytes, word: str, tmp_
     assert str(path) in str(refused.value)
 
 
-def test_missing_files_and_directories(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_directory_cannot_be_read(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(CaptureError, match="cannot be read"):
             list(read_packets(path))
@@ -191,7 +191,7 @@ def test_missing_files_and_directories(tmp_path: Path) -> None:
     octets=st.binary(max_size=300),
     head=st.sampled_from([b"", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\x3c\x4d", b"\x0a\x0d\x0d\x0a", b"\x1f\x8b\x08\0"]),
 )
-def test_random_octets_are_packets_or_a_named_error(octets: bytes, head: bytes, tmp_path: Path) -> None:
+def test_random_octets_give_packets_or_a_capture_error(octets: bytes, head: bytes, tmp_path: Path) -> None:
     path = tmp_path / "random"
     path.write_bytes(head + octets)
     try:
@@ -203,7 +203,7 @@ def test_random_octets_are_packets_or_a_named_error(octets: bytes, head: bytes, 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=12))
-def test_damaged_captures_are_judged_as_far_as_they_go(
+def test_a_damaged_capture_is_judged_without_an_unexpected_exception(
     talk: Talk, tmp_path: Path, damage: list[tuple[int, int]]
 ) -> None:
     octets = bytearray(ng(talk.packets))
@@ -271,14 +271,14 @@ IP = b"\x45" + bytes(40)
         (189, IP, None),
     ],
 )
-def test_the_ip_header_is_found_on_every_link(link: int, frame: bytes, offset: int | None) -> None:
+def test_the_ip_header_is_found_for_every_link_type(link: int, frame: bytes, offset: int | None) -> None:
     assert ip_offset(link, frame) == offset
 
 
 @pytest.mark.parametrize(
     ("link", "tags"), [(1, 0), (1, 1), (1, 2), (113, 0), (113, 1), (276, 0), (276, 2), (101, 0), (228, 0), (0, 0)]
 )
-def test_verdicts_do_not_depend_on_the_link(talk: Talk, link: int, tags: int) -> None:
+def test_verdicts_do_not_depend_on_the_link_type(talk: Talk, link: int, tags: int) -> None:
     referee = Referee(talk.book())
     head = {1: bytes(12), 113: bytes(14)}.get(link, b"")
     found = []
@@ -296,7 +296,7 @@ def test_verdicts_do_not_depend_on_the_link(talk: Talk, link: int, tags: int) ->
 
 
 def junos_frame(ethernet: bytes, *, received: bool, layer2: bool, extensions: bytes) -> bytes:
-    """A frame as `monitor traffic interface … write-file` puts it into link type 178."""
+    """Return a frame of link type 178, as `monitor traffic interface … write-file` writes it."""
     flags = (0x01 if received else 0) | (0 if layer2 else 0x02) | (0x80 if extensions else 0)
     head = b"MGC" + bytes((flags,))
     if extensions:
@@ -307,7 +307,9 @@ def junos_frame(ethernet: bytes, *, received: bool, layer2: bool, extensions: by
 @pytest.mark.parametrize("received", [True, False])
 @pytest.mark.parametrize("layer2", [True, False])
 @pytest.mark.parametrize("extensions", [b"", b"\x03\x01\x04\x02\x01\x0e"])
-def test_a_routers_own_capture_is_read(talk: Talk, received: bool, layer2: bool, extensions: bytes) -> None:
+def test_a_capture_written_by_a_junos_router_is_read(
+    talk: Talk, received: bool, layer2: bool, extensions: bytes
+) -> None:
     referee = Referee(talk.book())
     shape: dict[str, Any] = {"received": received, "layer2": layer2, "extensions": extensions}
     for packet in talk.packets:
@@ -320,7 +322,7 @@ def test_a_routers_own_capture_is_read(talk: Talk, received: bool, layer2: bool,
 
 
 @pytest.mark.parametrize("head", [b"MGC\x02\x07\0\0\0", b"XYZ\0", b"MGC\x82\xff\xff"])
-def test_what_a_router_captured_besides_ip_is_passed_over(head: bytes) -> None:
+def test_frames_of_a_junos_capture_that_are_not_ip_are_skipped(head: bytes) -> None:
     assert ip_offset(178, head + bytes(60)) is None
 
 

@@ -1,3 +1,5 @@
+"""Recent frames: kept by connection, of the current connection and of a few earlier ones."""
+
 from __future__ import annotations
 
 from keyroll.capture import RecentFrames, SignedFrame
@@ -18,13 +20,13 @@ def names(frames: tuple[SignedFrame, ...]) -> list[str]:
     return [one.frame.decode() for one in frames]
 
 
-def test_the_frames_of_the_connection_that_carries_data_are_the_present_ones() -> None:
+def test_the_connection_with_the_newest_data_is_the_current_one() -> None:
     frames = kept((1, "syn", False), (1, "open", True), (2, "syn2", False), (2, "open2", True))
     assert names(frames.current) == ["syn2", "open2"]
     assert names(frames.earlier) == ["syn", "open"]
 
 
-def test_a_connection_that_lost_a_collision_does_not_become_the_present_one() -> None:
+def test_a_connection_that_lost_a_collision_does_not_become_the_current_one() -> None:
     frames = kept((1, "open", True), (2, "syn2", False), (1, "keepalive", True), (2, "fin2", False))
     assert names(frames.current) == ["open", "keepalive"]
     assert frames.earlier == ()
@@ -34,7 +36,7 @@ def test_nothing_is_kept_before_the_first_frame() -> None:
     assert kept().current == kept().earlier == ()
 
 
-def test_of_many_connections_the_oldest_are_forgotten_and_the_present_one_never() -> None:
+def test_the_oldest_of_many_connections_are_dropped_but_never_the_current_one() -> None:
     frames = kept((1, "data", True), *((number, "syn", False) for number in range(2, 30)))
     assert names(frames.current) == ["data"]
     frames = kept(*((number, f"data{number}", True) for number in range(1, 30)))

@@ -30,14 +30,14 @@ def test_a_conversation_verifies(make: type[Maker], v6: bool, algorithm: Algorit
     assert judgements[1].key_id == 2
 
 
-def test_what_need_not_be_protected_gets_no_judgement(make: type[Maker]) -> None:
+def test_a_segment_of_an_unprotected_session_gets_no_judgement(make: type[Maker]) -> None:
     talk = make.talk()
     talk.near.port, talk.far.port = 40000, 22
     packet = talk.send(talk.near, make.SYN, key=None)
     assert Referee(talk.book()).judge(packet) is None
 
 
-def test_unsigned_segments_and_segments_with_md5_have_verdicts_of_their_own(make: type[Maker]) -> None:
+def test_unsigned_segments_and_segments_with_md5_have_their_own_verdicts(make: type[Maker]) -> None:
     md5 = b"\x13\x12" + bytes(16) + b"\x01\x01"
     talk = make.talk().open()
     talk.send(talk.near, make.RST, key=None)
@@ -46,7 +46,7 @@ def test_unsigned_segments_and_segments_with_md5_have_verdicts_of_their_own(make
     assert verdicts(talk)[3:] == [Verdict.UNSIGNED, Verdict.MD5, Verdict.MD5_AND_AO]
 
 
-def test_unknown_keyid_and_bad_mac(make: type[Maker]) -> None:
+def test_an_unknown_keyid_and_a_wrong_mac_have_their_own_verdicts(make: type[Maker]) -> None:
     talk = make.talk(chain=make.chain(make.key(0), make.key(5))).open().exchange(key=5)
     book = talk.book(near=make.chain(make.key(0)), far=make.chain(make.key(0), make.key(5, secret="other")).mirrored())
     judgements = judge(talk, book)
@@ -65,7 +65,7 @@ def test_unknown_keyid_and_bad_mac(make: type[Maker]) -> None:
         ({"include_options": False}, Refusal.MISMATCH, "options"),
     ],
 )
-def test_valid_for_its_sender_but_refused_by_its_receiver(
+def test_a_segment_that_is_valid_for_its_sender_may_be_refused_by_its_receiver(
     make: type[Maker], there: dict[str, Any] | None, refusal: Refusal, word: str
 ) -> None:
     talk = make.talk().open()
@@ -77,7 +77,8 @@ def test_valid_for_its_sender_but_refused_by_its_receiver(
     assert "secret of" not in repr(last)
 
 
-def test_secrets_that_give_the_same_key_are_the_same(make: type[Maker]) -> None:
+def test_secrets_that_give_the_same_traffic_key_are_equal(make: type[Maker]) -> None:
+    """HMAC pads a short key with zeros, so zeros at the end of a secret change nothing."""
     talk = make.talk(chain=make.chain(make.key(0, secret="k"))).open()
     book = talk.book(far=make.chain(make.key(0, secret=b"k\0\0")).mirrored())
     assert set(verdicts(talk, book)) == {Verdict.VERIFIED}
@@ -97,7 +98,7 @@ def test_windows_are_judged_on_the_receivers_clock(make: type[Maker], quick: boo
         offset = (moment - zero) // timedelta(microseconds=1) * 1000 - begin
         return CaptureClock(offset)
 
-    # The third data segment is the first inside the window: it opens at 30 min less the tolerance.
+    # The third data segment is the first inside the window of key 1, which opens at 30 min less the tolerance.
     early = clock_at(second - timedelta(seconds=60, milliseconds=3))
     book = talk.book(clock=early, receiving=Receiving.TOLERANCE)
     if quick:
@@ -108,14 +109,14 @@ def test_windows_are_judged_on_the_receivers_clock(make: type[Maker], quick: boo
     assert found[3:] == [Verdict.REFUSED] * 2 + [Verdict.VERIFIED] * 3
     assert known(judge(talk, book)[3]).refusal is Refusal.WINDOW
     assert set(verdicts(talk, talk.book(clock=early, receiving=Receiving.ANY))) == {Verdict.VERIFIED}
-    # And key 0 is done with at its successor's start plus the tolerance.
+    # Key 0 is refused after its successor's start plus the tolerance.
     late = talk.book(clock=clock_at(second + timedelta(seconds=60)))
     assert verdicts(talk, late)[:3] == [Verdict.VERIFIED] * 2 + [Verdict.REFUSED]
     later = talk.book(clock=clock_at(second + timedelta(seconds=61)))
     assert verdicts(talk, later)[:3] == [Verdict.REFUSED] * 3
 
 
-def test_a_capture_that_began_late_is_not_bad(make: type[Maker]) -> None:
+def test_segments_of_a_capture_that_began_late_are_unjudged_and_not_bad(make: type[Maker]) -> None:
     talk = make.talk().open().exchange()
     del talk.packets[:3]
     judgements = judge(talk)
@@ -124,13 +125,14 @@ def test_a_capture_that_began_late_is_not_bad(make: type[Maker]) -> None:
 
 
 @pytest.mark.parametrize("lost", [0, 1])
-def test_a_handshake_of_which_a_segment_is_missing_is_still_judged(make: type[Maker], lost: int) -> None:
+def test_a_handshake_with_a_missing_segment_is_still_judged(make: type[Maker], lost: int) -> None:
     talk = make.talk().open().exchange()
     del talk.packets[lost]
     assert set(verdicts(talk)) == {Verdict.VERIFIED}
 
 
-def test_unanswered_and_repeated_syns(make: type[Maker]) -> None:
+def test_unanswered_and_repeated_syns_verify(make: type[Maker]) -> None:
+    """A repeated SYN belongs to the same connection; a SYN with another ISN begins another connection."""
     talk = make.talk()
     for isn in (5, 5, 6, 7):
         talk.near.isn = talk.near.seq = isn
@@ -162,7 +164,7 @@ def test_a_refused_syn_and_its_rst_are_judged(make: type[Maker]) -> None:
     assert known(unsigned).verdict is Verdict.UNSIGNED
 
 
-def test_a_forged_rst_on_a_live_connection_is_bad(make: type[Maker]) -> None:
+def test_a_forged_rst_on_an_open_connection_is_bad(make: type[Maker]) -> None:
     talk = make.talk().open().exchange()
     talk.put(talk.octets(talk.far, make.RST, isns=(9, 9)))
     talk.put(talk.octets(talk.far, make.RST))
@@ -172,46 +174,46 @@ def test_a_forged_rst_on_a_live_connection_is_bad(make: type[Maker]) -> None:
     assert set(found[8:]) == {Verdict.VERIFIED}
 
 
-def test_reused_ports_and_stragglers_of_the_connection_before(make: type[Maker]) -> None:
+def test_a_late_segment_of_an_earlier_connection_on_reused_ports_is_refused(make: type[Maker]) -> None:
     talk = make.talk().open().exchange()
     old = (talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq)
     talk.near.isn, talk.far.isn = 500_000, 900_000
     talk.open().exchange()
     new = (talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq)
     talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq = old
-    talk.send(talk.far, make.ACK, b"straggler")
+    talk.send(talk.far, make.ACK, b"late")
     talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq = new
     talk.exchange()
     judgements = judge(talk)
-    straggler = known(judgements.pop(12))
-    assert (straggler.verdict, straggler.refusal) == (Verdict.REFUSED, Refusal.OLD_CONNECTION)
-    assert straggler.connection == 1
+    late_segment = known(judgements.pop(12))
+    assert (late_segment.verdict, late_segment.refusal) == (Verdict.REFUSED, Refusal.OLD_CONNECTION)
+    assert late_segment.connection == 1
     assert {judgement.verdict for judgement in judgements} == {Verdict.VERIFIED}
     assert [judgement.connection for judgement in judgements] == [1] * 6 + [2] * 6 + [2] * 3
 
 
-def test_the_connection_before_is_taken_until_its_receiver_lives_in_the_new_one(make: type[Maker]) -> None:
-    """A SYN, and the answer to one, end nothing: RFC 5961 section 4, and an old SYN may have been replayed."""
+def test_the_earlier_connection_verifies_until_its_receiver_is_in_the_new_one(make: type[Maker]) -> None:
+    """A SYN and its answer end no connection (RFC 5961 section 4): the SYN may be a replayed one."""
     talk = make.talk().open().exchange()
     old = (talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq)
     new = (500_000, 500_000, 900_000, 900_000)
 
-    def turn(to: tuple[int, ...]) -> None:
+    def switch(to: tuple[int, ...]) -> None:
         talk.near.isn, talk.near.seq, talk.far.isn, talk.far.seq = to
 
-    turn(new)
+    switch(new)
     talk.send(talk.near, make.SYN)
-    turn(old)
-    talk.send(talk.far, make.ACK)  # the challenge
-    turn(new)
+    switch(old)
+    talk.send(talk.far, make.ACK)  # the challenge ACK
+    switch(new)
     talk.send(talk.far, make.SYN | make.ACK, ack=500_001)
-    turn(old)
+    switch(old)
     talk.send(talk.near, make.RST)
-    turn((500_000, 500_001, 900_000, 900_001))
+    switch((500_000, 500_001, 900_000, 900_001))
     talk.send(talk.near, make.ACK)
-    turn(old)
+    switch(old)
     talk.send(talk.near, make.ACK)
-    talk.send(talk.far, make.ACK)  # the near end is in the new connection, where the far end has not yet spoken
+    talk.send(talk.far, make.ACK)  # the near end is in the new connection and takes no segments of the old one
     found = judge(talk)
     assert [judgement.verdict for judgement in found[6:-1]] == [Verdict.VERIFIED] * 6
     assert known(found[-1]).refusal is Refusal.OLD_CONNECTION
@@ -246,7 +248,7 @@ def test_replayed_segments_of_an_old_connection_are_refused_and_change_nothing(m
         found = judge(talk)
         assert {judgement.verdict for judgement in [*found[:13], *found[18:]]} == {Verdict.VERIFIED}
         found = found[13:18]
-    # All but the SYN, which may open a connection at any time: an old one cannot be told from a new one.
+    # All but the SYN are refused: a SYN may open a connection at any time, and a replayed one looks like a new one.
     assert [judgement.number for judgement in found] == [14, 15, 16, 17, 18]
     assert {judgement.refusal for judgement in found} == {Refusal.OLD_CONNECTION}
 
@@ -256,10 +258,10 @@ def test_replayed_segments_of_an_old_connection_are_refused_and_change_nothing(m
 def test_sequence_numbers_wrap_in_both_directions(make: type[Maker], v6: bool, quick: bool) -> None:
     step = 1 << 29
     talk = make.talk(v6=v6, isns=(0xFFFFFFF0, 0xFFFFFFFF)).open()
-    for _ in range(40):  # five wraps each way, and more than one segment on each side of each wrap
+    for _ in range(40):  # five wraps in each direction, with several segments before and after each wrap
         before = talk.near.seq
         talk.exchange()
-        talk.send(talk.near, seq=before, data=b"x" * 60)  # a retransmission, at times from before the wrap
+        talk.send(talk.near, seq=before, data=b"x" * 60)  # a retransmission, sometimes of data from before the wrap
         talk.near.seq += step
         talk.far.seq += step
     assert talk.near.seq >> 32 >= 5
@@ -272,9 +274,9 @@ def test_sequence_numbers_wrap_in_both_directions(make: type[Maker], v6: bool, q
         assert set(verdicts(talk)) == {Verdict.VERIFIED}
 
 
-def test_only_verified_segments_move_the_sne(make: type[Maker]) -> None:
+def test_only_verified_segments_change_the_sne(make: type[Maker]) -> None:
     talk = make.talk(isns=(0x7FFFFFFF, 0)).open().exchange()
-    # A forged segment that lies a half space ahead: believed, it would push the true ones out.
+    # A forged segment half the sequence space ahead: if it changed the SNE, genuine segments would not verify.
     talk.put(talk.octets(talk.near, make.ACK, seq=talk.near.seq + 0x7FFFFFF0, isns=(3, 3)))
     talk.put(talk.octets(talk.near, make.ACK, seq=talk.near.seq + 0xEFFFFFF0, isns=(3, 3)))
     talk.exchange()
@@ -283,7 +285,7 @@ def test_only_verified_segments_move_the_sne(make: type[Maker]) -> None:
     assert set(found[8:]) == {Verdict.VERIFIED}
 
 
-def test_malformed_truncated_and_fragmented_segments_have_verdicts_of_their_own(make: type[Maker]) -> None:
+def test_malformed_truncated_and_fragmented_segments_have_their_own_verdicts(make: type[Maker]) -> None:
     talk = make.talk().open()
     good = talk.octets(talk.near, make.ACK, b"data", options=make.TIMESTAMPS)
     malformed = bytearray(good)
@@ -312,7 +314,7 @@ def test_malformed_truncated_and_fragmented_segments_have_verdicts_of_their_own(
     ]
 
 
-def test_a_mac_of_another_length_is_bad(make: type[Maker]) -> None:
+def test_a_mac_of_a_wrong_length_is_bad(make: type[Maker]) -> None:
     talk = make.talk().open()
     talk.send(talk.near, make.ACK, key=None, options=bytes([29, 8, 1, 2]) + bytes(4))
     last = known(judge(talk)[-1])
@@ -322,7 +324,7 @@ def test_a_mac_of_another_length_is_bad(make: type[Maker]) -> None:
 
 @pytest.mark.parametrize("v6", [False, True])
 @pytest.mark.parametrize("tags", [b"", b"\x81\x00\x00\x07", b"\x88\xa8\x00\x07\x81\x00\x00\x08"])
-def test_a_snapshot_of_any_length_counts_as_incomplete(make: type[Maker], v6: bool, tags: bytes) -> None:
+def test_a_frame_truncated_to_any_length_is_incomplete(make: type[Maker], v6: bool, tags: bytes) -> None:
     talk = make.talk(v6=v6).open().exchange()
     whole = talk.packets[-1]
     data = whole.data[:12] + tags + whole.data[12:]
@@ -333,7 +335,7 @@ def test_a_snapshot_of_any_length_counts_as_incomplete(make: type[Maker], v6: bo
         assert found.verdict is Verdict.INCOMPLETE, length
 
 
-def test_a_snapshot_that_shows_something_else_than_tcp_is_passed_over(make: type[Maker]) -> None:
+def test_a_truncated_frame_that_is_not_tcp_is_skipped(make: type[Maker]) -> None:
     talk = make.talk().open()
     whole = talk.packets[-1]
     book = talk.book()
@@ -346,7 +348,7 @@ def test_a_snapshot_that_shows_something_else_than_tcp_is_passed_over(make: type
     assert Referee(book).judge(whole._replace(data=b"", length=0)) is None
 
 
-def test_a_handshake_signed_with_another_secret_stays_bad(make: type[Maker]) -> None:
+def test_every_segment_of_a_connection_signed_with_another_secret_is_bad(make: type[Maker]) -> None:
     talk = make.talk().open().exchange()
     book = talk.book(
         near=make.chain(make.key(0, secret="other")), far=make.chain(make.key(0, secret="other")).mirrored()
@@ -362,7 +364,7 @@ def test_a_missing_isn_before_the_wrap_is_derived_from_the_sequence_numbers(make
 
 @pytest.mark.parametrize("covered", [True, False])
 @pytest.mark.parametrize("v6", [True, False])
-def test_a_mac_over_the_wrong_options_is_reported_as_that(make: type[Maker], covered: bool, v6: bool) -> None:
+def test_the_reason_names_a_mac_that_covers_the_wrong_options(make: type[Maker], covered: bool, v6: bool) -> None:
     talk = make.talk(chain=make.chain(make.key(0, include_options=covered)), v6=v6)
     for end, flags in ((talk.near, make.SYN), (talk.far, make.SYN | make.ACK), (talk.near, make.ACK)):
         talk.send(end, flags, options=make.TIMESTAMPS)
@@ -376,7 +378,7 @@ def test_a_mac_over_the_wrong_options_is_reported_as_that(make: type[Maker], cov
     assert known(last).verdict is Verdict.VERIFIED  # it carries no other options
 
 
-def test_a_session_is_its_two_addresses_and_its_port(make: type[Maker]) -> None:
+def test_a_session_is_identified_by_its_two_addresses_and_its_port(make: type[Maker]) -> None:
     first, second = (ip_address(f"10.0.0.{n}") for n in (1, 2))
     far = ip_address("2001:db8::2"), ip_address("2001:db8::1")
     chain = make.talk().near.chain
@@ -387,5 +389,5 @@ def test_a_session_is_its_two_addresses_and_its_port(make: type[Maker]) -> None:
         return known(book.keys_for(src.packed, dst.packed, *ports)).session
 
     assert (named(first, second, 40000, 179), named(second, first, 179, 40000)) == ("core", "core")
-    assert named(far[1], far[0], 40000, 179) is None, "protected, and another session"
+    assert named(far[1], far[0], 40000, 179) is None, "protected, but not the named session"
     assert named(far[1], far[0], 40000, 646) == "ldp", "a port without a pair names its session"

@@ -1,4 +1,4 @@
-"""The scapy check agrees with the referee on correct connections, and finds a router that counts wraps wrongly."""
+"""The scapy check agrees with the referee on correct connections and on a router that counts wraps wrongly."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def checked(talk: Talk) -> tuple[list[Verdict], ScapyFindings]:
     return judged, check.finish()
 
 
-def test_it_agrees_on_a_connection_whose_sequence_numbers_wrap(make: type[Maker]) -> None:
+def test_scapy_agrees_on_a_connection_whose_sequence_numbers_wrap(make: type[Maker]) -> None:
     talk = make.talk(isns=(0xFFFFFFF0, 0xFFFFFFFF)).open()
     for _ in range(10):
         before = talk.near.seq
         talk.exchange()
-        talk.send(talk.near, seq=before, data=b"x" * 60)  # a retransmission, at times from before the wrap
+        talk.send(talk.near, seq=before, data=b"x" * 60)  # a retransmission, sometimes of data from before the wrap
         talk.near.seq += 1 << 30
         talk.far.seq += 1 << 30
     judged, findings = checked(talk)
@@ -35,7 +35,7 @@ def test_it_agrees_on_a_connection_whose_sequence_numbers_wrap(make: type[Maker]
     assert (findings.judged, findings.disagreements) == (len(talk.packets), ())
 
 
-def test_a_router_that_signs_with_the_sne_of_before_the_wrap_is_at_fault_for_both_judges(make: type[Maker]) -> None:
+def test_the_referee_and_scapy_both_reject_segments_signed_with_the_sne_from_before_the_wrap(make: type[Maker]) -> None:
     talk = make.talk(isns=(0xFFFFFFF0, 5)).open()
     talk.near.seq += 60
     for _ in range(3):
@@ -45,7 +45,7 @@ def test_a_router_that_signs_with_the_sne_of_before_the_wrap_is_at_fault_for_bot
     assert findings.disagreements == ()
 
 
-def test_ports_that_are_used_again_begin_anew(make: type[Maker]) -> None:
+def test_scapy_agrees_on_a_second_connection_with_the_same_ports(make: type[Maker]) -> None:
     talk = make.talk(isns=(0xFFFFFFF0, 5)).open().exchange()
     talk.near.isn, talk.far.isn = 1000, 2000
     talk.open().exchange()

@@ -1,3 +1,5 @@
+"""Generated keychains: reproducible from their seed, and usable for TCP-AO."""
+
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,7 +23,7 @@ def test_a_seed_gives_the_same_bytes_in_every_release() -> None:
     assert [(key.send_id, key.recv_id) for key in chain.keys] == [(130, 207), (94, 23), (99, 153)]
 
 
-def test_a_seed_is_the_same_as_number_and_as_text() -> None:
+def test_a_seed_gives_the_same_chain_as_a_number_and_as_text() -> None:
     assert generate(7, name="c", first=T0) == generate("7", name="c", first=T0)
 
 
@@ -40,13 +42,13 @@ def test_a_drawn_secret_has_its_length_and_only_letters_and_digits(seed: int | s
 
 
 @pytest.mark.parametrize("length", [0, 127, -1])
-def test_a_secret_of_another_length_is_refused(length: int) -> None:
+def test_a_secret_length_out_of_range_is_refused(length: int) -> None:
     with pytest.raises(KeychainError, match="1 to 126"):
         draw_secret(1, "x", length)
 
 
 @given(st.integers(), st.integers(1, 64), st.sampled_from(Ids), st.integers(1, 86400))
-def test_every_generated_key_is_usable_and_no_number_serves_two_keys(
+def test_every_generated_key_is_usable_and_no_keyid_belongs_to_two_keys(
     seed: int, count: int, ids: Ids, seconds: int
 ) -> None:
     interval = timedelta(seconds=seconds)
@@ -58,13 +60,13 @@ def test_every_generated_key_is_usable_and_no_number_serves_two_keys(
     assert len(owners) == len(set(owners))
 
 
-def test_a_mix_of_algorithms_is_dealt_out_in_turn() -> None:
+def test_several_algorithms_are_assigned_to_the_keys_in_turn() -> None:
     mix = (Algorithm.HMAC_SHA_1_96, Algorithm.AES_128_CMAC_96)
     chain = generate(1, name="c", count=3, first=T0, algorithms=mix)
     assert [key.algorithm for key in chain.keys] == [mix[0], mix[1], mix[0]]
 
 
-def test_the_peer_has_the_ids_reversed_and_all_else_the_same() -> None:
+def test_a_mirrored_chain_has_send_id_and_recv_id_exchanged() -> None:
     chain = generate(1, name="c", first=T0)
     peer = chain.mirrored()
     assert [(key.recv_id, key.send_id) for key in peer.keys] == [(key.send_id, key.recv_id) for key in chain.keys]

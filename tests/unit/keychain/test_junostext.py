@@ -1,3 +1,5 @@
+"""Keychains as Junos text: written in set lines and in curly form, and read back."""
+
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
@@ -39,24 +41,24 @@ def test_set_lines_have_the_form_and_order_of_real_configurations() -> None:
     ]
 
 
-def test_the_curly_form_is_that_of_a_real_box_but_for_the_random_salt() -> None:
+def test_the_curly_form_is_that_of_a_real_router_except_for_the_random_salt() -> None:
     written = curly(parse(REAL), root=False)
     secret = REAL.split('"')[1]
     assert written.replace(written.split('"')[1], secret) == REAL
 
 
-def test_a_zone_can_be_chosen_and_is_always_written_out() -> None:
+def test_a_time_zone_can_be_chosen_and_is_always_written() -> None:
     lines = set_lines(CHAIN, zone=ZoneInfo("America/New_York"))
     assert lines[1].endswith('start-time "2029-12-31.19:00:00 -0500"')
     assert one("\n".join(lines)) == CHAIN
 
 
-def test_a_chain_or_key_without_statements_is_still_there() -> None:
+def test_a_chain_or_key_without_statements_is_still_written() -> None:
     assert set_lines(Keychain("c")) == ["set security authentication-key-chains key-chain c"]
     assert set_lines(Keychain("c", (Key(5),))) == ["set security authentication-key-chains key-chain c key 5"]
 
 
-def test_encoded_lines_hold_no_clear_secret_and_are_the_same_every_time() -> None:
+def test_encoded_lines_contain_no_clear_secret_and_are_the_same_every_time() -> None:
     lines = set_lines(CHAIN, Encoding.TYPE9)
     assert lines == set_lines(CHAIN, Encoding.TYPE9)
     assert "firstsecret" not in "\n".join(lines)
@@ -64,7 +66,7 @@ def test_encoded_lines_hold_no_clear_secret_and_are_the_same_every_time() -> Non
 
 
 @pytest.mark.parametrize("octets", [b"two\nlines", b"\xff\xfe", b"$9$abc", b"$1$x", b"\x00"])
-def test_a_secret_that_cannot_stand_in_a_line_is_encoded_even_when_clear_is_asked_for(octets: bytes) -> None:
+def test_a_secret_that_a_line_cannot_contain_is_encoded_even_if_clear_text_is_requested(octets: bytes) -> None:
     chain = Keychain("c", (Key(0, Secret(octets)),))
     (line,) = set_lines(chain)
     assert 'secret "$9$' in line
@@ -82,7 +84,7 @@ def test_control_characters_in_names_and_descriptions_are_refused() -> None:
 
 
 def nameable(name: str) -> bool:
-    """Leave out what the reader takes for something else: a statement that every level has, and a mark of its own."""
+    """Exclude names that the reader takes for an `apply-…` statement or for one of its own marks (`__…__`)."""
     marked = name.startswith("__") and name.endswith("__") and len(name) > 3
     return not name.startswith("apply-") and not marked
 
@@ -94,7 +96,7 @@ MAYBE = st.none
 KEYS = st.builds(
     Key,
     id=st.integers(0, 63),
-    # What looks like a placeholder is read as unknown (tests/unit/configuration).
+    # A secret that looks like a placeholder is read as unknown (tests/unit/configuration).
     secret=MAYBE()
     | (st.binary(min_size=1, max_size=126) | st.text(min_size=1, max_size=31))
     .map(Secret)
@@ -117,12 +119,12 @@ CHAINS = st.builds(
 
 
 @given(CHAINS, st.sampled_from(Encoding))
-def test_set_lines_read_back_as_they_were(chain: Keychain, encoding: Encoding) -> None:
+def test_set_lines_read_back_as_the_same_chain(chain: Keychain, encoding: Encoding) -> None:
     assert parse("\n".join(set_lines(chain, encoding))) == [chain]
 
 
 @given(st.lists(CHAINS, max_size=3, unique_by=lambda chain: chain.name), st.sampled_from(Encoding), st.booleans())
-def test_the_curly_form_reads_back_as_it_was(chains: list[Keychain], encoding: Encoding, root: bool) -> None:
+def test_the_curly_form_reads_back_as_the_same_chains(chains: list[Keychain], encoding: Encoding, root: bool) -> None:
     assert parse(curly(chains, encoding, root=root)) == chains
 
 
@@ -130,7 +132,7 @@ def test_the_curly_form_reads_back_as_it_was(chains: list[Keychain], encoding: E
 @pytest.mark.parametrize(
     "text", ["---(more)---", "a ---more--- b", "--- More ---", "[edit] x", "r@R1> show", "! a", "\\b"]
 )
-def test_a_secret_that_looks_like_a_terminals_output_reads_back(text: str, encoding: Encoding) -> None:
+def test_a_secret_that_looks_like_terminal_output_reads_back(text: str, encoding: Encoding) -> None:
     chain = Keychain("c", (Key(0, Secret(text), algorithm=Algorithm.HMAC_SHA_1_96),), description=text)
     assert parse(curly([chain], encoding)) == [chain]
     assert parse("\n".join(set_lines(chain, encoding))) == [chain]

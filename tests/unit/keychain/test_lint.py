@@ -1,3 +1,5 @@
+"""Lint rules about one keychain, and about the two keychains of a session."""
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -69,7 +71,7 @@ def test_a_generated_chain_breaks_no_rule() -> None:
         (generate(1, name="c", count=64, first=T0, ids=Ids.EQUAL), []),
     ],
 )
-def test_each_rule_about_one_chain_is_found_broken(chain: Keychain, broken: list[str]) -> None:
+def test_each_rule_about_one_chain_finds_its_fault(chain: Keychain, broken: list[str]) -> None:
     assert ids(lint(subject(chain))) == broken
 
 
@@ -100,7 +102,7 @@ def test_mirrored_chains_break_no_rule_together() -> None:
         (replace(PEER, keys=PEER.keys[:2]), ["key-missing"]),
         (changed(PEER, 1, secret=Secret("other")), ["secrets-differ"]),
         (changed(PEER, 1, algorithm=Algorithm.AES_128_CMAC_96), ["algorithms-differ"]),
-        (changed(PEER, 1, algorithm=None), []),  # the default is what R1 has
+        (changed(PEER, 1, algorithm=None), []),  # R1 has the default algorithm
         (changed(PEER, 1, tcp_ao_option=None), ["options-differ"]),
         (changed(PEER, 1, include_options=False), ["options-differ"]),
         (changed(PEER, 1, start=minutes(91)), ["start-times-apart"]),
@@ -109,7 +111,7 @@ def test_mirrored_chains_break_no_rule_together() -> None:
         (replace(PEER, keys=tuple(replace(key, id=key.id + 10) for key in PEER.keys)), []),
     ],
 )
-def test_each_rule_about_two_chains_is_found_broken(peer: Keychain, broken: list[str]) -> None:
+def test_each_rule_about_two_chains_finds_its_fault(peer: Keychain, broken: list[str]) -> None:
     assert ids(lint_pair(subject(), subject(peer, "R2"))) == broken
 
 
@@ -119,7 +121,7 @@ def test_a_key_that_only_one_router_has_is_named_with_both_routers() -> None:
     assert finding.where.file == "R2"
 
 
-def test_of_several_keys_with_the_same_ids_those_of_one_number_belong_together() -> None:
+def test_keys_with_the_same_ids_are_paired_by_their_numbers() -> None:
     twice = changed(CHAIN, 1, send_id=1, recv_id=2)
     peer = twice.mirrored()
     swapped = replace(peer, keys=(peer.keys[1], peer.keys[0], peer.keys[2]))
@@ -129,7 +131,7 @@ def test_of_several_keys_with_the_same_ids_those_of_one_number_belong_together()
     assert (finding.rule.id, finding.keys) == ("key-missing", (0,))
 
 
-def test_the_smaller_tolerance_counts() -> None:
+def test_the_smaller_of_two_tolerances_applies() -> None:
     one = replace(CHAIN, tolerance=100)
     peer = changed(PEER, 2, start=known(CHAIN.keys[2].start) + timedelta(seconds=101))
     assert ids(lint_pair(subject(one), subject(peer, "R2"))) == ["start-times-apart"]
@@ -147,12 +149,12 @@ def test_chains_that_never_send_give_no_prediction_findings() -> None:
     assert lint_course(subject(Keychain("c", (Key(0),))), subject(PEER, "R2")) == []
 
 
-def test_a_tolerance_without_end_is_no_obstacle() -> None:
+def test_a_tolerance_beyond_the_calendar_gives_no_finding() -> None:
     late = generate(1, name="c", first=datetime(9990, 1, 1, tzinfo=UTC), tolerance=4294967295)
     assert lint_course(subject(late), subject(late.mirrored(), "R2")) == []
 
 
-def test_rules_have_ids_of_their_own_and_say_who_says_so() -> None:
+def test_every_rule_has_its_own_id_a_sentence_and_a_source() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.sentence.endswith(".") and rule.source for rule in RULES)
     named = {value for value in vars(rules).values() if isinstance(value, rules.Rule)}
@@ -168,7 +170,7 @@ def test_no_finding_shows_a_secret() -> None:
 
 
 @given(st.integers(), st.integers(1, 64), st.sampled_from(Ids), st.integers(1, 126))
-def test_whatever_is_generated_is_free_of_errors_with_its_peer(seed: int, count: int, ids_: Ids, length: int) -> None:
+def test_a_generated_chain_has_no_errors_with_its_mirrored_chain(seed: int, count: int, ids_: Ids, length: int) -> None:
     chain = generate(seed, name="c", count=count, first=T0, ids=ids_, secret_length=length)
     findings = [*lint(subject(chain), at=T0), *lint_pair(subject(chain), subject(chain.mirrored(), "R2"))]
     assert {finding.rule.id for finding in findings} <= {"long-secret"}

@@ -1,3 +1,5 @@
+"""Keys and keychains: ranges, names, and which keys TCP-AO can use."""
+
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,13 +24,13 @@ LACKING = {
     "recv-id": replace(WHOLE, recv_id=None),
     "tcp-ao-option": replace(WHOLE, tcp_ao_option=None),
 }
-"""Keys that lack one thing each, by its name."""
+"""Keys that lack one value each, by the name of that value."""
 
 
 @pytest.mark.parametrize(
     ("field", "low", "high"), [("id", 0, 63), ("send_id", 0, 255), ("recv_id", 0, 255)]
 )  # fmt: skip
-def test_numbers_have_their_ranges(field: str, low: int, high: int) -> None:
+def test_a_number_out_of_its_range_is_refused(field: str, low: int, high: int) -> None:
     changed: Any = partial(replace, Key(1))
     for good in (low, high):
         assert getattr(changed(**{field: good}), field) == good
@@ -47,16 +49,16 @@ def test_a_secret_of_a_key_has_1_to_126_octets() -> None:
 
 def test_a_start_time_has_a_zone() -> None:
     with pytest.raises(KeychainError, match="needs a time zone"):
-        Key(1, start=datetime(2030, 1, 1))  # noqa: DTZ001 - that is what is tested
+        Key(1, start=datetime(2030, 1, 1))  # noqa: DTZ001 - the missing zone is what is tested
 
 
 @pytest.mark.parametrize("name", ["a", "x" * 32, "_a_", "__a", "a__", "a.b/c-d", "größe"])
-def test_names_that_junos_takes(name: str) -> None:
+def test_a_name_that_junos_accepts_is_accepted(name: str) -> None:
     assert Keychain(name).name == name
 
 
 @pytest.mark.parametrize("name", ["", "x" * 33, "a b", " a", "__a__", "____", "a\nb c"])
-def test_names_that_junos_refuses_with_its_own_words(name: str) -> None:
+def test_a_name_that_junos_refuses_is_refused_with_the_message_of_junos(name: str) -> None:
     with pytest.raises(KeychainError, match=NAME_MESSAGE):
         Keychain(name)
 
@@ -76,7 +78,7 @@ def test_a_chain_out_of_range_is_refused(values: dict[str, Any], message: str) -
         Keychain("c", **values)
 
 
-def test_keys_are_kept_in_ascending_number_and_found_by_it() -> None:
+def test_keys_are_sorted_by_number_and_found_by_it() -> None:
     chain = Keychain("c", (Key(5), Key(0), Key(63)))
     assert [key.id for key in chain.keys] == [0, 5, 63]
     assert chain.key(5) == Key(5)
@@ -84,7 +86,7 @@ def test_keys_are_kept_in_ascending_number_and_found_by_it() -> None:
 
 
 @pytest.mark.parametrize("lacking", LACKING.values(), ids=LACKING)
-def test_a_key_that_lacks_anything_is_not_usable(lacking: Key) -> None:
+def test_a_key_that_lacks_a_value_is_not_usable(lacking: Key) -> None:
     assert WHOLE.usable
     assert not lacking.usable
 

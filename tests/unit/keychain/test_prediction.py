@@ -1,3 +1,5 @@
+"""Predicted rollovers: which key each router sends when, and which segments are dropped."""
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -55,7 +57,7 @@ def changed(chain: Keychain, key: int, **values: Any) -> Keychain:
     return replace(chain, keys=tuple(replace(k, **values) if k.id == key else k for k in chain.keys))
 
 
-def test_with_one_time_and_matching_chains_both_change_at_the_start_time_and_nothing_is_dropped() -> None:
+def test_with_equal_clocks_and_mirrored_chains_both_change_at_the_start_time_and_nothing_is_dropped() -> None:
     found = predict(*sides(), BEGIN, END)
     assert found.hitless
     assert found.gaps == ()
@@ -106,18 +108,18 @@ def test_under_rnext_each_router_changes_when_its_peer_asks() -> None:
     assert (asking.key, asking.rnext_key) == (0, 1)
 
 
-def test_with_mixed_policies_the_one_follows_its_clock_and_the_other_its_peer() -> None:
+def test_with_mixed_policies_one_router_follows_its_clock_and_the_other_its_peer() -> None:
     mixed = sides(ahead=30, policy=(Sending.CLOCK, Receiving.ANY), other=(Sending.RNEXT, Receiving.ANY))
     found = predict(*mixed, BEGIN, END)
     assert found.hitless
     assert found.sent("R1")[1] == found.sent("R2")[1] == (at(30, -30), 1)
 
 
-def test_under_rnext_a_key_outside_the_own_window_is_not_followed() -> None:
+def test_under_rnext_a_request_is_followed_only_inside_the_window_of_the_key() -> None:
     policy = (Sending.RNEXT, Receiving.TOLERANCE)
     found = predict(*sides(ahead=100, policy=policy), BEGIN, END, hold=None)
-    # R1 asks at 29:40 less a minute, when R2 does not accept key 1 yet: R2 follows at its own start less tolerance,
-    # which is also when R1's window for key 0 has not closed.
+    # R1 asks for key 1 at 28:20, when R2 does not accept it yet. R2 follows at 29:00, its own start-time less the
+    # tolerance; R1 accepts key 0 until 29:20.
     assert found.sent("R2")[1] == (at(29), 1)
     assert found.hitless
 
@@ -134,7 +136,9 @@ def test_under_rnext_a_key_outside_the_own_window_is_not_followed() -> None:
         (changed(PEER, 1, start=at(45)), Drop.TOO_EARLY),
     ],
 )
-def test_a_mistake_in_the_second_key_shows_at_its_start_time_with_its_reason(peer: Keychain, drop: Drop) -> None:
+def test_a_mistake_in_the_second_key_drops_segments_from_its_start_time_with_its_reason(
+    peer: Keychain, drop: Drop
+) -> None:
     found = predict(*sides(peer=peer), BEGIN, END)
     assert gaps(found)[0][:2] == ("R1", at(30))
     assert found.gaps[0].flow.drop is drop
@@ -146,7 +150,7 @@ def test_a_mistake_in_the_second_key_shows_at_its_start_time_with_its_reason(pee
 def test_ids_that_are_not_reversed_never_let_a_segment_through() -> None:
     found = predict(*sides(peer=CHAIN), BEGIN, END)
     assert {gap.flow.drop for gap in found.gaps} == {Drop.UNKNOWN_KEYID}
-    assert found.downs == ()  # what never came up does not go down
+    assert found.downs == ()  # a session that never came up does not go down
 
 
 def test_before_the_first_start_nothing_is_sent() -> None:
@@ -172,17 +176,17 @@ def test_where_one_router_lacks_the_next_key_no_mix_of_policies_is_hitless(lacki
     chain, peer = (short, PEER) if lacking == "R1" else (CHAIN, short.mirrored())
     predictions = predict_all(*sides(chain, peer), BEGIN, END)
     assert not any(found.hitless for _, _, found in predictions)
-    assert sum(not found.gaps for _, _, found in predictions) == 4  # there the old key goes on, and nothing is dropped
+    assert sum(not found.gaps for _, _, found in predictions) == 4  # the old key stays in use, and nothing is dropped
 
 
-def test_a_change_tells_when_the_key_was_due_and_when_it_was_verified_first() -> None:
+def test_a_change_gives_when_the_key_was_due_and_when_it_was_first_verified() -> None:
     late = changed(PEER, 1, start=at(35))
     found = predict(*sides(peer=late, policy=(Sending.RNEXT, Receiving.ANY)), BEGIN, END)
     assert found.changes == (Change("R1", 1, at(30), at(35)), Change("R2", 1, at(35), at(35)))
     assert found.sent("R2")[1] == (at(30), 1)  # R1 asked before R2's own start-time
 
 
-def test_under_rnext_without_tolerance_the_old_key_ends_before_anyone_can_ask_for_the_new_one() -> None:
+def test_under_rnext_without_tolerance_the_old_key_ends_before_a_router_can_ask_for_the_new_one() -> None:
     strict = replace(CHAIN, tolerance=0)
     found = predict(*sides(strict, strict.mirrored(), policy=(Sending.RNEXT, Receiving.TOLERANCE)), BEGIN, END)
     assert gaps(found)[0] == ("R1", at(30), 90, Drop.TOO_LATE)
@@ -190,11 +194,11 @@ def test_under_rnext_without_tolerance_the_old_key_ends_before_anyone_can_ask_fo
     assert found.sent("R1") == ((T0, 0), (at(30, 90), 1))
 
 
-def test_what_is_under_way_until_a_request_is_heard_is_dropped_where_the_old_key_ends_that_instant() -> None:
+def test_segments_sent_before_a_request_arrives_are_dropped_if_the_old_key_ends_at_the_request() -> None:
     strict = replace(CHAIN, tolerance=0)
     one, other = sides(strict, strict.mirrored(), policy=(Sending.RNEXT, Receiving.ANY))
     found = predict(one, replace(other, receiving=Receiving.TOLERANCE), BEGIN, END)
-    # R2 asks for key 1 in the very instant in which it stops to accept key 0, and R1 has to hear that first.
+    # R2 asks for key 1 at the instant at which it stops accepting key 0; R1 sends key 0 until the request arrives.
     assert gaps(found) == [("R1", at(30), 0, Drop.TOO_LATE)]
     assert found.sent("R1") == ((T0, 0), (at(30), 1))
     assert not found.hitless
@@ -217,7 +221,7 @@ def test_a_clock_stepped_back_reactivates_the_older_key_under_clock_and_not_unde
         assert found.at(at(45)).flows[0].rnext_key == 0
 
 
-def test_a_clock_stepped_back_before_the_first_start_sends_nothing_until_it_comes_again() -> None:
+def test_after_a_step_back_before_the_first_start_nothing_is_sent_until_that_start() -> None:
     for sending, after in ((Sending.CLOCK, 0), (Sending.RNEXT, 1)):
         one, other = sides(policy=(sending, Receiving.ANY))
         stepped = replace(one, clock=Clock(steps=((at(40), timedelta(minutes=-41)),)))
@@ -226,14 +230,14 @@ def test_a_clock_stepped_back_before_the_first_start_sends_nothing_until_it_come
         assert found.sent("R1")[-1] == (at(41), after)
 
 
-def test_a_clock_tells_when_it_comes_to_a_reading() -> None:
+def test_a_clock_gives_all_instants_at_which_it_shows_a_time() -> None:
     clock = Clock(seconds(10), ((at(20), seconds(-600)),)).parts()
     assert from_us(clock.read(to_us(at(5)))) == at(5, 10)
     assert from_us(clock.read(to_us(at(20)))) == at(10)
     assert [from_us(moment) for moment in clock.moments(to_us(at(15)))] == [at(15, -10), at(25)]
 
 
-def test_a_prediction_needs_two_names_and_a_stretch_of_time() -> None:
+def test_invalid_arguments_of_a_prediction_are_refused() -> None:
     one, other = sides()
     with pytest.raises(ValueError, match="before it ends"):
         predict(one, other, END, BEGIN)
@@ -295,7 +299,7 @@ def test_swapping_the_routers_changes_nothing_but_the_order(
 
 @pytest.mark.parametrize("receiving", list(Receiving))
 @pytest.mark.parametrize("minute", [1, 28, 29, 30, 31])
-def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(
+def test_of_two_keys_with_the_same_key_id_the_emulator_accepts_the_one_that_is_predicted(
     receiving: Receiving, minute: int
 ) -> None:
     same = changed(CHAIN, 1, send_id=CHAIN.keys[0].send_id, recv_id=CHAIN.keys[0].recv_id)
@@ -307,7 +311,7 @@ def test_of_two_keys_with_one_key_id_the_wire_takes_the_one_that_is_predicted(
     assert flow.received_as == acceptable(session, session.numbers_received_as(known(flow.key_id)), to_ns(at(minute)))
 
 
-def test_two_keys_with_one_key_id_cost_the_session_once_the_later_one_may_be_received() -> None:
+def test_two_keys_with_the_same_key_id_break_the_session_once_the_later_one_is_accepted() -> None:
     same = changed(CHAIN, 1, send_id=CHAIN.keys[0].send_id, recv_id=CHAIN.keys[0].recv_id)
     found = predict(*sides(same, same.mirrored()), BEGIN, END)
     assert {(begin, drop) for _, begin, _, drop in gaps(found)} == {(at(29), Drop.OTHER_SECRET)}
@@ -316,7 +320,7 @@ def test_two_keys_with_one_key_id_cost_the_session_once_the_later_one_may_be_rec
 PLANS = st.lists(
     st.tuples(st.integers(0, 40), st.integers(0, 3), st.integers(0, 3), st.integers(1, 2)), min_size=1, max_size=6
 )  # fmt: skip
-"""Keys that share their ids and their secrets often: (start in minutes, send-id, recv-id, secret)."""
+"""Chains whose keys often share ids and secrets; each key is (start in minutes, send-id, recv-id, secret)."""
 
 
 def planned(plan: list[tuple[int, ...]], *, tolerance: int) -> Keychain:
@@ -328,13 +332,13 @@ def planned(plan: list[tuple[int, ...]], *, tolerance: int) -> Keychain:
     return replace(CHAIN, keys=keys, tolerance=tolerance)
 
 
-def test_a_prediction_ends_where_an_id_pair_comes_back_under_every_mix() -> None:
+def test_a_prediction_ends_with_repeated_id_pairs_under_every_mix_of_policies() -> None:
     again = planned([(0, 1, 2, 1), (20, 3, 4, 1), (40, 1, 2, 2)], tolerance=3600)
     for _, _, found in predict_all(*sides(again, again.mirrored()), BEGIN, END):
         assert found.spans[-1].end == END
 
 
-def test_a_session_that_fails_again_and_again_for_years_is_said_to_fail_twice() -> None:
+def test_a_session_that_fails_repeatedly_for_years_is_predicted_to_fail_at_most_twice() -> None:
     again = planned([(0, 1, 2, 1), (0, 3, 4, 1), (0, 1, 2, 2)], tolerance=3600)
     peer = changed(again.mirrored(), 2, secret=Secret("other"))
     found = predict(*sides(again, peer), BEGIN, BEGIN + timedelta(days=4000))

@@ -1,3 +1,5 @@
+"""The schedule of a keychain: which key is sent, which is next, and which are accepted at an instant."""
+
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -45,7 +47,7 @@ def test_the_last_key_stays_active_for_ever() -> None:
     assert next_key(CHAIN, at(60)) is None
 
 
-def test_with_tolerance_a_key_is_accepted_from_before_its_start_until_after_its_successors() -> None:
+def test_with_tolerance_a_key_is_accepted_from_before_its_start_until_after_its_successors_start() -> None:
     tolerant = Receiving.TOLERANCE
     assert numbers(acceptable(CHAIN, at(-10) - SECOND, tolerant)) == []
     assert numbers(acceptable(CHAIN, at(-10), tolerant)) == [0]
@@ -67,12 +69,12 @@ def test_any_accepts_every_usable_key_at_any_time() -> None:
     assert window(CHAIN, CHAIN.keys[0], Receiving.ANY) == (None, None)
 
 
-def test_a_tolerance_beyond_the_calendar_is_no_bound() -> None:
+def test_a_tolerance_beyond_the_calendar_gives_a_window_without_bounds() -> None:
     chain = replace(CHAIN, tolerance=4294967295, keys=(replace(CHAIN.keys[0], start=datetime(10, 1, 1, tzinfo=UTC)),))
     assert window(chain, chain.keys[0], Receiving.TOLERANCE) == (None, None)
 
 
-def test_keys_that_tcp_ao_cannot_work_with_do_not_count() -> None:
+def test_keys_that_tcp_ao_cannot_use_are_ignored() -> None:
     chain = replace(CHAIN, keys=(CHAIN.keys[0], replace(CHAIN.keys[1], tcp_ao_option=None), Key(5)))
     assert numbers(in_order(chain)) == [0]
     assert number(send_key(chain, at(30))) == 0
@@ -88,20 +90,21 @@ def test_an_empty_chain_sends_and_accepts_nothing() -> None:
     assert acceptable(empty, T0, Receiving.ANY) == ()
 
 
-def test_order_is_that_of_start_times_not_of_numbers() -> None:
+def test_keys_are_ordered_by_start_time_and_not_by_number() -> None:
     first, second = CHAIN.keys[0], CHAIN.keys[1]
     chain = replace(CHAIN, keys=(replace(first, start=second.start), replace(second, start=first.start)))
     assert numbers(in_order(chain)) == [1, 0]
     assert number(send_key(chain, at(10))) == 1
 
 
-def test_of_two_that_start_together_the_higher_number_is_the_later() -> None:
+def test_of_two_keys_with_the_same_start_time_the_higher_number_is_later() -> None:
     chain = replace(CHAIN, keys=(CHAIN.keys[0], replace(CHAIN.keys[1], start=T0)))
     assert number(send_key(chain, T0)) == 1
     assert number(next_key(chain, T0 - SECOND)) == 1
 
 
-def test_a_clock_that_summer_time_sets_back_is_read_as_the_instant_it_is() -> None:
+def test_a_local_time_that_occurs_twice_is_read_as_its_own_instant() -> None:
+    """When summer time ends, the hour from 02:00 occurs twice; `fold` says which one is meant."""
     berlin = ZoneInfo("Europe/Berlin")
     chain = Keychain("c", (replace(CHAIN.keys[0], start=datetime(2026, 10, 25, 2, 30, tzinfo=berlin, fold=1)),))
     first_pass = datetime(2026, 10, 25, 2, 45, tzinfo=berlin)
@@ -109,7 +112,7 @@ def test_a_clock_that_summer_time_sets_back_is_read_as_the_instant_it_is() -> No
     assert number(send_key(chain, first_pass.replace(fold=1))) == 0
 
 
-def test_order_across_the_end_of_summer_time_is_that_of_instants() -> None:
+def test_keys_are_ordered_by_instants_across_the_end_of_summer_time() -> None:
     berlin = ZoneInfo("Europe/Berlin")
     early = datetime(2026, 10, 25, 2, 45, tzinfo=berlin)
     late = datetime(2026, 10, 25, 2, 15, tzinfo=berlin, fold=1)
@@ -133,13 +136,13 @@ NOWS = st.integers(-6000, 16_000).map(lambda seconds: T0 + timedelta(seconds=sec
 
 
 @given(CHAINS, NOWS)
-def test_what_is_sent_is_always_accepted_by_a_peer_with_the_same_clock(chain: Keychain, now: datetime) -> None:
+def test_the_key_that_is_sent_is_always_accepted_by_a_peer_with_the_same_clock(chain: Keychain, now: datetime) -> None:
     key = send_key(chain, now)
     assert key is None or accepts(chain, key, now, Receiving.TOLERANCE)
 
 
 @given(CHAINS, NOWS, st.integers(-5000, 5000))
-def test_what_is_sent_is_accepted_as_long_as_clocks_differ_by_less_than_the_tolerance(
+def test_the_key_that_is_sent_is_accepted_while_clocks_differ_by_less_than_the_tolerance(
     chain: Keychain, now: datetime, skew: int
 ) -> None:
     key = send_key(chain, now)
@@ -158,7 +161,7 @@ def test_from_its_start_time_on_the_next_key_is_the_one_that_is_sent(chain: Keyc
 
 
 @given(CHAINS, NOWS)
-def test_windows_and_acceptable_agree(chain: Keychain, now: datetime) -> None:
+def test_a_key_is_acceptable_exactly_inside_its_window(chain: Keychain, now: datetime) -> None:
     for key in in_order(chain):
         begin, end = window(chain, key, Receiving.TOLERANCE)
         begun = known(begin) <= now
@@ -166,9 +169,10 @@ def test_windows_and_acceptable_agree(chain: Keychain, now: datetime) -> None:
 
 
 @given(CHAINS, NOWS, st.sampled_from(Receiving))
-def test_the_emulated_router_which_has_its_own_key_clock_comes_to_the_same(
+def test_the_key_clock_of_the_emulated_router_agrees_with_the_schedule(
     chain: Keychain, now: datetime, receiving: Receiving
 ) -> None:
+    """The two are written independently of each other: the emulator does not import the schedule."""
     clock, instant = KeyClock.of(chain, receiving=Receiving(receiving.value)), to_ns(now)
     assert number(send_key(chain, now)) == clock.active(instant)
     assert number(send_key(chain, now)) == clock.asked(instant)

@@ -1,3 +1,5 @@
+"""Secrets: neither shown nor serialised, and compared by their octets."""
+
 import copy
 import dataclasses
 import json

@@ -1,3 +1,5 @@
+"""Start-times, as Junos stores them and as people type them."""
+
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -25,7 +27,7 @@ OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(
         "2023-11-29.06:01:00 +0000",
     ],
 )
-def test_what_real_devices_show_is_read_and_written_to_the_byte(stored: str) -> None:
+def test_start_times_of_real_devices_are_read_and_written_to_the_byte(stored: str) -> None:
     moment = parse_start(stored)
     assert format_start_stored(moment, known(moment.tzinfo)) == stored
     assert parse_start(f'"{stored}"') == moment
@@ -40,13 +42,13 @@ def test_the_forms_that_people_type_all_mean_the_same_instant(typed: str) -> Non
     assert parse_start(typed) == datetime(2023, 1, 1, tzinfo=UTC)
 
 
-def test_without_a_zone_the_routers_zone_is_meant() -> None:
+def test_without_a_zone_the_routers_zone_applies() -> None:
     assert parse_start("2026-07-01.12:00", BERLIN) == datetime(2026, 7, 1, 10, tzinfo=UTC)
     assert parse_start("2026-12-01.12:00", BERLIN) == datetime(2026, 12, 1, 11, tzinfo=UTC)
     assert parse_start("2026-07-01.12:00 +0000", BERLIN) == datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
-def test_an_hour_that_clocks_skip_is_refused_and_one_that_passes_twice_is_the_first() -> None:
+def test_a_skipped_local_time_is_refused_and_a_repeated_one_is_its_first_occurrence() -> None:
     with pytest.raises(StartTimeError, match="does not exist in Europe/Berlin"):
         parse_start("2026-03-29.02:30", BERLIN)
     assert parse_start("2026-10-25.02:30", BERLIN) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
@@ -100,25 +102,26 @@ def test_an_invalid_start_time_is_a_named_error(typed: str, message: str | None)
         parse_start(typed, now=now)
 
 
-def test_what_may_be_a_secret_in_the_wrong_place_is_not_quoted() -> None:
+def test_text_that_may_be_a_misplaced_secret_is_not_quoted() -> None:
     for text in ("$9$abcdefg", "alongsecretthatslippedintothewrongplace"):
         with pytest.raises(StartTimeError) as caught:
             parse_start(text)
         assert text not in str(caught.value)
 
 
-def test_a_moment_without_a_zone_is_refused() -> None:
+def test_a_time_without_a_zone_is_refused() -> None:
     with pytest.raises(StartTimeError, match="needs a time zone"):
-        format_start_stored(datetime(2030, 1, 1))  # noqa: DTZ001 - that is what is tested
+        format_start_stored(datetime(2030, 1, 1))  # noqa: DTZ001 - the missing zone is what is tested
 
 
 @given(MOMENTS, OFFSETS)
-def test_what_is_written_reads_back_as_the_same_instant(moment: datetime, zone: timezone) -> None:
+def test_a_written_start_time_reads_back_as_the_same_instant(moment: datetime, zone: timezone) -> None:
     assert parse_start(format_start_stored(moment, zone)) == moment
 
 
 @given(MOMENTS)
-def test_a_start_in_a_zone_with_summer_time_is_that_instant_or_the_twin_an_hour_before(moment: datetime) -> None:
+def test_a_start_time_in_a_zone_with_summer_time_is_its_instant_or_one_hour_before(moment: datetime) -> None:
+    """A local time that occurs twice is read as its first occurrence."""
     read = parse_start(f"{moment.astimezone(BERLIN):%Y-%m-%d.%H:%M:%S}", BERLIN)
     assert moment - read in (timedelta(), timedelta(hours=1))
     assert read.tzinfo is not BERLIN
@@ -137,7 +140,7 @@ def test_any_text_is_a_start_time_or_a_named_error(text: str) -> None:
     "text", ["0001-01-01.00:00:00 +1400", "9999-12-31.23:59:59 -1200", "0001-01-01.00:00", "9999-12-31.23:59:59"]
 )
 def test_every_start_time_has_an_instant_in_utc(text: str, zone: timezone | ZoneInfo) -> None:
-    """The schedule and the rules count in UTC; what has no place there is refused where it stands."""
+    """The schedule and the rules calculate in UTC, so a start-time outside its range is refused when it is read."""
     with suppress(StartTimeError):
         start = parse_start(text, zone)
         assert start.astimezone(UTC).astimezone(start.tzinfo) == start

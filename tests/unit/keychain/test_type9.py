@@ -1,3 +1,5 @@
+"""Encoded secrets (`$9$`): decoded, encoded, and refused if invalid."""
+
 from contextlib import suppress
 
 import pytest
@@ -11,7 +13,7 @@ from keyroll.keychain.type9 import SALTS, Type9Error, decode_type9, encode_type9
 
 @pytest.mark.parametrize(
     ("text", "secret"),
-    [  # from real configurations (TCP-AO/Configuration-examples and others), and netutils' own example
+    [  # from real configurations (TCP-AO/Configuration-examples and others), and an example of netutils
         ("$9$.PT3REyv87CtMX-waJz36", "interop"),
         ("$9$kP5FCA0O1hqm6ApBSy", "geheim"),
         ("$9$Dyk.5n6Atu1jHz69pRE", "geheim"),
@@ -25,13 +27,13 @@ def test_real_texts_are_decoded(text: str, secret: str) -> None:
 
 
 @given(st.binary(min_size=1, max_size=126), st.integers(0, SALTS - 1))
-def test_every_secret_survives_with_every_salt_and_always_looks_the_same(octets: bytes, salt: int) -> None:
+def test_every_secret_is_decoded_again_and_encodes_to_the_same_text_every_time(octets: bytes, salt: int) -> None:
     text = encode_type9(Secret(octets), salt)
     assert text == encode_type9(Secret(octets), salt)
     assert decode_type9(text).reveal() == octets
 
 
-def test_every_salt_gives_another_text_also_zero() -> None:
+def test_every_salt_including_zero_gives_a_different_text() -> None:
     assert len({encode_type9(Secret("geheim"), salt) for salt in range(SALTS)}) == SALTS
 
 
@@ -54,13 +56,13 @@ def test_the_longest_secret_takes_360_characters_beside_prefix_salt_and_filler()
         (encode_type9(Secret("x" * 127), 60), "127 characters"),
     ],
 )
-def test_an_incomplete_encoded_secret_is_refused(text: str, message: str) -> None:
+def test_an_invalid_encoded_secret_is_refused(text: str, message: str) -> None:
     with pytest.raises(Type9Error, match=message):
         decode_type9(text)
 
 
 @given(st.binary(min_size=1, max_size=126), st.integers(0, SALTS - 1), st.data())
-def test_a_text_that_was_cut_never_gives_the_whole_secret(octets: bytes, salt: int, data: DataObject) -> None:
+def test_a_truncated_text_never_gives_the_whole_secret(octets: bytes, salt: int, data: DataObject) -> None:
     text = encode_type9(Secret(octets), salt)
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
     with suppress(Type9Error):
@@ -70,7 +72,7 @@ def test_a_text_that_was_cut_never_gives_the_whole_secret(octets: bytes, salt: i
 
 
 @given(st.text(alphabet="QzF3n6/9CAtpu0OB1IREhcSyrleKvMW8LXx7N-dVbwsY2g4oaJZGUDjiHkq.mPf5T", min_size=1))
-def test_no_text_of_the_alphabet_gives_a_traceback(body: str) -> None:
+def test_a_text_of_the_alphabet_gives_a_secret_or_a_type9_error(body: str) -> None:
     with suppress(Type9Error):
         assert 1 <= len(decode_type9(f"$9${body}")) <= 126
 

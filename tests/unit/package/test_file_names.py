@@ -1,4 +1,4 @@
-"""A file's name says what is inside, in the field's own words: a stranger finds things from `git ls-files` alone."""
+"""The name of a file says what it contains in technical terms, so that things can be found with `git ls-files`."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 import pytest
 
 TREE = Path(__file__).parents[3]
-# Images that stood for something else here once, and what the files are called now.
+# Metaphors that file names used to contain, and the words that replaced them.
 METAPHORS = {
     "bearings": "addressing",
     "chance": "unsteered, seed",
@@ -29,9 +29,9 @@ METAPHORS = {
     "tally": "counts",
     "traps": "faults",
 }
-# Words that say nothing: a reader has to open the file to know.
+# Words that do not say what a file contains.
 EMPTY = {"common", "helpers", "misc", "stuff", "util", "utils", "various"}
-# Longer than this, a name is a sentence that `ls` cannot show in columns.
+# Names longer than this leave `ls` no room for columns.
 LONGEST = 48
 
 
@@ -42,7 +42,7 @@ def files() -> list[PurePath]:
     listed = subprocess.run(["git", "-C", str(TREE), "ls-files", "-z"], capture_output=True, text=True, check=False)
     found = [PurePath(name) for name in listed.stdout.split("\0") if name]
     if not found:
-        pytest.skip("this tree is no clone")
+        pytest.skip("this tree is not a git clone")
     return found
 
 
@@ -55,7 +55,7 @@ def test_no_file_is_named_by_a_metaphor(files: list[PurePath]) -> None:
     assert found == {}
 
 
-def test_no_file_is_named_by_a_word_that_says_nothing(files: list[PurePath]) -> None:
+def test_no_file_is_named_by_a_word_without_meaning(files: list[PurePath]) -> None:
     assert [str(path) for path in files if words_of(path) & EMPTY] == []
 
 
@@ -63,8 +63,8 @@ def test_names_are_short_enough_to_be_listed(files: list[PurePath]) -> None:
     assert [str(path) for path in files if len(path.name) > LONGEST] == []
 
 
-def test_a_module_and_a_package_of_one_folder_differ_in_more_than_a_plural(files: list[PurePath]) -> None:
-    """`step.py` beside `steps.py` may be meant; `step.py` beside `step/` hides one behind the other at import."""
+def test_no_module_has_the_name_of_a_package_beside_it(files: list[PurePath]) -> None:
+    """`step.py` beside `steps.py` is allowed. `step.py` beside `step/` is not: an import finds only the package."""
     modules = {path.with_suffix("") for path in files if path.suffix == ".py"}
     packages = {path.parent for path in files if path.name == "__init__.py"}
     assert modules & packages == set()

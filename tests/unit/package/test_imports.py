@@ -1,4 +1,4 @@
-"""What a command loads: offline commands start without the clients of routers, and without pytest."""
+"""The modules that a command imports: offline commands import neither the clients of routers nor pytest."""
 
 import json
 import subprocess
@@ -24,7 +24,7 @@ OFFLINE = {
     "schema": ["schema"],
 }
 CODES = {"check": 2}
-"""By command its exit code, where that is not 0: no session uses the chains, so that nothing can be said of one."""
+"""The exit codes that are not 0: no session uses the chains, so `check` has nothing to judge."""
 KEY = "set security authentication-key-chains key-chain KC key 0"
 
 
@@ -48,13 +48,13 @@ def chain(send: int, recv: int) -> str:
         for name in OFFLINE
     ],
 )
-def test_what_needs_no_router_loads_no_client(command: str, tmp_path: Path) -> None:
+def test_a_command_that_needs_no_router_imports_no_client(command: str, tmp_path: Path) -> None:
     (tmp_path / "R1.set").write_text(chain(1, 2))
     (tmp_path / "R2.set").write_text(chain(2, 1))
     words = [sys.executable, "-c", LOOK, json.dumps(OFFLINE[command])]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stderr.splitlines()[-1])
-    assert said["code"] == CODES.get(command, 0)
-    assert [name for name in HEAVY if name in said["loaded"]] == []
-    assert "keyroll.cli.main" in said["loaded"]
+    reported = json.loads(done.stderr.splitlines()[-1])
+    assert reported["code"] == CODES.get(command, 0)
+    assert [name for name in HEAVY if name in reported["loaded"]] == []
+    assert "keyroll.cli.main" in reported["loaded"]

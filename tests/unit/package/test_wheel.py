@@ -1,4 +1,4 @@
-"""What is built: one wheel, two import packages, one version, whatever the tree was got by."""
+"""The wheel: two import packages and one version, from a clone, a shallow clone or a source archive."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="no git on t
 
 @pytest.fixture(scope="module")
 def files() -> list[Path]:
-    """Return the files of this tree that git knows or would add; none where the tree is no clone."""
+    """Return the files of this tree that git tracks or would add; skip if the tree is not a git clone."""
     listed = subprocess.run(
         [*GIT, "-C", str(TREE), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         capture_output=True,
@@ -24,13 +24,13 @@ def files() -> list[Path]:
     )
     found = [Path(name.decode()) for name in listed.stdout.split(b"\0") if name]
     if not found:
-        pytest.skip("this tree is no clone: what belongs to it is not known")
+        pytest.skip("this tree is not a git clone, so its files are not known")
     return [path for path in found if (TREE / path).is_file()]
 
 
 @pytest.fixture
 def clone(tmp_path: Path, files: list[Path]) -> Path:
-    """Return a clone of this tree's files, with one commit and no tag."""
+    """Return a new repository of the files of this tree, with one commit and no tag."""
     folder = tmp_path / "clone"
     for path in files:
         target = folder / path
@@ -87,7 +87,7 @@ def test_a_tag_is_the_version(clone: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_shallow_clone_builds_though_it_does_not_have_the_tag(clone: Path, tmp_path: Path) -> None:
+def test_a_shallow_clone_without_the_tag_builds(clone: Path, tmp_path: Path) -> None:
     git(clone, "tag", "v3.1.4")
     commit(clone)
     shallow = tmp_path / "shallow"
@@ -97,7 +97,7 @@ def test_a_shallow_clone_builds_though_it_does_not_have_the_tag(clone: Path, tmp
 
 
 @pytest.mark.slow
-def test_a_source_archive_has_the_version_of_the_tag_and_0_0_where_none_is_known(clone: Path, tmp_path: Path) -> None:
+def test_a_source_archive_has_the_version_of_its_tag_or_0_0_without_one(clone: Path, tmp_path: Path) -> None:
     for tagged in (False, True):
         if tagged:
             git(clone, "tag", "v3.1.4")
@@ -109,7 +109,7 @@ def test_a_source_archive_has_the_version_of_the_tag_and_0_0_where_none_is_known
 
 
 @pytest.mark.slow
-def test_a_source_distribution_builds_the_wheel_that_the_tree_does(clone: Path, tmp_path: Path) -> None:
+def test_a_source_distribution_builds_the_same_wheel_as_the_tree(clone: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
     subprocess.run(command, cwd=clone, capture_output=True, check=True)
     (packed,) = tmp_path.glob("*.tar.gz")
@@ -125,6 +125,6 @@ def test_a_source_distribution_builds_the_wheel_that_the_tree_does(clone: Path, 
 def test_the_wheel_works_in_a_clean_environment(tmp_path: Path) -> None:
     asked = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(tmp_path), "fixtures"]
     if subprocess.run(asked, capture_output=True, check=False).returncode:
-        pytest.skip("no package index answers")
+        pytest.skip("no package index can be reached")
     done = subprocess.run([TREE / ".ci" / "wheel"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,10 +1,12 @@
+"""The pytest plugin: which files are collected, its options, and what a run reports."""
+
 import os
 import sys
 from pathlib import Path
 
 import pytest
 
-# What a run imports at need is imported here: pytester forgets every module that came in while it ran.
+# Modules that a run imports on demand are imported here: pytester removes every module that its run imported.
 import keyroll.lab.topology
 import keyroll.scenario.labs.pool  # noqa: F401
 import pytest_keyroll.items
@@ -36,7 +38,7 @@ OTHER = "name: lab\nkeyroll: 1\n"
 
 
 class Suite:
-    """A folder of scenario files, and pytest on it: within this process, or as a command of its own."""
+    """A folder of scenario files on which pytest runs: within this process, or as a separate command."""
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.folder, self._pytester = pytester.path, pytester
@@ -53,7 +55,7 @@ class Suite:
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, two_keys: str) -> Suite:
-    monkeypatch.setattr(pytest_keyroll.items, "run", engine.run)  # what a conftest.py below changes is put back
+    monkeypatch.setattr(pytest_keyroll.items, "run", engine.run)  # restores what the conftest.py below replaces
     monkeypatch.setenv(
         pytest_keyroll.settings._SEED_VARIABLE, os.environ.get(pytest_keyroll.settings._SEED_VARIABLE, "1")
     )
@@ -71,19 +73,19 @@ def two_keys() -> str:
         "    - {id: 0, start: 0m}\n    - {id: 1, start: 30m}\n"
         "steps:\n  - apply:\n  - expect: {bgp: Established}\n  - advance: {to: 30m}\n  - expect: {wire: {R2: 1}}\n"
         "mutations:\n"
-        "  dies: {kind: key-missing, key: 1, turns-red: wire@4}\n"
-        "  lives: {kind: key-missing, key: 1, turns-red: bgp@2}\n"
+        "  caught: {kind: key-missing, key: 1, turns-red: wire@4}\n"
+        "  uncaught: {kind: key-missing, key: 1, turns-red: bgp@2}\n"
     )
 
 
 def test_files_that_begin_with_keyroll_are_collected_and_no_others(suite: Suite) -> None:
-    """As a command: the plugin is found by its entry point."""
+    """pytest runs as a command, so that it finds the plugin by its entry point."""
     done = suite.as_command("--collect-only", "-q")
     assert [line for line in done.outlines if "::" in line] == ["good.yaml::two-keys"]
     assert done.ret == 0
 
 
-def test_parameters_give_items_that_k_finds(suite: Suite, two_keys: str) -> None:
+def test_parameters_give_items_that_the_option_k_selects(suite: Suite, two_keys: str) -> None:
     text = two_keys.replace("start: 30m}", "start: 30m, algorithm: '${a}'}")
     (suite.folder / "many.yaml").write_text(text + "parametrize:\n  a: {sha1: hmac-sha-1-96, cmac: aes-128-cmac-96}\n")
     done = suite("--collect-only", "-q", "-k", "cmac")
@@ -112,7 +114,7 @@ def test_a_file_with_a_mistake_is_a_collection_error_that_names_the_line(suite: 
 def test_receipts_pass_when_the_named_check_is_red_and_fail_when_another_is(suite: Suite) -> None:
     done = suite("--keyroll-receipts")
     assert "1 failed, 2 passed" in done.stdout.str()
-    assert "mutation lives: SURVIVED" in done.stdout.str()
+    assert "mutation uncaught: SURVIVED" in done.stdout.str()
 
 
 def test_the_seed_is_in_the_header_and_a_wrong_one_is_a_usage_error(suite: Suite) -> None:
@@ -130,21 +132,21 @@ def test_options_all_begin_with_keyroll(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("words", [("--receipts",), ("--seed", "7"), ("--lab=crpd",), ("--wait-scale=2", "--t0", "x")])
-def test_an_option_of_before_ends_with_the_name_of_the_new_one(suite: Suite, words: tuple[str, ...]) -> None:
+def test_an_old_option_is_refused_with_the_name_of_the_new_one(suite: Suite, words: tuple[str, ...]) -> None:
     done = suite(*words)
     assert done.ret == 4
     name = words[0].partition("=")[0].removeprefix("--")
     assert f"invalid option --{name}: use --keyroll-{name}" in done.stderr.str()
 
 
-def test_an_option_of_that_name_that_a_project_has_itself_is_not_ours_to_refuse(suite: Suite) -> None:
+def test_an_old_option_that_a_project_defines_itself_is_not_refused(suite: Suite) -> None:
     with (suite.folder / "conftest.py").open("a") as stream:
         stream.write("def pytest_addoption(parser):\n    parser.addoption('--seed')\n")
     done = suite("--seed", "7", "--collect-only", "-q")
     assert done.ret == 0, done.stdout.str() + done.stderr.str()
 
 
-def test_junit_carries_the_paths_of_the_evidence(suite: Suite) -> None:
+def test_the_junit_report_contains_the_paths_of_the_evidence(suite: Suite) -> None:
     suite("--junitxml", "out.xml", "--keyroll-run-dir", "put-here")
     text = (suite.folder / "out.xml").read_text()
     assert 'name="evidence" value="put-here/somewhere"' in text
@@ -152,7 +154,7 @@ def test_junit_carries_the_paths_of_the_evidence(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize("workers", [(), pytest.param(("-p", "xdist", "-n", "1"), marks=pytest.mark.slow)])
-def test_labs_that_were_not_used_again_are_told_of_wherever_they_ran(suite: Suite, workers: tuple[()]) -> None:
+def test_labs_that_were_not_used_again_are_reported_from_every_process(suite: Suite, workers: tuple[()]) -> None:
     with (suite.folder / "conftest.py").open("a") as stream:
         stream.write(
             "from pytest_keyroll.settings import pool_of\n"
@@ -163,8 +165,8 @@ def test_labs_that_were_not_used_again_are_told_of_wherever_they_ran(suite: Suit
         )
     done = suite(*workers)
     assert done.ret == 0, done.stdout.str() + done.stderr.str()
-    told = [line for line in done.outlines if "not used again" in line]
-    assert told == ["keyroll: a lab was not used again: R1: a connection is still open after the reset"]
+    reported = [line for line in done.outlines if "not used again" in line]
+    assert reported == ["keyroll: a lab was not used again: R1: a connection is still open after the reset"]
 
 
 BUSY = """
@@ -181,7 +183,7 @@ pytest_keyroll.items.run = busy
 
 
 @pytest.mark.parametrize(("tries", "code"), [(1, 0), (2, 1)])
-def test_a_run_that_a_busy_machine_could_not_see_is_played_once_more_and_told_of(
+def test_a_run_that_is_unfit_because_of_a_busy_machine_is_repeated_once_and_reported(
     suite: Suite, tries: int, code: int
 ) -> None:
     with (suite.folder / "conftest.py").open("a") as stream:

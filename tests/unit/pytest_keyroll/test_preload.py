@@ -1,4 +1,7 @@
-"""Every worker is a process of its own and each of these tests starts several, so that most are slow."""
+"""Preloading: workers of pytest-xdist are forked from a process that has imported the tests.
+
+Most of these tests are slow, because each starts several processes.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,9 +27,9 @@ def test_one(number):
 def play(
     pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[dict[str, int], str, int]]:
-    """Return a function that plays a module with two workers; it returns the outcomes, the output, and the imports."""
+    """Return a function that runs a module with two workers, and returns (outcomes, output, number of imports)."""
 
-    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # each process would import them all
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # otherwise each process would import all plugins
 
     def play(more: str = "", test: str = "pass") -> tuple[dict[str, int], str, int]:
         imported = tmp_path / "imported"
@@ -53,18 +56,18 @@ def children() -> str:
     return " ".join(file.read_text() for file in Path("/proc/self/task").glob("*/children"))
 
 
-def test_two_workers_import_the_tests_once_have_what_others_have_and_nothing_stays_behind(
+def test_two_workers_import_the_tests_once_and_leave_no_process_behind(
     play: Callable[..., tuple[dict[str, int], str, int]],
 ) -> None:
     before = children()
-    # An ordinary worker has these words, and nothing to read.
+    # As an ordinary worker has them: these arguments, and an empty standard input.
     outcomes, _, imported = play(test="assert sys.argv == ['-c'] and os.read(0, 1) == b''")
     assert (outcomes, imported) == ({"passed": 6}, 1)
     assert children() == before
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_is_one_failure_and_another_takes_its_place(
+def test_a_worker_that_exits_is_one_failure_and_is_replaced(
     play: Callable[..., tuple[dict[str, int], str, int]],
 ) -> None:
     outcomes, output, imported = play(test="os._exit(3) if number == 0 else None")
@@ -73,7 +76,7 @@ def test_a_worker_that_dies_is_one_failure_and_another_takes_its_place(
 
 
 @pytest.mark.slow
-def test_where_an_import_starts_a_thread_each_worker_imports_for_itself(
+def test_each_worker_imports_the_tests_itself_if_an_import_starts_a_thread(
     play: Callable[..., tuple[dict[str, int], str, int]],
 ) -> None:
     outcomes, _, imported = play(
@@ -83,7 +86,7 @@ def test_where_an_import_starts_a_thread_each_worker_imports_for_itself(
 
 
 @pytest.mark.slow
-def test_what_cannot_be_imported_is_reported_as_without_it(
+def test_an_import_error_is_reported_as_without_preloading(
     play: Callable[..., tuple[dict[str, int], str, int]],
 ) -> None:
     outcomes, output, _ = play(more="import no_such_module_of_ours")
@@ -107,7 +110,7 @@ def test_one():
 
 @pytest.mark.slow
 def test_a_worker_that_hangs_ends_when_its_stand_in_is_killed(pytester: pytest.Pytester) -> None:
-    """The stand-in is all that pytest-xdist knows of it, and all that it can kill."""
+    """The process that pytest-xdist started, and can kill, is the stand-in and not the worker."""
     pytester.makepyfile(test_it=KILLING_ITS_STAND_IN)
     words = ("-c", "/dev/null", "--rootdir", pytester.path, "-p", "pytest_keyroll.preload", "-p", "xdist", "-n", "1")
     done = pytester.runpytest_subprocess(*words, "--max-worker-restart", "0", timeout=300)

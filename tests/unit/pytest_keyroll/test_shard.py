@@ -1,3 +1,5 @@
+"""Parts of a test run: each test is in exactly one, and known durations balance them."""
+
 from pathlib import Path
 
 import pytest
@@ -15,16 +17,16 @@ def parts(count: int, durations: dict[str, float] | None = None, tests: list[str
 
 
 @pytest.mark.parametrize("count", [1, 2, 8])
-def test_the_parts_hold_every_test_once(count: int) -> None:
+def test_the_parts_contain_every_test_once(count: int) -> None:
     assert sorted(test for part in parts(count) for test in part) == sorted(TESTS)
 
 
-def test_a_test_that_is_added_moves_no_other() -> None:
+def test_an_added_test_moves_no_other_test() -> None:
     before, after = parts(8), parts(8, tests=[*TESTS, "tests/new.py::test_new"])
     assert [new - {"tests/new.py::test_new"} for new in after] == before
 
 
-def test_the_parts_are_about_as_large_as_each_other() -> None:
+def test_the_parts_have_about_the_same_size() -> None:
     sizes = sorted(len(part) for part in parts(4))
     assert sizes[0] > 30
     assert sizes[-1] < 70
@@ -38,12 +40,12 @@ def test_known_durations_balance_the_parts() -> None:
 
 
 @pytest.mark.parametrize("text", ["0/8", "9/8", "3", "3/", "a/b", "-1/8", "3/8/9", "1/0"])
-def test_what_is_not_a_part_is_refused(text: str) -> None:
+def test_an_invalid_part_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="use NUMBER/COUNT"):
         read_shard(text)
 
 
-def test_what_is_not_a_report_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_report_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "report.xml"
     with pytest.raises(InputError, match="No such file"):
         read_durations(file)
@@ -52,7 +54,7 @@ def test_what_is_not_a_report_is_refused(tmp_path: Path) -> None:
         read_durations(file)
 
 
-def test_a_report_that_pytest_wrote_is_understood_and_the_option_plays_one_part(pytester: pytest.Pytester) -> None:
+def test_a_report_of_pytest_is_read_and_the_option_runs_one_part(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(test_one="import pytest\n@pytest.mark.parametrize('n', range(20))\ndef test_n(n): pass")
     plain = ("-c", "/dev/null", "--rootdir", pytester.path, "-p", "no:cacheprovider")
     pytester.runpytest_inprocess(*plain, "--junit-xml", "report.xml")

@@ -1,4 +1,4 @@
-"""AS numbers and levels of authentication survive the round trip from a scenario to configurations and back."""
+"""AS numbers and levels of authentication are kept from a scenario to its configurations and back."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def written(folder: Path, own: object, local: object, at: object) -> Case:
     return read_cases(path)[0]
 
 
-def said(case: Case) -> dict[str, list[tuple[int | None, str]]]:
-    """Return by session what each router opens it with and where its authentication stands."""
+def as_and_level(case: Case) -> dict[str, list[tuple[int | None, str]]]:
+    """Return for each session the AS and the level of authentication of both routers."""
     scenario = case.scenario
     return {
         one.name: [(scenario.opened_with(one, router), one.level_of(router).value) for router in ROUTERS]
@@ -56,20 +56,20 @@ def said(case: Case) -> dict[str, list[tuple[int | None, str]]]:
     st.tuples(NUMBERS, NUMBERS).filter(lambda both: both[0] != both[1]),
     st.tuples(LEVELS, LEVELS),
 )
-def test_as_numbers_and_levels_of_authentication_survive_the_round_trip(
+def test_as_numbers_and_levels_of_authentication_are_kept_by_the_round_trip(
     tmp_path: Path, own: tuple[int, int], local: tuple[int, int], at: tuple[str, str]
 ) -> None:
     case = written(tmp_path, own, local, at)
     kept, _ = imported(case, tmp_path, "--keep-names")
     assert kept.scenario.as_numbers == case.scenario.as_numbers
-    assert said(kept) == said(case)
+    assert as_and_level(kept) == as_and_level(case)
 
 
-def test_private_ases_are_equal_and_different_and_as_wide_as_the_real_ones(tmp_path: Path) -> None:
+def test_private_ases_are_equal_where_the_real_ones_are_and_as_wide(tmp_path: Path) -> None:
     case = written(tmp_path, (3000, 4000), (70000, 3000), ("group", "protocol"))
     again, text = imported(case, tmp_path)
     assert again.scenario.as_numbers == {"R1": 64512, "R2": 64513}
-    assert said(again) == {
+    assert as_and_level(again) == {
         "v4-link": [(4200000000, "group"), (64512, "protocol")],
         "v6-loopbacks": [(64514, "neighbor"), (64514, "neighbor")],
     }
@@ -80,7 +80,7 @@ def test_private_ases_are_equal_and_different_and_as_wide_as_the_real_ones(tmp_p
 
 
 def of_edited(case: Case, folder: Path, edit: Callable[[str], str]) -> tuple[Case, str]:
-    """Import both configurations after an edit of each line; the case and its text."""
+    """Edit each line of both configurations and import them; return the case and its text."""
     names = []
     for router in ROUTERS:
         lines = configuration(case, router).splitlines()
@@ -95,7 +95,7 @@ def case(tmp_path: Path) -> Case:
     return written(tmp_path, (3000, 4000), (3000, 4000), ("group", "neighbor"))
 
 
-def test_where_an_as_is_not_told_by_its_router_the_peers_tells_it(case: Case, tmp_path: Path) -> None:
+def test_an_as_that_its_router_does_not_configure_is_taken_from_the_peer(case: Case, tmp_path: Path) -> None:
     again, _ = of_edited(case, tmp_path, lambda line: "" if "autonomous-system 3000" in line else line)
     assert again.scenario.as_numbers == {"R1": 64512, "R2": 64513}
 
@@ -107,7 +107,7 @@ def test_where_an_as_is_not_told_by_its_router_the_peers_tells_it(case: Case, tm
         ("local-as 64999", "local-as 64998", "v6-loopbacks is internal, which the routers' ASes do not fit"),
     ],
 )
-def test_ases_that_cannot_be_played_are_the_labs_own_and_the_file_says_why(
+def test_the_lab_uses_its_own_ases_if_those_of_the_routers_cannot_be_played_and_the_file_says_why(
     case: Case, tmp_path: Path, word: str, instead: str | None, why: str
 ) -> None:
     turn = iter((True, False, False, False))
@@ -118,28 +118,28 @@ def test_ases_that_cannot_be_played_are_the_labs_own_and_the_file_says_why(
         return "" if instead is None else line.replace(word, instead) if next(turn) else line
 
     again, text = of_edited(case, tmp_path, edit)
-    assert (again.scenario.as_numbers, said(again)["v4-link"][0][0]) == ({}, None)
+    assert (again.scenario.as_numbers, as_and_level(again)["v4-link"][0][0]) == ({}, None)
     assert f"# ASes are the lab's own: {why}" in text
 
 
-def test_a_comment_says_where_the_statements_of_a_session_stand(tmp_path: Path) -> None:
+def test_a_comment_gives_the_lines_of_the_statements_of_a_session(tmp_path: Path) -> None:
     _, text = imported(written(tmp_path, (3000, 4000), (5000, 4000), ("group", "protocol")), tmp_path)
     lines = [(tmp_path / f"{router}.conf").read_text().splitlines() for router in ROUTERS]
     local = lines[0].index("set protocols bgp group v4-link local-as 5000") + 1
     group = lines[0].index("set protocols bgp group v4-link authentication-key-chain chain") + 1
     protocol = lines[1].index("set protocols bgp authentication-key-chain chain") + 1
-    (said_of_it,) = [line for line in text.splitlines() if "bgp: v4-link" in line]
-    assert said_of_it.endswith(f", local-as R1:{local}, key-chain R1:{group} and R2:{protocol}")
+    (comment,) = [line for line in text.splitlines() if "bgp: v4-link" in line]
+    assert comment.endswith(f", local-as R1:{local}, key-chain R1:{group} and R2:{protocol}")
 
 
-def test_a_wrong_peer_as_is_left_out_by_severity_without_its_number(case: Case, tmp_path: Path) -> None:
+def test_a_wrong_peer_as_is_reported_as_an_error_without_its_number(case: Case, tmp_path: Path) -> None:
     _, text = of_edited(case, tmp_path, lambda line: line.replace("peer-as 4000", "peer-as 4001"))
-    (said_of_it,) = [line for line in text.splitlines() if "not played, but an error in itself" in line]
-    assert "R1 to <address> expects AS <number>, and R2 is AS <number> there" in said_of_it
+    (comment,) = [line for line in text.splitlines() if "not played, but an error in itself" in line]
+    assert "R1 to <address> expects AS <number>, and R2 is AS <number> there" in comment
     assert not re.search(r"\b(3000|4000|4001)\b", text)
 
 
-def test_what_the_file_says_of_a_session_is_not_counted_as_left_out(case: Case, tmp_path: Path) -> None:
+def test_statements_that_the_file_reproduces_are_not_counted_as_not_played(case: Case, tmp_path: Path) -> None:
     more = "\nset routing-options autonomous-system loops 2\nset protocols bgp group others type external"
     _, text = of_edited(case, tmp_path, lambda line: line + (more if "router-id" in line else ""))
     (counted,) = re.findall(r"# Not played of R1, by statements: (.*)", text)
@@ -150,11 +150,11 @@ def test_what_the_file_says_of_a_session_is_not_counted_as_left_out(case: Case, 
     assert int(found["protocols"]) == len(exports) + len(others)
 
 
-def test_an_algorithm_at_another_level_than_its_chain_is_said(case: Case, tmp_path: Path) -> None:
+def test_an_algorithm_at_another_level_than_its_chain_is_reported(case: Case, tmp_path: Path) -> None:
     again, text = of_edited(
         case, tmp_path, lambda line: line.replace("group v4-link authentication-algorithm", "authentication-algorithm")
     )
-    assert said(again)["v4-link"][0] == (64512, "group")
+    assert as_and_level(again)["v4-link"][0] == (64512, "group")
     assert (
         "R1's authentication-algorithm is configured at the protocol, played where its key-chain is configured" in text
     )
@@ -172,7 +172,7 @@ steps:
 """
 
 
-def test_one_chain_of_the_protocol_that_is_two_in_the_file_stands_there_once(tmp_path: Path) -> None:
+def test_a_chain_of_the_protocol_that_becomes_two_is_configured_there_for_one_session_only(tmp_path: Path) -> None:
     path = tmp_path / "shared.yaml"
     path.write_text(SHARED)
 

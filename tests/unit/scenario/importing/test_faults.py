@@ -1,4 +1,4 @@
-"""Faults of two configurations are reported: in the file without router names, and where nothing is played."""
+"""Faults of two configurations are reported: in the file, without router names, or as the error of the import."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ NEIGHBOR = "protocols bgp group peers neighbor 10.9.0.1"
 
 
 def written(folder: Path, one: str, other: str, *words: str) -> str:
+    """Import two configurations; return what the command prints."""
     (folder / "one.conf").write_text(one)
     (folder / "other.conf").write_text(other)
     names = [str(folder / "one.conf"), str(folder / "other.conf")]
@@ -41,7 +42,7 @@ def written(folder: Path, one: str, other: str, *words: str) -> str:
         (f"set {CHAIN} key 0 secret kx7-typed", "nothing gets through from R"),
     ],
 )
-def test_the_file_names_what_is_wrong_and_no_name_of_the_routers(tmp_path: Path, more: str, said: str) -> None:
+def test_the_file_states_the_fault_without_names_of_the_routers(tmp_path: Path, more: str, said: str) -> None:
     text = written(tmp_path, lion(), tiger() + f"{more}\n")
     head = text.partition("keyroll: 1")[0]
     assert said in head
@@ -56,14 +57,14 @@ def test_unequal_clocks_are_named_with_their_rollover(tmp_path: Path) -> None:
     assert f"not hitless under 8 of 16 mixes of policies with R2's clock 2h behind: {apart}" in text
 
 
-def test_why_a_rollover_is_not_hitless_stands_at_its_step(tmp_path: Path) -> None:
+def test_the_step_of_a_rollover_says_why_it_is_not_hitless(tmp_path: Path) -> None:
     tolerance = f"set {CHAIN} tolerance 0\n"
     text = written(tmp_path, lion(more=tolerance), tiger(more=tolerance))
     assert "not hitless under 7 of 16 mixes of policies: R" in text
     assert "not accept that key" in text
 
 
-def test_times_are_not_taken_for_addresses_and_addresses_with_a_full_stop_are(tmp_path: Path) -> None:
+def test_times_are_not_hidden_as_addresses_and_addresses_before_a_colon_are(tmp_path: Path) -> None:
     text = written(tmp_path, lion(), tiger() + f'set {CHAIN} key 1 start-time "2027-1-15.09:00:00 +0000"\n')
     assert "key 1 of R1 starts at 2027-1-15.02:00:00 +0100" in text
     text = written(tmp_path, lion(more="set protocols bgp group peers multipath\n"), tiger())
@@ -81,10 +82,10 @@ def test_times_are_not_taken_for_addresses_and_addresses_with_a_full_stop_are(tm
         ("delete protocols bgp group peers", "tiger has that address and has no BGP session with an address of lion"),
     ],
 )
-def test_where_nothing_can_be_played_the_reason_is_told(tmp_path: Path, more: str, said: str) -> None:
-    with pytest.raises(InputError, match="is protected with TCP-AO at both ends: ") as told:
+def test_the_reason_is_given_if_no_session_can_be_played(tmp_path: Path, more: str, said: str) -> None:
+    with pytest.raises(InputError, match="is protected with TCP-AO at both ends: ") as caught:
         written(tmp_path, lion(), tiger() + f"{more}\n")
-    assert said in str(told.value)
+    assert said in str(caught.value)
 
 
 def test_sessions_without_authentication_are_distinguished_from_no_sessions(tmp_path: Path) -> None:
@@ -105,7 +106,7 @@ set protocols bgp group more neighbor 10.9.9.{peer} authentication-key-chain SEC
 """
 
 
-def test_a_session_that_cannot_be_played_beside_one_that_can_is_left_out_by_severity(tmp_path: Path) -> None:
+def test_a_session_that_cannot_be_played_beside_one_that_can_is_reported_as_an_error(tmp_path: Path) -> None:
     bare = TWO.format(own=2, peer=1).split("\n", 2)
     text = written(tmp_path, lion(more=TWO.format(own=1, peer=2)), tiger(more="\n".join(bare[:2]) + "\n"))
     assert "#   - not played, but an error in itself: BGP R1 to <address> is protected with TCP-AO" in text
@@ -122,13 +123,15 @@ def test_a_session_that_cannot_be_played_beside_one_that_can_is_left_out_by_seve
         ("set protocols bgp group peers ttl 255", "ttl is configured"),
     ],
 )
-def test_what_may_change_the_verdict_is_told_with_its_line(tmp_path: Path, line: str, said: str) -> None:
+def test_a_statement_that_may_change_the_verdict_is_reported_with_its_line(
+    tmp_path: Path, line: str, said: str
+) -> None:
     text = written(tmp_path, lion(more=f"{line}\n"), tiger())
-    (told,) = [one for one in text.splitlines() if said in one]
-    assert told.endswith("(R1:7)")
+    (found,) = [one for one in text.splitlines() if said in one]
+    assert found.endswith("(R1:7)")
 
 
-def test_names_of_instances_and_filters_stay_out_unless_they_are_asked_for(tmp_path: Path) -> None:
+def test_names_of_instances_are_left_out_unless_requested(tmp_path: Path) -> None:
     more = (
         "set routing-instances yellow instance-type virtual-router\nset routing-instances yellow interface ge-0/0/0.0\n"
     )
@@ -145,7 +148,7 @@ def test_names_of_instances_and_filters_stay_out_unless_they_are_asked_for(tmp_p
     assert str(tmp_path) not in hidden
 
 
-def test_a_planned_key_is_told_from_the_lines_of_the_saved_configuration(tmp_path: Path) -> None:
+def test_a_planned_key_is_distinguished_from_lines_of_the_saved_configuration(tmp_path: Path) -> None:
     (tmp_path / "c1.set").write_text(key(2, SECOND[0].replace("1-15", "4-15"), 5, 6))
     text = written(tmp_path, lion(), tiger(), "--change", f"R1={tmp_path / 'c1.set'}")
     assert "held-by: R1}  # R1 planned:1" in text
@@ -153,7 +156,7 @@ def test_a_planned_key_is_told_from_the_lines_of_the_saved_configuration(tmp_pat
     assert "key 2 (send-id 5 and recv-id 6) has no counterpart on R2" in text
 
 
-def test_a_commit_from_md5_to_tcp_ao_is_played_with_what_follows(tmp_path: Path) -> None:
+def test_a_commit_from_md5_to_tcp_ao_is_played_with_the_rollovers_after_it(tmp_path: Path) -> None:
     words = []
     texts = []
     for name, text, peer in (("lion", lion(), "10.9.0.2"), ("tiger", tiger(), "10.9.0.1")):

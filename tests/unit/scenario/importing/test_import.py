@@ -1,4 +1,4 @@
-"""Two saved configurations become a scenario file: which keys, which steps, and what the file does not tell."""
+"""Two saved configurations become a scenario file: its keys, its steps, and what it must not reveal."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ SECOND = ("2027-1-15.02:00:00 +0100", 3, 4)
 
 @pytest.fixture
 def imported(tmp_path: Path) -> Callable[..., tuple[Scenario, str]]:
-    """Import two configurations; the scenario that comes of them, and its text."""
+    """Return a function that imports two configurations, and returns the scenario and the text of its file."""
 
     def run(one: str, other: str, *words: str) -> tuple[Scenario, str]:
         (tmp_path / "one.conf").write_text(one)
@@ -70,16 +70,20 @@ def imported(tmp_path: Path) -> Callable[..., tuple[Scenario, str]]:
 
 
 def lion(keys: str | None = None, more: str = "") -> str:
+    """Return the configuration of R1, whose host name is lion."""
     own = keys if keys is not None else key(0, *FIRST) + key(1, *SECOND)
     return configuration("lion", "10.9.0.1", "10.9.0.2", keys=own, more=more)
 
 
 def tiger(keys: str | None = None, more: str = "") -> str:
+    """Return the configuration of R2, whose host name is tiger."""
     own = keys if keys is not None else key(0, FIRST[0], 2, 1) + key(1, SECOND[0], 4, 3)
     return configuration("tiger", "10.9.0.2", "10.9.0.1", keys=own, more=more)
 
 
-def test_keys_keep_their_instants_and_the_coming_one_is_a_step(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_keys_keep_their_start_times_and_a_future_one_becomes_a_step(
+    imported: Callable[..., tuple[Scenario, str]],
+) -> None:
     scenario, _ = imported(lion(), tiger())
     assert scenario.t0 == datetime(2026, 12, 1, tzinfo=UTC)
     assert [key.start for key in scenario.keychain.keys] == [timedelta(days=-30), timedelta(days=45, hours=1)]
@@ -96,7 +100,7 @@ def test_no_secret_name_or_address_is_in_the_file(imported: Callable[..., tuple[
     assert "bfd-liveness-detection" in text
 
 
-def test_names_are_kept_where_that_is_asked_for(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_names_are_kept_on_request(imported: Callable[..., tuple[Scenario, str]]) -> None:
     _, text = imported(
         lion(more="set protocols bgp group peers bfd-liveness-detection minimum-interval 300\n"),
         tiger(),
@@ -105,7 +109,7 @@ def test_names_are_kept_where_that_is_asked_for(imported: Callable[..., tuple[Sc
     assert "lion" in text
 
 
-def test_equal_secrets_have_equal_labels_and_different_ones_different(
+def test_equal_secrets_have_equal_labels_and_different_secrets_different_labels(
     imported: Callable[..., tuple[Scenario, str]],
 ) -> None:
     keys = key(0, *FIRST) + key(1, *SECOND, secret="sesame-street")
@@ -118,14 +122,16 @@ def test_equal_secrets_have_equal_labels_and_different_ones_different(
     assert "not hitless under 16 of 16" in text
 
 
-def test_a_secret_that_is_not_known_is_drawn_and_said(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_an_unknown_secret_is_drawn_and_reported(imported: Callable[..., tuple[Scenario, str]]) -> None:
     keys = key(0, *FIRST, secret="<REMOVED>")
     scenario, text = imported(lion(keys), tiger(key(0, FIRST[0], 2, 1, secret="<REMOVED>")))
     assert scenario.keychain.keys[0].r2 is None
     assert "unknown secret: drawn, and assumed to match" in text
 
 
-def test_what_one_router_has_otherwise_stands_under_it(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_a_value_that_differs_on_one_router_is_written_under_that_router(
+    imported: Callable[..., tuple[Scenario, str]],
+) -> None:
     theirs = key(0, FIRST[0], 2, 1) + key(1, "2027-1-15.03:00:00 +0100", 4, 3)
     scenario, _ = imported(lion(), tiger(theirs))
     late = scenario.keychain.keys[1].r2
@@ -141,7 +147,7 @@ def test_a_key_that_only_one_router_holds_is_held_by_it(imported: Callable[..., 
     assert scenario.keychain.keys[1].held_by == ("R1",)
 
 
-def test_a_key_of_r2_alone_gets_a_number_that_is_free(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_a_key_that_only_r2_has_gets_a_free_number(imported: Callable[..., tuple[Scenario, str]]) -> None:
     theirs = key(0, FIRST[0], 2, 1) + key(1, SECOND[0], 14, 13)
     scenario, _ = imported(lion(key(0, *FIRST) + key(1, "2027-1-14.02:00:00 +0100", 3, 4)), tiger(theirs))
     numbers = [(key.id, key.held_by) for key in scenario.keychain.keys]
@@ -154,16 +160,16 @@ def test_skew_is_the_offset_of_the_clock_of_r2(imported: Callable[..., tuple[Sce
 
 
 @pytest.mark.parametrize(("skew", "instants"), [("90s", ["45d58m30s", "45d1h"]), ("-90s", ["45d1h", "45d1h1m30s"])])
-def test_each_router_comes_to_its_start_time_by_its_own_clock(
+def test_each_router_reaches_its_start_time_on_its_own_clock(
     imported: Callable[..., tuple[Scenario, str]], skew: str, instants: list[str]
 ) -> None:
     _, text = imported(lion(), tiger(), "--skew", skew)
     reached = [line.partition("to: ")[2].rstrip("}") for line in text.splitlines() if "advance:" in line]
     assert [one for one in reached if one in instants] == instants
-    assert text.index("clear:") < text.index(f"to: {instants[1]}"), "data flows between the two"
+    assert text.index("clear:") < text.index(f"to: {instants[1]}"), "data is sent between the two instants"
 
 
-def test_only_so_many_rollovers_are_played_as_asked_for(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_only_the_requested_number_of_rollovers_is_played(imported: Callable[..., tuple[Scenario, str]]) -> None:
     keys = "".join(key(n, f"2027-{n}-1.00:00:00 +0000", 2 * n, 2 * n + 1) for n in range(1, 7))
     theirs = "".join(key(n, f"2027-{n}-1.00:00:00 +0000", 2 * n + 1, 2 * n) for n in range(1, 7))
     first = key(0, FIRST[0], 0, 100), key(0, FIRST[0], 100, 0)
@@ -183,7 +189,7 @@ def test_a_router_is_not_its_own_peer(imported: Callable[..., tuple[Scenario, st
         imported(lion(), lion())
 
 
-def test_hostile_descriptions_cannot_leave_their_comment(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_hostile_descriptions_cannot_end_their_comment(imported: Callable[..., tuple[Scenario, str]]) -> None:
     more = "set protocols bgp group peers bfd-liveness-detection minimum-interval 300\n"
     more += 'set system location "x\\nkeyroll: 2"\n'
     _, text = imported(lion(more=more), tiger())
@@ -220,17 +226,17 @@ def test_a_planned_commit_is_one_step_with_either_router_first(tmp_path: Path) -
     for case, order in zip(found, (("R1", "R2"), ("R2", "R1")), strict=True):
         (step,) = [step for step in case.scenario.steps if isinstance(step, ChangeChain)]
         assert (tuple(step.routers), tuple(step.delete), [one.id for one in step.add]) == (order, (0,), [2])
-    assert sum(type(step).kind == "advance" for step in found[0].scenario.steps) == 2, "the new key takes over"
+    assert sum(type(step).kind == "advance" for step in found[0].scenario.steps) == 2, "the rollover to the new key"
 
 
-def test_a_change_of_one_router_is_made_on_it_alone(tmp_path: Path) -> None:
+def test_a_change_of_one_router_is_committed_on_that_router_only(tmp_path: Path) -> None:
     (case,) = cases(tmp_path, lion(), tiger(), *change(tmp_path)[:2])
     (step,) = [step for step in case.scenario.steps if isinstance(step, ChangeChain)]
     assert tuple(step.routers) == ("R1",)
     assert step.add[0].held_by == ("R1",)
 
 
-def test_unknown_secrets_that_stay_are_no_change(tmp_path: Path) -> None:
+def test_unknown_secrets_that_stay_are_not_a_change(tmp_path: Path) -> None:
     hidden = lion(key(0, *FIRST, secret="<REMOVED>")), tiger(key(0, FIRST[0], 2, 1, secret="<REMOVED>"))
     (case, _) = cases(tmp_path, *hidden, *change(tmp_path))
     (step,) = [step for step in case.scenario.steps if isinstance(step, ChangeChain)]
@@ -244,14 +250,14 @@ def test_unknown_secrets_that_stay_are_no_change(tmp_path: Path) -> None:
         ("delete interfaces ge-0/0/0", "after the change the session of lion with 10.9.0.2 has no other end"),
     ],
 )
-def test_a_change_that_takes_the_session_away_is_refused(tmp_path: Path, line: str, said: str) -> None:
+def test_a_change_that_removes_the_session_is_refused(tmp_path: Path, line: str, said: str) -> None:
     (tmp_path / "c1.set").write_text(f"{line}\n")
     with pytest.raises(InputError, match=said):
         cases(tmp_path, lion(), tiger(), "--change", f"R1={tmp_path / 'c1.set'}")
 
 
-def test_what_is_predicted_after_a_commit_is_of_the_same_session(tmp_path: Path) -> None:
-    """The commit takes away a session that stands before it, so that `check` counts its pairs otherwise."""
+def test_the_prediction_after_a_commit_is_for_the_same_session(tmp_path: Path) -> None:
+    """The commit removes an earlier session, so that `check` numbers the sessions differently."""
     first = (
         "set protocols bgp group first neighbor 10.9.8.{peer} peer-as 64501\n"
         "set protocols bgp group first neighbor 10.9.8.{peer} authentication-algorithm ao\n"
@@ -271,10 +277,10 @@ def test_what_is_predicted_after_a_commit_is_of_the_same_session(tmp_path: Path)
 
 
 @pytest.mark.parametrize(("tolerance", "last"), [(3600, "30m"), (600, "5m"), (4, None)])
-def test_the_last_hop_of_the_clocks_is_shorter_than_what_the_chains_bear(
+def test_the_last_step_of_the_clocks_is_shorter_than_the_tolerance(
     imported: Callable[..., tuple[Scenario, str]], tolerance: int, last: str | None
 ) -> None:
-    """The clocks are set one after the other: for a moment they are as far apart as the hop is long."""
+    """The clocks are set one after the other, so for a moment they differ by the length of the step."""
     line = f"set security authentication-key-chains key-chain SECRETNAME tolerance {tolerance}\n"
     scenario, text = imported(lion(more=line), tiger(more=line))
     steps = [step for step in scenario.steps if type(step).kind in ("advance", "wait")]
@@ -298,7 +304,7 @@ def test_the_last_hop_of_the_clocks_is_shorter_than_what_the_chains_bear(
         ("set protocols bgp group more neighbro 10.0.0.9", "may hide a protected session"),
     ],
 )
-def test_a_finding_of_check_that_no_lab_plays_is_left_out_by_severity(
+def test_a_finding_of_check_that_no_lab_plays_is_reported_as_not_played(
     imported: Callable[..., tuple[Scenario, str]], line: str, said: str
 ) -> None:
     keys = [key(0, *FIRST) + key(1, *SECOND), key(0, FIRST[0], 2, 1) + key(1, SECOND[0], 4, 3)]
@@ -311,7 +317,7 @@ def test_a_finding_of_check_that_no_lab_plays_is_left_out_by_severity(
     assert "md5-secret" not in text
 
 
-def test_a_planned_change_that_cannot_be_read_is_named_by_its_own_option(tmp_path: Path) -> None:
+def test_an_invalid_planned_change_is_reported_with_its_option(tmp_path: Path) -> None:
     (tmp_path / "one.conf").write_text(configuration("lion", "10.0.0.1", "10.0.0.2", keys=key(0, *FIRST)))
     (tmp_path / "other.conf").write_text(configuration("tiger", "10.0.0.2", "10.0.0.1", keys=key(0, FIRST[0], 2, 1)))
     words = ["import", str(tmp_path / "one.conf"), str(tmp_path / "other.conf"), "--at", AT, "--change", "R3=x"]
@@ -334,7 +340,7 @@ set protocols bgp group six neighbor 2001:db8:9::{peer} authentication-key-chain
 """
 
 
-def test_several_sessions_on_one_chain_are_all_taken(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_several_sessions_on_one_chain_are_all_imported(imported: Callable[..., tuple[Scenario, str]]) -> None:
     second = BOTH.format(own=2, peer=1).replace("set protocols bgp group six passive\n", "")
     scenario, text = imported(lion(more=BOTH.format(own=1, peer=2)), tiger(more=second))
     found = [(one.name, one.type, one.place, one.passive) for one in scenario.sessions]
@@ -347,14 +353,14 @@ def test_several_sessions_on_one_chain_are_all_taken(imported: Callable[..., tup
     assert "192.0.2" not in text
 
 
-def test_one_of_several_sessions_may_be_meant(imported: Callable[..., tuple[Scenario, str]]) -> None:
+def test_one_of_several_sessions_can_be_chosen(imported: Callable[..., tuple[Scenario, str]]) -> None:
     words = BOTH.format(own=1, peer=2), BOTH.format(own=2, peer=1)
     scenario, _ = imported(lion(more=words[0]), tiger(more=words[1]), "--session", "192.0.2.2")
     assert [one.name for one in scenario.sessions] == ["v4-loopbacks"]
 
 
 @pytest.mark.parametrize("words", [("--pause", "3s"), ("--skew", "99999999d"), ("--skew", "--5m"), ("--skew", "much")])
-def test_an_option_that_means_nothing_is_an_input_error(
+def test_an_invalid_value_of_an_option_is_an_input_error(
     imported: Callable[..., tuple[Scenario, str]], words: tuple[str, str]
 ) -> None:
     with pytest.raises(InputError, match=words[0]):
@@ -379,10 +385,11 @@ set protocols bgp group six neighbor 2001:db8:9::{peer} authentication-key-chain
 
 
 def of_six(own: int, peer: int, *keys: str) -> str:
+    """Return the statements of a router for an IPv6 session with its own chain."""
     return OTHER_CHAIN.format(own=own, peer=peer) + "".join(keys).replace("SECRETNAME", "OTHERNAME")
 
 
-def test_sessions_on_chains_of_their_own_are_one_scenario_that_rolls_each_at_its_time(
+def test_sessions_with_different_chains_are_one_scenario_with_the_rollovers_of_each(
     imported: Callable[..., tuple[Scenario, str]],
 ) -> None:
     later = "2027-2-1.00:00:00 +0000"
@@ -425,7 +432,7 @@ def test_a_planned_tolerance_is_part_of_the_commit(tmp_path: Path) -> None:
     (step,) = [step for step in case.scenario.steps if isinstance(step, ChangeChain)]
     assert step.tolerance == {"R1": 60, "R2": 3600}
     hops = [known(step.to) for step in case.scenario.steps if isinstance(step, Advance)]
-    assert hops[1] - hops[0] == timedelta(seconds=30), "the clocks are set as the new tolerance bears it"
+    assert hops[1] - hops[0] == timedelta(seconds=30), "the last step of the clocks is within the new tolerance"
 
 
 @pytest.mark.parametrize(
@@ -436,12 +443,12 @@ def test_a_planned_tolerance_is_part_of_the_commit(tmp_path: Path) -> None:
         ("set snmp location here", None),
     ],
 )
-def test_changes_of_a_planned_commit_beyond_its_keys_are_left_out_by_severity(
+def test_changes_other_than_keys_in_a_planned_commit_are_reported_as_not_played(
     tmp_path: Path, line: str, said: str | None
 ) -> None:
     tolerance = "set security authentication-key-chains key-chain SECRETNAME tolerance 1800\n"
     (tmp_path / "c1.set").write_text(f"{line}\n{tolerance}")
     cases(tmp_path, lion(), tiger(), "--keep-names", "--change", f"R1={tmp_path / 'c1.set'}")
-    _, _, heavy = (tmp_path / "change.yaml").read_text().partition("# Not played, and may change the verdict:\n")
-    assert bool(heavy) == (said is not None)
-    assert said is None or heavy.startswith(f"#   - {said}")
+    _, _, reported = (tmp_path / "change.yaml").read_text().partition("# Not played, and may change the verdict:\n")
+    assert bool(reported) == (said is not None)
+    assert said is None or reported.startswith(f"#   - {said}")

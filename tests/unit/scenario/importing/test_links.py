@@ -1,4 +1,4 @@
-"""Which link a session is on: a VLAN unit is played on its VLAN, and each parallel link on one of its own."""
+"""The link of a session: a unit with a VLAN is played on that VLAN, and each parallel link on a VLAN of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def configuration(router: int, *links: tuple[str, int | None]) -> str:
 
 @pytest.fixture
 def sessions(tmp_path: Path) -> Callable[..., tuple[list[dict[str, object]], str]]:
-    """Return the sessions of the file that is written of two configurations, and its text."""
+    """Return a function that imports two configurations, and returns the sessions and the text of the file."""
 
     def run(one: str, other: str, *words: str) -> tuple[list[dict[str, object]], str]:
         for name, text in (("1.conf", one), ("2.conf", other)):
@@ -55,6 +55,7 @@ def sessions(tmp_path: Path) -> Callable[..., tuple[list[dict[str, object]], str
 
 
 def on(*links: tuple[str, int | None]) -> tuple[str, str]:
+    """Return the configurations of both routers with the same links."""
     return configuration(1, *links), configuration(2, *links)
 
 
@@ -68,7 +69,7 @@ def test_a_session_on_a_unit_with_a_vlan_is_played_on_that_vlan(
     ]
 
 
-def test_each_parallel_link_is_played_and_both_families_of_one_stay_together(
+def test_each_parallel_link_is_played_and_both_address_families_of_a_link_stay_together(
     sessions: Callable[..., tuple[list[dict[str, object]], str]],
 ) -> None:
     found, text = sessions(*on(("ge-0/0/0.0", None), ("ge-0/0/1.0", None), ("ae0.5", 2)))
@@ -81,18 +82,20 @@ def test_each_parallel_link_is_played_and_both_families_of_one_stay_together(
     assert "another protected session is not played" not in text
 
 
-def test_two_links_with_the_same_vlan_are_two(sessions: Callable[..., tuple[list[dict[str, object]], str]]) -> None:
+def test_two_links_with_the_same_vlan_stay_two_links(
+    sessions: Callable[..., tuple[list[dict[str, object]], str]],
+) -> None:
     found, _ = sessions(*on(("ge-0/0/0.10", 10), ("ge-0/0/1.10", 10)))
     assert [one.get("vlan") for one in found] == [10, 10, None, None]
 
 
-def test_a_vlan_that_one_end_alone_tags_is_that_vlan(
+def test_a_vlan_that_only_one_end_tags_is_played(
     sessions: Callable[..., tuple[list[dict[str, object]], str]],
 ) -> None:
     found, _ = sessions(configuration(1, ("ge-0/0/0.0", None)), configuration(2, ("ge-0/0/0.30", 30)))
     assert [one.get("vlan") for one in found] == [30, 30]
 
 
-def test_one_session_alone_may_be_meant(sessions: Callable[..., tuple[list[dict[str, object]], str]]) -> None:
+def test_a_single_session_can_be_chosen(sessions: Callable[..., tuple[list[dict[str, object]], str]]) -> None:
     found, _ = sessions(*on(("ge-0/0/0.0", None), ("ge-0/0/1.9", 9)), "--session", "192.0.2.6")
     assert [one["bgp"] for one in found] == ["v4-vlan9"]
