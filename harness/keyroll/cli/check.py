@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keyroll.cli import shared_options
 from keyroll.cli.arguments import STDIN, instant_of, length_of, read_text, read_zone, shown
 from keyroll.cli.output import read_or_not
 from keyroll.errors import ExitCode, InputError, Where
@@ -43,7 +44,7 @@ _SKEW_MAX = 366 * 86400
 )
 @click.option("--max-age", metavar="DURATION", help="Warn of keys that are in use for longer: 180d.")
 @click.option("--within", metavar="DURATION", help="Warn of chains whose next key starts later than this: 30d.")
-@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not show do not change the verdict.")
+@shared_options.without_secrets
 @click.option(
     "--planned",
     multiple=True,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from keyroll.cli import shared_options
 from keyroll.errors import ExitCode
 from keyroll.watch.collect import collect
 from keyroll.watch.inventory import read_inventory
@@ -17,7 +18,7 @@ from keyroll.watch.login import targets
 @click.option("-o", "output", required=True, type=click.Path(path_type=Path), help="The bundle to write (.tgz).")
 @click.option("--hide-names", is_flag=True, help="Replace names of routers, hosts and users too.")
 @click.option("--capture", type=click.Path(path_type=Path), help="Add what this capture says of the sessions.")
-@click.option("--accept-new-host-keys", is_flag=True, help="Add host keys that are not known yet to the known hosts.")
+@shared_options.accept_new_host_keys
 def collect_command(
     inventory: Path, *, output: Path, hide_names: bool, capture: Path | None, accept_new_host_keys: bool
 ) -> ExitCode:

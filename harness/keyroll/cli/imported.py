@@ -37,7 +37,6 @@ class Asked:
     zone: str
     changes: tuple[str, ...] = ()
     pause: str | None = None
-    keep_names: bool = False
     captures: tuple[Path, ...] = ()
 
 
@@ -75,8 +74,11 @@ class Made:
         return ExitCode.UNFIT if unsure else ExitCode.OK
 
 
-def imported(asked: Asked) -> Made:
-    """Read both configurations and draft the scenario. Raises InputError: they cannot be read, or share no session."""
+def imported(asked: Asked, *, keep_names: bool = False) -> Made:
+    """Read both configurations and draft the scenario; `keep_names` leaves the routers' own names in it.
+
+    Raises InputError: they cannot be read, or share no session.
+    """
     from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.anonymizer import Anonymizer  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.draft import draft  # noqa: PLC0415 - as above
@@ -112,7 +114,7 @@ def imported(asked: Asked) -> Made:
         skew=skew,
         planned=planned,
         turned_on=turning,
-        keep_as_numbers=asked.keep_names,
+        keep_as_numbers=keep_names,
     )
     heavy = tuple(may_change_verdict(chosen, configurations, report))
     if turned_on and turning is None:
@@ -126,7 +128,7 @@ def imported(asked: Asked) -> Made:
     names = (configurations[0].main.name, configurations[1].main.name)
     files = {one.name: f"R{number}" for number, one in enumerate(configurations, 1)}
     hidden = Anonymizer(configurations, files)
-    tell = (lambda said: said) if asked.keep_names else hidden.of
+    tell = (lambda said: said) if keep_names else hidden.of
     text = scenario_text(
         drafted,
         [tell(said) for said in heavy],
@@ -135,7 +137,7 @@ def imported(asked: Asked) -> Made:
             for number, one in enumerate(configurations)
         ],
         faults=[tell(said) for said in wrong],
-        routers=[f"{name} ({file})" for name, file in zip(names, files, strict=True)] if asked.keep_names else (),
+        routers=[f"{name} ({file})" for name, file in zip(names, files, strict=True)] if keep_names else (),
         seen=carried,
     )
     unknown = sum(key.unknown for key in drafted.keys)

@@ -12,16 +12,17 @@ from pathlib import Path
 import click
 
 from keyroll.check.chain_judge import ChainQuestion, judge_chains
+from keyroll.cli import shared_options
 from keyroll.cli.arguments import STDIN, instant_of, length_of, read_text, read_zone, shown
 from keyroll.cli.keychain_lint import finding_as_json, print_verdict, verdict_as_json
 from keyroll.configuration import read
 from keyroll.errors import ExitCode, InputError
 from keyroll.instants import SYSTEM
-from keyroll.keychain.generate import KEYS_MAX, SECRET_LENGTH_DEFAULT, Ids, generate
+from keyroll.keychain.generate import KEYS_MAX, Ids, generate
 from keyroll.keychain.junostext import Encoding, set_lines
 from keyroll.keychain.lint import Finding, Subject, lint
 from keyroll.keychain.lint_pair import lint_course, lint_pair
-from keyroll.keychain.model import AO_ID_MAX, SECRET_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain
+from keyroll.keychain.model import AO_ID_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain
 from keyroll.keychain.starttime import format_start_stored
 from keyroll.names import Algorithm
 from keyroll.scenario.file.durations import parse_duration
@@ -65,13 +66,7 @@ def keychain() -> None:
     show_default=True,
     help="send-id and recv-id: 2n+1 and 2n+2, both n, or drawn.",
 )
-@click.option(
-    "--secret-length",
-    type=click.IntRange(1, SECRET_MAX),
-    default=SECRET_LENGTH_DEFAULT,
-    show_default=True,
-    help="Letters and digits in a secret.",
-)
+@shared_options.secret_length
 @click.option(
     "--tolerance",
     type=click.IntRange(0, TOLERANCE_MAX),
@@ -87,7 +82,7 @@ def keychain() -> None:
 @click.option(
     "--zone", metavar="ZONE", default="UTC", show_default=True, help="The routers' time zone, such as Europe/Berlin."
 )
-@click.option("--encoded", is_flag=True, help="Write secrets as $9$ instead of in clear.")
+@shared_options.encoded
 @click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Folder for R1.set and R2.set.")
 @click.option("--force", is_flag=True, help="Overwrite files that are there.")
 @click.option("--json", "as_json", is_flag=True, help="Say what was made as JSON (without secrets).")
@@ -160,7 +155,7 @@ def generate_command(
     metavar="DURATION",
     help="How long a key may be in use: 180d (STIG JUNI-RT-000050).  [default: any]",
 )
-@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not show do not change the exit code.")
+@shared_options.without_secrets
 @click.option(
     "--zone",
     metavar="ZONE",

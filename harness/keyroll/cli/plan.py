@@ -12,6 +12,7 @@ import click
 
 from keyroll.check.judge import Question
 from keyroll.check.unknown_zones import names_no_known_zone
+from keyroll.cli import shared_options
 from keyroll.cli.arguments import instant_of, read_zone
 from keyroll.cli.output import read_or_not
 from keyroll.cli.plan_files import write_together
@@ -19,9 +20,9 @@ from keyroll.cli.plan_secrets import drawing
 from keyroll.configuration import Chain, Configuration, Kind, Node, in_own_zone, read
 from keyroll.errors import ExitCode, InputError, Where, printable
 from keyroll.instants import SYSTEM
-from keyroll.keychain.generate import SECRET_LENGTH_DEFAULT, Ids
+from keyroll.keychain.generate import Ids
 from keyroll.keychain.junostext import Encoding
-from keyroll.keychain.model import SECRET_MAX, Keychain
+from keyroll.keychain.model import Keychain
 from keyroll.names import Algorithm
 from keyroll.plan.as_json import read_history
 from keyroll.plan.build import plan
@@ -123,18 +124,12 @@ def _shown(length: timedelta) -> str:
     "--commit-time", type=_Length(), default=COMMIT_DEFAULT, help=f"How long a commit may take.{_shown(COMMIT_DEFAULT)}"
 )
 @click.option("--seed", help="Draw secrets from this; it is as secret as they are.  [default: drawn, not shown]")
-@click.option(
-    "--secret-length",
-    type=click.IntRange(1, SECRET_MAX),
-    default=SECRET_LENGTH_DEFAULT,
-    show_default=True,
-    help="Letters and digits in a secret.",
-)
+@shared_options.secret_length
 @click.option(
     "--secret-command", help="A program that prints one secret a line, run without a shell: 'vault-client get keys'."
 )
-@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not show do not change the exit code.")
-@click.option("--encoded", is_flag=True, help="Write secrets as $9$ instead of in clear.")
+@shared_options.without_secrets
+@shared_options.encoded
 @click.option(
     "--emergency", type=int, metavar="KEY", help="The secret of this key (its number on the first router) has leaked."
 )

@@ -2,76 +2,80 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import click
 
+from keyroll.cli import shared_options
 from keyroll.cli.imported import Asked, imported
 from keyroll.errors import ExitCode, InputError, RunError
-from keyroll.scenario.labs.make import LABS
+
+_OPTIONS = (
+    click.argument("files", nargs=2, metavar="R1.conf R2.conf", type=click.Path(path_type=Path)),
+    click.option("--at", metavar="INSTANT", help="Begin at this instant: 2027-03-28T00:00Z.  [default: now]"),
+    click.option("--session", metavar="ADDRESS", help="Take only the session with this peer address of R1."),
+    click.option(
+        "--rollovers",
+        type=click.IntRange(0, 63),
+        default=3,
+        show_default=True,
+        help="How many coming rollovers are played.",
+    ),
+    click.option("--skew", metavar="DURATION", default="0s", show_default=True, help="R2's clock minus R1's."),
+    click.option(
+        "--change",
+        "changes",
+        multiple=True,
+        metavar="R1=FILE",
+        help="A planned commit (a configuration, or set and delete lines), played with either router first.",
+    ),
+    click.option("--pause", metavar="DURATION", help="Time between the commits of --change.  [default: 5s]"),
+    click.option(
+        "--capture",
+        "captures",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="A capture of the real link (pcap, pcapng): judged first, its keys stand in the scenario.",
+    ),
+    click.option(
+        "--zone",
+        metavar="ZONE",
+        default="UTC",
+        show_default=True,
+        help="Time zone of --at, and of routers without time-zone.",
+    ),
+)
+"""The options of both commands: one for each field of `Asked`, by its name."""
 
 
-def _options(function: click.decorators.FC) -> click.decorators.FC:
-    for option in reversed(
-        (
-            click.argument("files", nargs=2, metavar="R1.conf R2.conf", type=click.Path(path_type=Path)),
-            click.option("--at", metavar="INSTANT", help="Begin at this instant: 2027-03-28T00:00Z.  [default: now]"),
-            click.option("--session", metavar="ADDRESS", help="Take only the session with this peer address of R1."),
-            click.option(
-                "--rollovers",
-                type=click.IntRange(0, 63),
-                default=3,
-                show_default=True,
-                help="How many coming rollovers are played.",
-            ),
-            click.option("--skew", metavar="DURATION", default="0s", show_default=True, help="R2's clock minus R1's."),
-            click.option(
-                "--change",
-                "changes",
-                multiple=True,
-                metavar="R1=FILE",
-                help="A planned commit (a configuration, or set and delete lines), played with either router first.",
-            ),
-            click.option("--pause", metavar="DURATION", help="Time between the commits of --change.  [default: 5s]"),
-            click.option(
-                "--capture",
-                "captures",
-                multiple=True,
-                metavar="FILE",
-                type=click.Path(path_type=Path),
-                help="A capture of the real link (pcap, pcapng): judged first, its keys stand in the scenario.",
-            ),
-            click.option(
-                "--zone",
-                metavar="ZONE",
-                default="UTC",
-                show_default=True,
-                help="Time zone of --at, and of routers without time-zone.",
-            ),
-        )
-    ):
-        function = option(function)
-    return function
+def _with_asked(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
+    """Give a command the options of `Asked`, before its own; their values are its first argument."""
+
+    @wraps(function)
+    def command(**given: Any) -> ExitCode:  # noqa: ANN401 - values of options, of each its own type
+        asked = Asked(**{field.name: given.pop(field.name) for field in fields(Asked)})
+        return function(asked, **given)
+
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 @click.command("import")
-@_options
+@_with_asked
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write the scenario here.  [default: standard output]"
 )
 @click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
 @click.option("--keep-names", is_flag=True, help="Leave ASes, and names, addresses and files in comments.")
 def import_command(
-    files: tuple[Path, ...],
+    asked: Asked,
     *,
-    at: str | None,
-    session: str | None,
-    rollovers: int,
-    skew: str,
-    changes: tuple[str, ...],
-    pause: str | None,
-    captures: tuple[Path, ...],
-    zone: str,
     output: Path | None,
     force: bool,
     keep_names: bool,
@@ -85,7 +89,7 @@ def import_command(
     Exit code 0: written. 1: with --capture, segments of the real link are wrong. 2: the configurations are not two
     ends of a session, or with --capture not all of it could be judged.
     """
-    made = imported(Asked(files, at, session, rollovers, skew, zone, changes, pause, keep_names, captures))
+    made = imported(asked, keep_names=keep_names)
     if output is None:
         click.echo(made.text, nl=False)
         return made.carried
@@ -103,30 +107,22 @@ def import_command(
 
 
 @click.command("rehearse")
-@_options
-@click.option("--lab", type=click.Choice(LABS), default="embedded", show_default=True, help="Where the routers run.")
-@click.option("--topology", type=click.Path(path_type=Path), help="A containerlab topology file.")
+@_with_asked
+@shared_options.lab
+@shared_options.topology
 @click.option("--seed", help="Draw everything random from this (printed).")
-@click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-<id>-<seed>).")
-@click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
-@click.option("--plain", is_flag=True, help="Print lines only, as in a pipe: no live view.")
+@shared_options.run_dir
+@shared_options.no_report
+@shared_options.plain
 @click.option(
     "--accept-left-out",
     is_flag=True,
     help="Do not end with 2 because something that may change the verdict was left out.",
 )
-@click.option("--without-secrets", is_flag=True, help="Secrets that the files do not show do not change the verdict.")
+@shared_options.without_secrets
 def rehearse_command(
-    files: tuple[Path, ...],
+    asked: Asked,
     *,
-    at: str | None,
-    session: str | None,
-    rollovers: int,
-    skew: str,
-    changes: tuple[str, ...],
-    pause: str | None,
-    captures: tuple[Path, ...],
-    zone: str,
     lab: str,
     topology: Path | None,
     seed: str | None,
@@ -143,9 +139,8 @@ def rehearse_command(
     """
     from keyroll.cli.rehearsal import play  # noqa: PLC0415 - `--help` stays instant
 
-    made = imported(Asked(files, at, session, rollovers, skew, zone, changes, pause, captures=captures))
     return play(
-        made,
+        imported(asked),
         lab=lab,
         topology=topology,
         seed=seed,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from keyroll.cli import shared_options
 from keyroll.cli.live import LiveView, session_style, wanted
 from keyroll.cli.printer import Printer, verdict_style
 from keyroll.cli.report import report_line
@@ -34,14 +35,14 @@ _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.RUN
 @click.option("--t0", help="Begin at this instant of the routers' clocks (2030-01-01T00:00:00Z).")
 @click.option("--variant", help="Of a file with parameters, play this one: the words in [brackets].")
 @click.option("--mutate", metavar="NAME", help="Break the scenario on purpose by this mutation; 'all' plays each.")
-@click.option("--lab", type=click.Choice(LABS), default="embedded", show_default=True, help="Where the routers run.")
-@click.option("--topology", type=click.Path(path_type=Path), help="A containerlab topology file.")
-@click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-<id>-<seed>).")
+@shared_options.lab
+@shared_options.topology
+@shared_options.run_dir
 @click.option("--wait-scale", type=click.FloatRange(0.1, 100), default=1.0, help="Stretch deadlines on a slow machine.")
 @click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (`keyroll lab` finds it).")
 @click.option("--no-set-clock", is_flag=True, help="Play in real time, as where routers' clocks cannot be set.")
-@click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
-@click.option("--plain", is_flag=True, help="Print lines only, as in a pipe: no live view.")
+@shared_options.no_report
+@shared_options.plain
 @click.option("--verbose", "-v", is_flag=True, help="Show every command in the timeline.")
 def run_command(
     files: tuple[Path, ...],

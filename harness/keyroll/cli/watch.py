@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from keyroll.cli import shared_options
 from keyroll.cli.arguments import instant_of, length_of
 from keyroll.cli.live import session_style
 from keyroll.cli.output import read_or_not
@@ -53,8 +54,8 @@ _STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.RUN: "bold"}
     help="With --once: write metrics for node_exporter's textfile collector; no run folder unless --run-dir is given.",
 )
 @click.option("--markdown", is_flag=True, help="Print the verdict as Markdown, for a ticket.")
-@click.option("--no-report", is_flag=True, help="Write no report.html into the run folder.")
-@click.option("--accept-new-host-keys", is_flag=True, help="Add host keys that are not known yet to the known hosts.")
+@shared_options.no_report
+@shared_options.accept_new_host_keys
 def watch_command(
     inventory: Path,
     *,
