@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface
+from pathlib import Path
 from typing import cast
 
 import pytest
 from tests.unit.emulator.virtual_time import VirtualTime
 
 from keyroll.emulator.contract.model import BgpNeighbor, Intent, Unit
+from keyroll.emulator.contract.processes import Logs
+from keyroll.emulator.frr.config import VtyCommand
 from keyroll.emulator.frr.queries import BgpReader
 from keyroll.emulator.machine import bgp_opener
 from keyroll.emulator.machine.bgp_opener import BgpOpener, has_lower_address, local_address
+from keyroll.emulator.machine.machine import Machine
 
 PEER = ip_address("10.0.12.2")
 NEIGHBOR = BgpNeighbor(PEER, 65002, "g", external=True)
@@ -30,6 +35,9 @@ class FakeBgp:
     async def state_of(self, _address: object) -> str:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
+    async def was_up(self, _address: object) -> bool:
+        return True
+
 
 class FakeSynListener:
     def __init__(self, at: float | None) -> None:
@@ -42,12 +50,16 @@ class FakeSynListener:
         return
 
 
-def opener(bgp: FakeBgp, knock: float | None = None) -> tuple[BgpOpener, list[object]]:
+def opener(bgp: FakeBgp, knock: float | None = None, *, too_late: int = 0) -> tuple[BgpOpener, list[object]]:
+    """Return an opener and the list of what it does; in its first `too_late` attempts the peer has opened before it."""
     insisted: list[object] = []
 
-    async def open_actively(address: object) -> None:
+    async def open_actively(address: object) -> bool:
         insisted.append(address)
+        if len(insisted) <= too_late:
+            return False
         made.mark_active(PEER)
+        return True
 
     async def make_passive(address: object) -> None:
         assert address == PEER
@@ -92,10 +104,10 @@ def test_a_peer_that_has_just_sent_syn_is_not_waited_for(clock: VirtualTime) -> 
     assert made.choose(Intent(""), INTENT) == {PEER}
 
 
-def waited(clock: VirtualTime, bgp: FakeBgp, knock_after: float | None) -> list[object]:
+def waited(clock: VirtualTime, bgp: FakeBgp, knock_after: float | None, *, too_late: int = 0) -> list[object]:
     async def play() -> list[object]:
         knock = None if knock_after is None else clock.now + knock_after
-        made, insisted = opener(bgp, knock)
+        made, insisted = opener(bgp, knock, too_late=too_late)
         made.applied(INTENT, frozenset({PEER}))
         await asyncio.wait_for(asyncio.gather(*made._tasks.values()), DEADLINE_SECONDS)
         await made.close()
@@ -118,6 +130,62 @@ def test_a_peer_that_was_turned_away_is_opened_to_before_its_time_is_over(clock:
 
 def test_a_peer_that_opens_the_session_is_left_to_open_it(clock: VirtualTime) -> None:
     assert waited(clock, FakeBgp("Active", "OpenSent", "Established"), None) == []
+
+
+def test_a_peer_that_opens_just_before_this_side_does_gets_the_same_time_again(clock: VirtualTime) -> None:
+    begun = clock.now
+    assert waited(clock, FakeBgp("Active"), None, too_late=1) == [PEER, PEER]
+    assert clock.now - begun == pytest.approx(2 * bgp_opener.PEER_FIRST_SECONDS, abs=2 * POLL_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("knock_after", "passed", "opening"),
+    [(None, 0.0, False), (-0.01, 0.0, False), (0.3, 0.5, True), (0.3, 0.4 + bgp_opener.SYN_RETRY_SECONDS, False)],
+    ids=["no SYN", "refused, before the activation", "answered", "answered long ago"],
+)
+def test_a_peer_is_opening_for_a_while_after_a_syn_that_was_answered(
+    clock: VirtualTime, knock_after: float | None, passed: float, opening: bool
+) -> None:
+    async def play() -> bool:
+        made, _ = opener(FakeBgp("Active"), None if knock_after is None else clock.now + knock_after)
+        made.applied(INTENT, frozenset({PEER}))
+        clock.now += passed
+        found = made.peer_is_opening(PEER)
+        await made.close()
+        return found
+
+    assert clock.run(play()) is opening
+
+
+@pytest.mark.parametrize(
+    ("state", "syn", "changed"),
+    [("Active", None, True), ("Established", None, False), ("Active", 0.1, False)],
+    ids=["not opened", "up", "SYN answered"],
+)
+def test_a_session_that_the_peer_has_opened_while_a_commit_was_under_way_is_not_reset(
+    clock: VirtualTime, tmp_path: Path, state: str, syn: float | None, changed: bool
+) -> None:
+    async def play() -> list[str]:
+        machine = Machine((), tmp_path, cast("Logs", None), on_death=print, on_restart=print, on_reboot=lambda: None)
+        configured: list[str] = []
+
+        async def configure(commands: Sequence[VtyCommand]) -> None:
+            configured.extend(command.text for command in commands)
+
+        opener = machine._opener
+        machine._bgp = opener._bgp = FakeBgp(state)  # type: ignore[assignment]
+        opener._syns = FakeSynListener(None if syn is None else clock.now + syn)  # type: ignore[assignment]
+        machine._frr.configure = configure  # type: ignore[method-assign]
+        machine._applied = replace(machine._applied, intent=INTENT, lines=machine._render(INTENT, frozenset({PEER})))
+        opener.applied(INTENT, frozenset({PEER}))
+        async with machine._turn:  # the commit
+            attempt = asyncio.create_task(machine._open_actively(PEER))
+            await asyncio.sleep(1)
+        assert await attempt is changed
+        await opener.close()
+        return configured
+
+    assert ("no neighbor 10.0.12.2 passive" in clock.run(play())) is changed
 
 
 def test_a_peer_whose_handshake_fails_is_opened_to(clock: VirtualTime) -> None:

@@ -9,6 +9,10 @@ reset of the session it is passive again.
 bgpd's start timers run in whole seconds at both ends, so after a reset they fire at the same time; and a passive bgpd
 whose timer fires while the peer's connection is being established closes that connection once it is Established. So the
 timer of a side that is passive, by this rule or by configuration, is restarted a fraction of a second after the reset.
+
+To open the connection from this side too, the session's configuration in bgpd must change, and bgpd then closes a
+connection that the peer has opened. On a busy machine much can happen between the decision and the change. So the
+change is not made if the session is up by then, or if the peer's SYN has been answered a moment ago.
 """
 
 from __future__ import annotations
@@ -63,8 +67,8 @@ def has_lower_address(neighbor: BgpNeighbor, units: Iterable[Unit]) -> bool:
     return not neighbor.passive and mine is not None and int(mine) < int(neighbor.address)
 
 
-OpenActively = Callable[[Address], Awaitable[None]]
-"""Makes this side open the connection to a neighbour too."""
+OpenActively = Callable[[Address], Awaitable[bool]]
+"""Makes this side open the connection to a neighbour too; returns False if the peer has opened it meanwhile."""
 MakePassive = Callable[[Address], Awaitable[None]]
 """Makes this side passive towards a neighbour."""
 RestartTimer = Callable[[Address], Awaitable[None]]
@@ -87,6 +91,8 @@ class BgpOpener:
         """The neighbours with the higher address: this side may be passive towards them."""
         self._passive: set[Address] = set()
         """The neighbours that are configured with `passive`."""
+        self._waiting_since: dict[Address, float] = {}
+        """When (monotonic seconds) the last wait for a neighbour began: SYNs that came later were answered by bgpd."""
         self._tasks: dict[Address, asyncio.Task[None]] = {}
 
     def listen(self, namespace: int) -> None:
@@ -133,6 +139,15 @@ class BgpOpener:
         """Record that this side is not passive towards a neighbour any more."""
         self._passive_for_now.discard(address)
 
+    def peer_is_opening(self, address: Address) -> bool:
+        """Whether bgpd has answered a SYN of the peer so recently that the session may be about to come up.
+
+        bgpd itself shows such a neighbour as Active until the session is Established.
+        """
+        last = self._last_syn(address)
+        since = self._waiting_since.get(address)
+        return last is not None and since is not None and since < last and time.monotonic() - last <= SYN_RETRY_SECONDS
+
     def mark_passive(self, address: Address) -> bool:
         """Record that this side is passive towards a neighbour from now on.
 
@@ -160,7 +175,8 @@ class BgpOpener:
         before = self._tasks.get(address)
         if before is not None:
             before.cancel()
-        self._tasks[address] = asyncio.create_task(self._wait(address, time.monotonic(), seconds, again=again))
+        begun = self._waiting_since[address] = time.monotonic()
+        self._tasks[address] = asyncio.create_task(self._wait(address, begun, seconds, again=again))
 
     def _sent_syn(self, address: Address, *, before: float) -> bool:
         """Whether the peer's last SYN came shortly before `before`: a later one is being answered by bgpd."""
@@ -194,8 +210,9 @@ class BgpOpener:
                     passed = time.monotonic() - came
                     was_refused = not again and passed > SETTLE_SECONDS and self._sent_syn(address, before=begun)
                     if was_refused or passed > seconds:
-                        await asyncio.shield(self._open_actively(address))
-                        return
+                        if await asyncio.shield(self._open_actively(address)):
+                            return
+                        came = time.monotonic()
                     await asyncio.sleep(_POLL_SECONDS)
             except BackendError as error:
                 log.warning("the wait for %s to open ended: %s", address, error)

@@ -254,9 +254,12 @@ class Machine:
     def _render(self, intent: Intent, passive_for_now: frozenset[Address]) -> tuple[Line, ...]:
         return render(intent, [port.router for port in self._ports], passive_for_now)
 
-    async def _open_actively(self, address: Address) -> None:
-        """Open the connection to a neighbour from this side too."""
+    async def _open_actively(self, address: Address) -> bool:
+        """Open the connection to a neighbour from this side too; return False if the peer has opened it meanwhile."""
         async with self._turn:
+            # Only now: a commit, or the same for other neighbours, may have had its turn for seconds on a busy machine.
+            if await self._bgp.state_of(address) == "Established" or self._opener.peer_is_opening(address):
+                return False
             intent = self._applied.intent
             self._opener.mark_active(address)
             lines = self._render(intent, self._opener.choose(intent, intent))
@@ -268,6 +271,7 @@ class Machine:
                 between = self._render(without, self._opener.choose(intent, without))
             await self._frr.configure([*steps(self._applied.lines, between), *steps(between, lines)])
             self._applied.lines = lines
+            return True
 
     async def _make_passive(self, address: Address) -> None:
         """Become passive towards a neighbour whose session is down."""
