@@ -21,8 +21,9 @@ from keyroll.emulator.wire.model import Direction, WireStatus
 from keyroll.names import DropReason
 from keyroll.tcpao import internet_checksum
 
-PING_SECONDS = 1.0
-"""Time for the reply to an echo request: a lab's link takes milliseconds, an impaired one less than a second."""
+PING_SECONDS = 3.0
+"""Time for the reply to an echo request: a lab's link takes milliseconds, an impaired one less than a second; the rest
+is for a busy machine. Five requests without a reply must end before a client's deadline for an answer (20 s)."""
 PING_OCTETS = 56
 """Payload of a request: Junos' default, so that replies have 64 octets. Even, as the checksum needs."""
 _STATES = {

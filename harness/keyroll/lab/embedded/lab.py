@@ -34,8 +34,9 @@ ROUTERS_SECONDS = 30.0
 """Seconds from the routers' start to the last `ready`: 0.7 s on an idle machine, ten with sixteen labs at once."""
 STOP_SECONDS = 10.0
 """Seconds from the order to stop to the end of the last process: captures have 2 s, then the kernel kills the rest."""
-_REPORT_SECONDS = 2.0
-"""Seconds from the end of the keeper's channel to the monitor's report, which waits only for the keeper's end."""
+_REPORT_SECONDS = 15.0
+"""Seconds from the end of the keeper's channel to the monitor's report, which waits only for the keeper's end: a few
+milliseconds on an idle machine. A monitor that has died is noticed at once."""
 _KEEPER_EXTRA_SECONDS = 1.0
 """Seconds added to the parts' time for the keeper's own answer to a ping."""
 _LOG_TAIL_LINES = 12

@@ -25,8 +25,9 @@ from keyroll.scenario.labs.connect import target_of
 
 _COMMITS_KEPT = 50
 """Junos remembers the running configuration and 49 before it."""
-_CLOSING = timedelta(seconds=2)
-"""Longest time from the reset's commit until all connections of the run are closing."""
+_CLOSING = timedelta(seconds=15)
+"""Longest time from the reset's commit until all connections of the run are closing: milliseconds on an idle machine.
+After it the lab is not used again."""
 _POLL = timedelta(seconds=0.02)
 """Interval between two checks: a connection closes within milliseconds of the commit that deletes its session."""
 _SHOW_ALL = "show configuration | display set"
