@@ -1,4 +1,4 @@
-"""What lab tests share: two routers configured over SSH as the client side does it."""
+"""Fixtures of the lab tests: two routers, configured over SSH as `keyroll run` does it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from _pytest.runner import runtestprotocol
 
+from keyroll.instants import SYSTEM
 from keyroll.junos.base_configuration import Family, Plan, base_configuration
 from keyroll.junos.exchange import Target
+from keyroll.junos.records import BgpSummary
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.generate import generate
 from keyroll.keychain.junostext import set_lines
@@ -25,16 +27,25 @@ from keyroll.lab.embedded.lab import EmbeddedLab
 from keyroll.lab.protocol import Router
 from keyroll.lab.topology import read_topology
 from keyroll.names import SessionKind
+from keyroll.scenario.observe.host_stalls import StallWatch
 from pytest_keyroll.settings import add_remarks, pool_of
 
 HERE = Path(__file__).parent
 BUSY = ("run fewer labs at once", "gave no sample for")
-"""What is said of a run, and of a watch, that was too busy to see."""
+"""Texts of a run, and of a watch, that could not observe the routers because the machine was too busy."""
+STALL = timedelta(seconds=1)
+"""If this process does not run for longer than this, the routers' processes may not have run either. Some of their
+timers are only a few times longer: a hold time of 9 s, an echo reply within 3 s."""
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
 NEEDS = frozenset({"capture", "cut-link", "impair", "inject", "reboot", "set-clock"})
 START = datetime(2020, 1, 1, tzinfo=UTC)
+SECONDS = 60.0
+"""Longest wait for a state of a lab. The slowest takes 10 s (a hold time) on an idle machine; a test does not fail
+because a busy one takes longer."""
 PAUSE_SECONDS = 0.1
-"""Between two looks at a state that a lab has to come to: looking without end would cost the routers their time."""
+"""Interval between two checks of an awaited state: without it the checks would use the routers' processor time."""
+Flaps = dict[tuple[str, str], int]
+"""BGP flap counters by router and peer address."""
 
 
 def plan(router: Router) -> Plan:
@@ -75,8 +86,13 @@ class Pair:
         self.sessions[router].configure(lines)
         self.sessions[router].commit()
 
-    def until(self, what: str, condition: Callable[[], bool], seconds: float = 10.0) -> None:
-        """Poll `condition` until it holds; a part of the lab that dies meanwhile is raised."""
+    def until(self, what: str, condition: Callable[[], bool], seconds: float = SECONDS) -> None:
+        """Poll `condition` until it holds.
+
+        Raises:
+            AssertionError: it does not hold within `seconds`.
+            LabError: a part of the lab has ended meanwhile.
+        """
         deadline = time.monotonic() + seconds
         pause = threading.Event()
         while not condition():
@@ -87,10 +103,28 @@ class Pair:
             pause.wait(PAUSE_SECONDS)
 
     def shows(self, command: str, *words: str) -> Callable[[], bool]:
-        """Return a condition: every router's answer to `command` holds all the words."""
+        """Return a condition: the output of `command` contains all the words, on both routers."""
         return lambda: all(
             all(word in session.show(command).raw for word in words) for session in self.sessions.values()
         )
+
+    def flaps(self) -> Flaps:
+        """Return the BGP flap counters; call it when the sessions are up on both routers, and compare with this.
+
+        A counter that is not 0 by then is no fault. If both routers open a connection at the same time, the collision
+        rule (RFC 4271, section 6.8) closes one of the two, and a router that is already Established on it counts a
+        flap. The emulated routers avoid this, but not on a busy machine (see `emulator.machine.bgp_opener`).
+        """
+        return {
+            (name, str(peer.address)): peer.flaps
+            for name, session in self.sessions.items()
+            for peer in session.show("show bgp summary").parsed_as(BgpSummary).peers
+        }
+
+    def flapped_since(self, before: Flaps) -> list[tuple[str, str]]:
+        """Return the sessions of `before` that have flapped since, or are not configured any more."""
+        now = self.flaps()
+        return [session for session, count in before.items() if now.get(session) != count]
 
 
 def _pair(lab: EmbeddedLab, stack: ExitStack) -> Pair:
@@ -112,7 +146,9 @@ def deployed(evidence: Path, topology: Path = TOPOLOGY, **options: object) -> It
 
 @pytest.fixture
 def pair(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
-    """A lab of this worker's pool: its routers are as new, its counters, captures and logs go on from others' tests."""
+    """A lab of this worker's pool: its routers have their first configuration, but keep the counters, captures and logs
+    of earlier tests.
+    """
     with pool_of(request.config).lease(tmp_path / "evidence", {}, needs=NEEDS) as lease, ExitStack() as stack:
         assert isinstance(lease.lab, EmbeddedLab)
         yield _pair(lease.lab, stack)
@@ -120,7 +156,7 @@ def pair(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Pair]:
 
 @pytest.fixture
 def own_pair(tmp_path: Path) -> Iterator[Pair]:
-    """A lab of the test's own, for what no other test could live with, or what has to be seen from its beginning."""
+    """A lab that only this test uses: the test breaks it, or examines its captures from the beginning."""
     with deployed(tmp_path / "evidence") as found:
         yield found
 
@@ -132,22 +168,29 @@ def deploy() -> Callable[..., AbstractContextManager[Pair]]:
 
 @pytest.fixture(scope="session")
 def chain() -> Keychain:
-    """Two keys: one in force since 2020, one from 2120 on."""
+    """Return a chain of two keys; they start in 2020 and in 2120."""
     return generate("lab", name="lab_chain", count=2, first=START, interval=timedelta(days=36525))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Play a test once more whose run says that this machine was too busy to see: that is no answer about keyroll.
+    """Repeat a failed test once if this machine was too busy for it: such a failure says nothing about keyroll.
 
-    A scenario file, and a test with `run_scenario`, get this from the plugin; one that starts `keyroll run` does not.
+    The plugin does this for scenario files and for tests with `run_scenario`, but not for tests that start
+    `keyroll run`, or that use a lab directly.
     """
     if HERE not in item.path.parents:
         return None
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    if any(report.failed and word in report.longreprtext for report in reports for word in BUSY):
-        add_remarks(item.config, [f"{item.name} was played again: this machine was too busy"])
+    with StallWatch(SYSTEM, limit=STALL) as watch:
+        reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        disturbances = watch.look()
+    failures = [report.longreprtext for report in reports if report.failed]
+    reason = next((one.words() for one in disturbances), "")
+    if any(word in text for text in failures for word in BUSY):
+        reason = "this machine was too busy"
+    if failures and reason:
+        add_remarks(item.config, [f"{item.name} was played again: {reason}"])
         item._initrequest()  # type: ignore[attr-defined]
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
     for report in reports:

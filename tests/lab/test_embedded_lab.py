@@ -1,4 +1,4 @@
-"""The embedded lab as a whole: sessions over TCP-AO, captures, deaths noticed, live changes."""
+"""The embedded lab as a whole: sessions over TCP-AO, captures, dead processes, changes while it is up."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ from keyroll.tcpao.option import scan_options
 pytestmark = pytest.mark.lab
 ETHERNET = 14
 IPV4 = b"\x08\x00"
+ENDS_SECONDS = 60.0
+"""Longest time from the session's start to the last write into a capture of a lab that is then destroyed: 1 s on an
+idle machine."""
 
 
 def ask(pair: Pair, router: str, **request: object) -> dict[str, Any]:
@@ -52,13 +55,13 @@ def operational(status: dict[str, Any]) -> bool:
 
 
 def connections(pair: Pair) -> dict[tuple[str, str], dict[str, Any]]:
-    """The protected connections that R1's wire path has in its table, by their two ends."""
+    """Return the protected connections of R1's wire path, by their two ends."""
     wire = ask(pair, "R1", op="status")["wire"]
     return {(one["local"], one["remote"]): one for one in wire["connections"]}
 
 
 def new_connections(pair: Pair, before: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those that are not closing and were not there `before`: what others' tests broke off stays until it expires."""
+    """Return the connections that are neither closing nor in `before`: aborted ones of earlier tests stay a while."""
     return [one for ends, one in connections(pair).items() if ends not in before and one["phase"] != "closing"]
 
 
@@ -94,21 +97,27 @@ def new_ends(pair: Pair, before: dict[tuple[str, str], dict[str, Any]]) -> int:
     return len(connections(pair).keys() - before.keys())
 
 
-def test_ldp_comes_up_beside_bgp_and_a_flap_of_ten_milliseconds_is_counted(pair: Pair, chain: Keychain) -> None:
+def test_an_ldp_session_beside_bgp_counts_a_flap_of_ten_milliseconds(pair: Pair, chain: Keychain) -> None:
     pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     pair.until("LDP", both(pair, operational))
-    before = ask(pair, "R2", op="status")
-    assert before["ldp"][0]["flaps"] == 0
+    pair.until("BGP", both(pair, established))
+    (before,), bgp = ldp_flaps(pair, "R2"), pair.flaps()
     pair.sessions["R1"].show("clear ldp session")
-    pair.until("the flap", lambda: [one["flaps"] for one in ask(pair, "R2", op="status")["ldp"]] == [1])
+    pair.until("the flap", lambda: ldp_flaps(pair, "R2") == [before + 1])
     pair.until("LDP again", both(pair, operational))
     assert established(ask(pair, "R1", op="status"))
-    assert ask(pair, "R1", op="status")["bgp"][0]["flaps"] == 0
+    assert pair.flapped_since(bgp) == []
+
+
+def ldp_flaps(pair: Pair, router: str) -> list[int]:
+    """Return the flap counters of a router's LDP sessions."""
+    return [one["flaps"] for one in ask(pair, router, op="status")["ldp"]]
 
 
 def test_a_session_group_protects_every_ldp_peer_in_its_prefix(own_pair: Pair, chain: Keychain) -> None:
     own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
     own_pair.until("LDP", both(own_pair, operational))
+    before = ldp_flaps(own_pair, "R1")
     for me, peer in (("R1", 2), ("R2", 1)):
         group = "set protocols ldp session-group 10.0.12.0/24"
         own_pair.commit(
@@ -119,7 +128,7 @@ def test_a_session_group_protects_every_ldp_peer_in_its_prefix(own_pair: Pair, c
                 f"{group} authentication-key-chain {chain.name}",
             ],
         )
-    assert [one["flaps"] for one in ask(own_pair, "R1", op="status")["ldp"]] == [0], "the same chain by another name"
+    assert ldp_flaps(own_pair, "R1") == before, "the same chain, configured by another statement"
     own_pair.sessions["R1"].show("clear ldp session")
     own_pair.until(
         "LDP again", lambda: operational(status := ask(own_pair, "R1", op="status")) and ldp_keys(status) == [0]
@@ -129,11 +138,10 @@ def test_a_session_group_protects_every_ldp_peer_in_its_prefix(own_pair: Pair, c
         assert len(signed) > 10
         assert all(signed)
     own_pair.commit("R2", ["delete protocols ldp session-group 10.0.12.0/24"])
-    own_pair.until("only one side protects", lambda: not operational(ask(own_pair, "R1", op="status")))
+    own_pair.until("no session, because only R1 has a chain", lambda: not operational(ask(own_pair, "R1", op="status")))
     own_pair.until(
-        "R1 refuses what comes unsigned",
+        "R1 drops unsigned segments",
         lambda: ask(own_pair, "R1", op="status")["wire"]["drops"].get("in no-option", 0) > 0,
-        seconds=20,
     )
 
 
@@ -165,10 +173,10 @@ def test_different_secrets_keep_the_session_down(pair: Pair, chain: Keychain) ->
     pair.until("BGP", both(pair, established))
     pair.commit("R2", [f"set security authentication-key-chains key-chain {chain.name} key 0 secret otherotherother"])
     before = bad_macs(pair)
-    # A connection keeps the key that it has used; a new one starts with what is configured now.
+    # An open connection keeps the key that it uses; a new one uses the configured key.
     pair.sessions["R2"].show("clear bgp neighbor all")
 
-    pair.until("drops", lambda: bad_macs(pair) > before, seconds=15)
+    pair.until("drops", lambda: bad_macs(pair) > before)
     assert not established(ask(pair, "R1", op="status"))
 
 
@@ -176,21 +184,21 @@ def test_different_secrets_keep_the_session_down(pair: Pair, chain: Keychain) ->
 def test_an_unrelated_commit_does_not_affect_a_session_in_use(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
+    before = pair.flaps()
     group = "set protocols bgp group other"
     pair.commit(
         "R1",
         [f"{group} type external", f"{group} peer-as 65009", f"{group} neighbor 10.0.12.3", "set system host-name X1"],
     )
     pair.commit("R1", ["delete protocols bgp group other"])
-    status = ask(pair, "R1", op="status")
-    assert established(status)
-    assert status["bgp"][0]["flaps"] == 0
+    assert established(ask(pair, "R1", op="status"))
+    assert pair.flapped_since(before) == []
 
 
 def test_the_captures_begin_with_the_first_segment_and_hold_both_directions(own_pair: Pair, chain: Keychain) -> None:
     own_pair.configure(chain=chain)
     own_pair.until("BGP", both(own_pair, established))
-    time_of_last = time.time()
+    established_at = time.time()
     paths = own_pair.lab.captures
     own_pair.lab.destroy()
     for path in paths.values():
@@ -202,7 +210,7 @@ def test_the_captures_begin_with_the_first_segment_and_hold_both_directions(own_
             bytes((10, 0, 12, 1)),
             bytes((10, 0, 12, 2)),
         }
-        assert path.stat().st_mtime <= time_of_last + 5
+        assert path.stat().st_mtime <= established_at + ENDS_SECONDS
 
 
 def frames(path: Path) -> list[bytes]:
@@ -231,7 +239,7 @@ def test_a_lab_process_that_dies_is_reported_at_once_with_its_last_log_lines(own
     pid = host_pid(own_pair.lab.name, victim)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(LabError, match=rf"R[12]'s {victim} was killed by SIGKILL.*-{victim}\.log") as caught:
-        own_pair.until("the death", lambda: False)
+        own_pair.until("the error", lambda: False)
     assert own_pair.lab.name in str(caught.value)
     with pytest.raises(LabError):
         own_pair.lab.check()
@@ -268,11 +276,13 @@ def test_two_labs_at_the_same_time_are_isolated_from_each_other(
 
 
 @pytest.mark.slow
-def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_it(pair: Pair, chain: Keychain) -> None:
+def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_its_restoration(
+    pair: Pair, chain: Keychain
+) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     pair.lab.links.cut()
-    pair.until("down", lambda: not established(ask(pair, "R1", op="status")), seconds=3)
+    pair.until("down", lambda: not established(ask(pair, "R1", op="status")))
     pair.until("ports", pair.shows("show interfaces terse", "ge-0/0/0                up    down"))
     pair.lab.links.restore()
     pair.until("BGP again", both(pair, established))
@@ -282,7 +292,7 @@ def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_it(pai
 def test_an_impaired_link_loses_frames_and_the_session_stays_up(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
-    flaps = ask(pair, "R1", op="status")["bgp"][0]["flaps"]
+    flaps = pair.flaps()
     before = len(pair.lab.links.special_frames())
     for router in ("R1", "R2"):
         pair.lab.links.impair(Impairment(loss=0.3, delay=0.02, reorder=0.2, seed=7), towards=router)
@@ -290,10 +300,10 @@ def test_an_impaired_link_loses_frames_and_the_session_stays_up(pair: Pair, chai
     pair.until("losses", lambda: len(pair.lab.links.special_frames()) > before + 3)
     assert {frame.what for frame in pair.lab.links.special_frames()[before:]} == {"lost"}
     pair.until("BGP", both(pair, established))
-    assert ask(pair, "R1", op="status")["bgp"][0]["flaps"] == flaps, pair.sessions["R1"].show("show log messages").raw
+    assert pair.flapped_since(flaps) == [], pair.sessions["R1"].show("show log messages").raw
 
 
-def test_an_injected_frame_arrives_and_is_known_by_its_hash(pair: Pair, chain: Keychain) -> None:
+def test_an_injected_frame_arrives_and_is_recorded_with_its_hash(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     frame = b"\x02" * 6 + b"\x04" * 6 + b"\x88\xb5" + b"not a router's own"
@@ -313,10 +323,11 @@ def test_a_rebooted_router_comes_back_with_its_configuration_its_clock_and_its_p
     pair.configure(chain=chain)
     ask(pair, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
     pair.until("BGP", both(pair, established))
+    before = pair.flaps()
     pair.sessions["R1"].reboot()
-    pair.until("BGP again", both(pair, established), seconds=20)
+    pair.until("BGP again", both(pair, established))
     assert ask(pair, "R1", op="clock")["now"].startswith("2030-01-01T00:0")
-    assert ask(pair, "R2", op="status")["bgp"][0]["flaps"] == 1
+    assert "R2" in [router for router, _ in pair.flapped_since(before)]
     senders = {frame[6:12] for frame in frames(pair.lab.captures["R1"]) if frame[12:14] == IPV4}
-    assert len(senders) == 2, "with another MAC address the neighbour would send to the former one, which it remembers"
+    assert len(senders) == 2, "with a new MAC address, the neighbour would send to the old one in its ARP table"
     pair.lab.check()
