@@ -1,7 +1,7 @@
 """The embedded lab: from nothing to sessions, many labs at once, a full table, memory and idle time.
 
 Every figure that is compared is a ratio within one run: the same FRR pair, the same machine, with TCP-AO and without,
-in turns. `--quick` takes fewer rounds. `--only up,crowd,table,idle` selects parts.
+in turns. `--quick` takes fewer rounds. `--only up,many,table,idle` selects parts.
 """
 
 # ruff: noqa: INP001 - a script, not a package
@@ -164,13 +164,13 @@ def bench_up(folder: Path, rounds: int) -> bool:
     return paired_verdict("with TCP-AO over without", times[True], times[False], UP_MOST)
 
 
-def bench_crowd(folder: Path, count: int, rounds: int) -> bool:
+def bench_many(folder: Path, count: int, rounds: int) -> bool:
     """Bring many labs up at once and as many bare FRR pairs, in turns, so that the machine is equally busy for both."""
     labs, bare = [], []
     for number in range(rounds):
-        bare.append(crowd_of_bare(count))
+        bare.append(many_bare_pairs(count))
         busy = processor_seconds()
-        labs.append(crowd_of_labs(folder / f"crowd-{number}", count))
+        labs.append(many_labs(folder / f"many-{number}", count))
         work = processor_seconds() - busy
         say(f"  {count} labs {labs[-1]:.2f} s ({work:.0f} processor seconds), {count} bare pairs {bare[-1]:.2f} s")
     say(f"{count} labs at once, up to their sessions:       {spread(labs)}")
@@ -178,7 +178,7 @@ def bench_crowd(folder: Path, count: int, rounds: int) -> bool:
     return paired_verdict(f"{count} labs over {count} bare FRR pairs", labs, bare, LABS_MOST)
 
 
-def crowd_of_labs(folder: Path, count: int) -> float:
+def many_labs(folder: Path, count: int) -> float:
     """Return the seconds until `count` labs, begun at once, have all their sessions."""
     with ExitStack() as stack, ThreadPoolExecutor(count) as pool:
 
@@ -196,7 +196,7 @@ def crowd_of_labs(folder: Path, count: int) -> float:
 BARE = ("unshare", "--net", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
-def crowd_of_bare(count: int) -> float:
+def many_bare_pairs(count: int) -> float:
     """Return the seconds until `count` bare pairs of FRR (frr_pair.py), begun at once, have all their sessions."""
     command = [*BARE, sys.executable, str(Path(__file__).with_name("frr_pair.py"))]
     begun = time.monotonic()
@@ -420,7 +420,7 @@ def main() -> int:
     """Measure; return 0 if every ratio is within its limit, else 1."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    parser.add_argument("--only", default="up,crowd,table,idle", help="parts, separated by commas")
+    parser.add_argument("--only", default="up,many,table,idle", help="parts, separated by commas")
     arguments = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (FILES_MAX, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     parts = arguments.only.split(",")
@@ -431,8 +431,8 @@ def main() -> int:
         folder = Path(name)
         if "up" in parts:
             good &= bench_up(folder, 3 if arguments.quick else 20)
-        if "crowd" in parts:
-            good &= bench_crowd(folder, 4 if arguments.quick else 16, 1 if arguments.quick else 3)
+        if "many" in parts:
+            good &= bench_many(folder, 4 if arguments.quick else 16, 1 if arguments.quick else 3)
         if "table" in parts:
             good &= bench_table(folder, 50_000 if arguments.quick else 500_000, 3 if arguments.quick else 5)
         if "idle" in parts:

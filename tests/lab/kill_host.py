@@ -23,8 +23,8 @@ import host_firewall  # type: ignore[import-not-found]  # beside this program
 
 OWNER = """
 import sys, time
-from keyroll.cli.main import heed_signals
-heed_signals()
+from keyroll.cli.main import handle_signals
+handle_signals()
 from pathlib import Path
 from keyroll.errors import KeyrollError
 from keyroll.lab.embedded.lab import EmbeddedLab

@@ -16,7 +16,7 @@ import click
 
 from keyroll.cli import shared_options
 from keyroll.cli.arguments import STDIN, instant_of, length_of, read_text, read_zone, shown
-from keyroll.cli.output import read_or_not
+from keyroll.cli.output import until_the_reader_closes
 from keyroll.errors import ExitCode, InputError, Where
 from keyroll.instants import SYSTEM
 
@@ -127,7 +127,7 @@ def check(
         reports = list(_judged(configurations, planned_of(configurations, planned, where), question, change_by))
     except OverflowError:  # datetime ends with the year 9999
         raise InputError("--at or a start-time lies too near the year 9999, where instants end") from None
-    with read_or_not():
+    with until_the_reader_closes():
         _print(reports, as_json=as_json, markdown=markdown)
     return _exit_code(report for _, report in reports)
 

@@ -17,8 +17,8 @@ import click
 
 from keyroll import __version__
 from keyroll.cli.output import (
-    drop_what_is_left,
-    let_go_of_what_cannot_be_written,
+    drop_output_that_cannot_be_written,
+    flush_standard_streams,
     open_standard_streams,
     say,
     why_not_written,
@@ -145,7 +145,7 @@ def keyroll() -> None:
     """Prove that a TCP-AO key rollover between Junos routers is hitless before it is done in production."""
 
 
-def heed_signals() -> None:
+def handle_signals() -> None:
     """Make SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread.
 
     A shell starts background jobs of scripts with SIGINT ignored, a CI runner cancels with SIGTERM, and a terminal that
@@ -175,14 +175,14 @@ def main() -> None:
     Any other exception ends with 2: the interpreter's own 1 would mean that something judged is bad.
     """
     open_standard_streams()
-    let_go_of_what_cannot_be_written()
-    heed_signals()
+    drop_output_that_cannot_be_written()
+    handle_signals()
     code = _run()
     problem = why_not_written()
     if problem is not None:
         say(f"keyroll: the output: {problem.strerror or problem}")
         code = code or ExitCode.UNFIT  # what is judged bad stays bad
-    drop_what_is_left()
+    flush_standard_streams()
     sys.exit(code)
 
 

@@ -60,10 +60,10 @@ class _Output(io.RawIOBase):
 
 
 _PUT = list[_Output]()
-"""Where stdout goes, once `let_go_of_what_cannot_be_written` was called."""
+"""Where stdout goes, once `drop_output_that_cannot_be_written` was called."""
 
 
-def let_go_of_what_cannot_be_written() -> None:
+def drop_output_that_cannot_be_written() -> None:
     """Let stdout drop what cannot be written; `why_not_written` has the reason."""
     stream = sys.stdout
     with contextlib.suppress(AttributeError, OSError, ValueError):  # a stream of a test, or none
@@ -96,13 +96,13 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def read_or_not() -> Iterator[None]:
+def until_the_reader_closes() -> Iterator[None]:
     """Print within the block until nobody reads any more (`| head -1`); the command's exit code does not change."""
     try:
         yield
         sys.stdout.flush()
     except BrokenPipeError:
-        drop_what_is_left()
+        flush_standard_streams()
 
 
 def open_standard_streams() -> None:
@@ -118,7 +118,7 @@ def open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
 
 
-def drop_what_is_left() -> None:
+def flush_standard_streams() -> None:
     """Flush stdout and stderr; output that cannot be written is dropped.
 
     The interpreter would try again at its end, fail, and end with 120 whatever the exit code was to be.

@@ -14,7 +14,7 @@ from keyroll.check.judge import Question
 from keyroll.check.unknown_zones import names_no_known_zone
 from keyroll.cli import shared_options
 from keyroll.cli.arguments import instant_of, read_zone
-from keyroll.cli.output import read_or_not
+from keyroll.cli.output import until_the_reader_closes
 from keyroll.cli.plan_files import write_together
 from keyroll.cli.plan_secrets import drawing
 from keyroll.configuration import Chain, Configuration, Kind, Node, in_own_zone, read
@@ -231,7 +231,7 @@ def plan_command(
         raise InputError("the plan runs beyond the year 9999", remedy="an earlier --at or --until") from None
     encoding = Encoding.TYPE9 if encoded else Encoding.CLEAR
     write_together(output, {file.path: file.text for file in files(found, request, encoding)}, force=force)
-    with read_or_not():
+    with until_the_reader_closes():
         click.echo(markdown(found, request), nl=False)
         click.echo(f"\nfiles: {output} (the .set files hold secrets)")
     if looked.errors:

@@ -16,7 +16,7 @@ import click
 from keyroll.cli import shared_options
 from keyroll.cli.arguments import instant_of, length_of
 from keyroll.cli.live import session_style
-from keyroll.cli.output import read_or_not
+from keyroll.cli.output import until_the_reader_closes
 from keyroll.cli.printer import Printer
 from keyroll.cli.report import report_line
 from keyroll.cli.watch_view import View
@@ -114,7 +114,7 @@ def watch_command(
             report = None if no_report or not kept else report_line(outcome.result.folder)
         note(outcome.state)
     if markdown:
-        with read_or_not():
+        with until_the_reader_closes():
             for line in markdown_of(outcome.result, outcome.state, outcome.headline):
                 click.echo(line)
         return outcome.result.verdict.exit_code

@@ -113,7 +113,7 @@ def told(outcome: Outcome) -> str:
     return "\n".join([outcome.headline, *(check.sentence() for check in outcome.result.checks)])
 
 
-def test_there_are_twenty_of_each() -> None:
+def test_there_are_twenty_good_and_twenty_bad_cases() -> None:
     assert (len(GOOD), len(BAD)) == (20, 20)
 
 

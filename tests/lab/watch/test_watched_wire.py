@@ -140,4 +140,4 @@ def test_a_capture_of_another_link_makes_the_watch_unfit(
     other.write_bytes(made.pair.lab.captures["R1"].read_bytes()[:24])
     outcome = made.watched(capture=Source(str(other)))
     assert outcome.result.verdict is Verdict.UNFIT, told(outcome)
-    assert "the capture shows no segment of bgp from R1" in known(outcome.result.reason)
+    assert "the capture has no segment of bgp from R1" in known(outcome.result.reason)

@@ -56,7 +56,7 @@ def test_generate_writes_two_mirrored_set_files_that_only_their_owner_reads(
     assert secret.reveal_text() not in out
 
 
-def test_the_same_seed_writes_the_same_bytes_and_no_seed_never_does(
+def test_the_same_seed_writes_the_same_bytes_and_without_a_seed_they_differ(
     keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     for out, seed in (("a", ("--seed", "7")), ("b", ("--seed", "7")), ("c", ()), ("d", ())):
@@ -66,7 +66,7 @@ def test_the_same_seed_writes_the_same_bytes_and_no_seed_never_does(
     assert len({a, c, d}) == 3
 
 
-def test_files_that_are_there_are_not_overwritten_unless_asked_for(
+def test_existing_files_are_not_overwritten_without_force(
     keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     assert keyroll(*GENERATE)[0] == 0
@@ -82,7 +82,7 @@ def test_files_that_are_there_are_not_overwritten_unless_asked_for(
     assert stat.S_IMODE((tmp_path / "R2.set").stat().st_mode) == 0o600
 
 
-def test_a_link_is_neither_followed_nor_overwritten(
+def test_a_symbolic_link_is_never_followed_and_only_force_replaces_it(
     keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     (tmp_path / "R1.set").symlink_to("elsewhere")
@@ -92,9 +92,7 @@ def test_a_link_is_neither_followed_nor_overwritten(
     assert not (tmp_path / "R1.set").is_symlink()
 
 
-def test_generate_says_what_it_made_as_json_without_secrets(
-    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
-) -> None:
+def test_generate_prints_json_without_secrets(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
     mix = ("--algorithm", "hmac-sha-1-96", "--algorithm", "aes-128-cmac-96")
     code, out, _ = keyroll(*GENERATE, "--json", *mix, "--interval", "20m", "--zone", "Europe/Berlin")
     assert code == 0
@@ -190,7 +188,7 @@ def test_warnings_and_advice_exit_with_0(keyroll: Callable[..., tuple[int, str, 
     assert out.splitlines()[-1] == "1 advice"
 
 
-def test_findings_as_json(keyroll: Callable[..., tuple[int, str, str]], plan: Path) -> None:
+def test_findings_are_printed_as_json(keyroll: Callable[..., tuple[int, str, str]], plan: Path) -> None:
     edit(plan / "R1.set", "tcp-ao-option enabled", "tcp-ao-option disabled")
     code, out, _ = keyroll("lint", "R1.set", "R2.set", "--json")
     said = json.loads(out)
@@ -217,7 +215,7 @@ def test_the_curly_form_and_standard_input_are_read(
     assert "key-chain new_auth_key of standard input" in out
 
 
-def test_of_a_whole_router_only_chains_for_tcp_ao_are_judged(
+def test_only_the_tcp_ao_chains_of_a_configuration_are_judged(
     keyroll: Callable[..., tuple[int, str, str]], plan: Path
 ) -> None:
     with (plan / "R1.set").open("a") as file:

@@ -69,7 +69,7 @@ def test_a_correct_configuration_exits_with_0(lint: Callable[..., tuple[int, str
         "SCRUBBED",
     ],
 )
-def test_a_placeholder_is_no_secret(lint: Callable[..., tuple[int, str]], secret: str) -> None:
+def test_a_placeholder_counts_as_an_unknown_secret(lint: Callable[..., tuple[int, str]], secret: str) -> None:
     text = KEY.format(secret=secret) + SESSION
     code, out = lint(text, text)
     assert code == 2
@@ -77,7 +77,7 @@ def test_a_placeholder_is_no_secret(lint: Callable[..., tuple[int, str]], secret
     assert lint(text, text, options=["--without-secrets"])[0] == 0
 
 
-def test_secrets_that_are_known_and_differ_are_an_error_beside_unknown_ones(
+def test_different_known_secrets_are_an_error_also_beside_unknown_ones(
     lint: Callable[..., tuple[int, str]],
 ) -> None:
     other = SOUND.replace("plainWords", "otherWords")
@@ -132,7 +132,7 @@ def test_a_pager_line_does_not_hide_the_line_after_it(lint: Callable[..., tuple[
         assert lint(text)[0] == 0
 
 
-def test_the_routers_own_warning_is_not_green(lint: Callable[..., tuple[int, str]]) -> None:
+def test_a_statement_that_the_router_ignores_is_not_green(lint: Callable[..., tuple[int, str]]) -> None:
     text = """
     security { authentication-key-chains { key-chain PEERING { key 4 {
         secret plainWords; start-time "2025-2-1.03:00:00 +0100"; algorithm ao;
@@ -150,7 +150,7 @@ def test_the_routers_own_warning_is_not_green(lint: Callable[..., tuple[int, str
     assert "unsupported platform" in out
 
 
-def test_how_sessions_use_chains_is_seen_in_a_whole_configuration(lint: Callable[..., tuple[int, str]]) -> None:
+def test_a_whole_configuration_is_checked_for_how_sessions_use_chains(lint: Callable[..., tuple[int, str]]) -> None:
     ao = "set protocols bgp group ix authentication-algorithm ao\n"
     for text, rule, code in (
         (SOUND + SESSION.replace(ao, ""), "authentication-algorithm-not-ao", 1),
@@ -178,7 +178,7 @@ def test_a_chain_that_another_protocol_uses_is_used(lint: Callable[..., tuple[in
     assert "[chain-not-used]" not in lint(SOUND + SESSION.replace("PEERING", "OTHER") + isis)[1]
 
 
-def test_chains_of_other_names_pair_by_their_session(lint: Callable[..., tuple[int, str]]) -> None:
+def test_chains_with_different_names_are_paired_by_their_session(lint: Callable[..., tuple[int, str]]) -> None:
     code, out = lint(SOUND + SESSION, (SOUND + PEER).replace("PEERING", "TO-WEST") + SOUND)
     assert code == 0
     assert "judged: key-chain PEERING of r1.conf with key-chain TO-WEST of r2.conf" in out
@@ -192,7 +192,7 @@ def test_one_end_without_its_chain_is_an_error(lint: Callable[..., tuple[int, st
     assert "[chain-on-one-end]" in out
 
 
-def test_a_key_in_use_for_longer_than_allowed_is_said(lint: Callable[..., tuple[int, str]]) -> None:
+def test_a_key_in_use_for_longer_than_allowed_is_a_finding(lint: Callable[..., tuple[int, str]]) -> None:
     at = ("--at", "2025-09-01T00:00Z")
     code, out = lint(SOUND, options=["--max-age", "180d", *at])
     assert (code, "[key-too-old]" in out) == (0, True)
@@ -231,7 +231,7 @@ def test_a_damaged_line_is_never_green(lint: Callable[..., tuple[int, str]], old
         ("set security", "set securty"),
     ],
 )
-def test_a_chain_that_may_stand_in_damaged_lines_is_not_undefined(
+def test_a_chain_that_damaged_lines_may_define_is_not_reported_as_undefined(
     lint: Callable[..., tuple[int, str]], old: str, new: str
 ) -> None:
     code, out = lint(SOUND.replace(old, new) + SESSION)
@@ -247,7 +247,7 @@ def test_unknown_values_are_listed_in_the_json(lint: Callable[..., tuple[int, st
     assert (said["unknown"][0]["file"], said["unknown"][0]["line"]) == ("r1.conf", 1)
 
 
-def test_start_times_that_name_no_zone_are_in_the_routers_own(lint: Callable[..., tuple[int, str]]) -> None:
+def test_start_times_that_name_no_zone_are_in_the_routers_own_zone(lint: Callable[..., tuple[int, str]]) -> None:
     local = SOUND.replace(' +0100"', '"') + SESSION
     berlin, utc = "set system time-zone Europe/Berlin\n", "set system time-zone UTC\n"
     peer = SOUND.replace("2025-2-1.03:00:00 +0100", "2025-2-1.02:00:00 +0000") + PEER

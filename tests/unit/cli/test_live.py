@@ -105,7 +105,7 @@ def terminal() -> Iterator[Terminal]:
 
 
 @pytest.mark.parametrize(("typed", "left"), [(b"\n", "plain: RED: no-flap"), (b"\x03", "INTERRUPTED")])
-def test_it_shows_keys_and_red_and_leaves_plain_lines_and_a_sane_terminal(
+def test_the_view_shows_keys_and_red_checks_and_leaves_the_terminal_as_it_was(
     terminal: Terminal, typed: bytes, left: str
 ) -> None:
     terminal.until("drawn")
@@ -154,7 +154,7 @@ def test_the_lanes_begin_with_the_first_step_and_not_while_the_lab_comes_up() ->
     assert any(row.endswith(" " + 28 * "0" + " key 0 (KeyID 1)") for row in drawn(view))
 
 
-def test_a_deadline_goes_with_its_step_and_when_it_has_passed() -> None:
+def test_a_deadline_is_not_shown_after_its_step_or_its_time() -> None:
     now = [2_000_000_000]
     view = LiveView(now=lambda: now[0])
 
@@ -182,7 +182,9 @@ def test_no_row_is_wider_than_the_terminal() -> None:
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "dumb"}, {"TERM": "xterm", "CI": "true"}, {}])
-def test_lines_alone_in_ci_and_on_a_dumb_terminal(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+def test_there_is_no_live_view_in_ci_or_on_a_dumb_terminal(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     assert wanted(plain=False, environment={"TERM": "xterm"})
     assert not wanted(plain=False, environment=environment)

@@ -69,12 +69,12 @@ def test_ctrl_c_exits_with_130(command: Callable[..., int], capsys: pytest.Captu
     assert capsys.readouterr().err.strip() == "keyroll: interrupted"
 
 
-def test_an_internal_error_is_no_verdict(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_internal_error_exits_with_2(command: Callable[..., int], capsys: pytest.CaptureFixture[str]) -> None:
     assert command(ZeroDivisionError("oops")) == 2
     assert "defect of keyroll itself" in capsys.readouterr().err
 
 
-def test_a_closed_output_pipe_is_no_verdict(command: Callable[..., int]) -> None:
+def test_a_closed_output_pipe_exits_with_2(command: Callable[..., int]) -> None:
     assert command(BrokenPipeError(32, "Broken pipe")) == 2
 
 
@@ -240,7 +240,7 @@ def test_an_interrupt_in_a_place_whose_exceptions_python_ignores_is_not_lost() -
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "and goes on\n", "keyroll: interrupted")
 
 
-def test_the_list_of_commands_says_what_each_command_says_of_itself() -> None:
+def test_the_list_of_commands_has_the_help_of_each_command() -> None:
     context = click.Context(cli.keyroll)
     for name, entry in cli.COMMANDS.items():
         command = cli.keyroll.get_command(context, name)

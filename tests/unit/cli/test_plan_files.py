@@ -27,7 +27,7 @@ def test_each_change_date_has_a_folder_with_a_set_file_and_a_rollback_file_for_e
     ]
 
 
-def test_secrets_are_in_the_set_files_alone_and_those_are_0600(configs: list[str], tmp_path: Path) -> None:
+def test_only_the_set_files_hold_secrets_and_they_have_mode_0600(configs: list[str], tmp_path: Path) -> None:
     result = plan(*configs, *USUAL, "--seed", "7", "-o", str(tmp_path / "out"))
     (drawn,) = {
         line.split()[-1]
@@ -70,7 +70,7 @@ def test_routers_whose_files_would_have_one_name_are_refused(tmp_path: Path) -> 
     assert "would share the file a.rollback.set" in str(result.exception)
 
 
-def test_force_leaves_no_set_file_of_the_plan_that_was_there(configs: list[str], tmp_path: Path) -> None:
+def test_force_leaves_no_set_file_of_the_former_plan(configs: list[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     plan(*configs, *USUAL, "-o", str(out))
     (out / "2027-04-23" / "note.txt").write_text("mine")
@@ -104,7 +104,7 @@ class Interrupted(dict[str, str]):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_ctrl_c_in_the_middle_leaves_what_was_there(tmp_path: Path, there: bool) -> None:
+def test_ctrl_c_while_writing_leaves_the_existing_files(tmp_path: Path, there: bool) -> None:
     folder = tmp_path / "out"
     if there:
         write_together(folder, {"day/a.set": "old"}, force=False)
@@ -115,7 +115,7 @@ def test_ctrl_c_in_the_middle_leaves_what_was_there(tmp_path: Path, there: bool)
         assert (folder / "day" / "a.set").read_text() == "old"
 
 
-def test_files_that_are_there_are_replaced_by_force_alone(tmp_path: Path) -> None:
+def test_only_force_replaces_existing_files(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write_together(folder, {"day/a.set": "old"}, force=False)
     with pytest.raises(InputError, match="is there already"):

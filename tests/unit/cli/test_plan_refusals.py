@@ -25,7 +25,7 @@ def test_wrong_input_is_named(configs: list[str], words: tuple[str, ...], messag
     assert message in str(result.exception)
 
 
-def test_a_key_that_a_group_brings_is_refused_because_no_set_file_can_delete_it(
+def test_a_key_that_comes_from_a_group_is_refused_because_no_set_file_can_delete_it(
     configs: list[str], tmp_path: Path
 ) -> None:
     path = Path(configs[0])
@@ -84,7 +84,7 @@ def test_a_file_that_is_not_a_history_is_refused(history: str, configs: list[str
 
 
 @pytest.mark.parametrize("where", ["security", PATH, f"{PATH} key 0", f"{PATH} key 0 secret"])
-def test_a_chain_that_is_protected_is_refused_because_junos_changes_nothing_of_it(
+def test_a_protected_chain_is_refused_because_junos_refuses_to_change_it(
     configs: list[str], tmp_path: Path, where: str
 ) -> None:
     append(configs[0], f"protect {where}\n")
@@ -95,7 +95,7 @@ def test_a_chain_that_is_protected_is_refused_because_junos_changes_nothing_of_i
     plan(*configs, *USUAL, "-o", str(tmp_path / "out"))
 
 
-def test_a_key_that_stands_in_the_text_and_in_a_group_is_refused(configs: list[str], tmp_path: Path) -> None:
+def test_a_key_in_the_configuration_and_in_a_group_is_refused(configs: list[str], tmp_path: Path) -> None:
     append(configs[0], f"set groups KEYS {PATH} key 0 secret other\nset apply-groups KEYS\n")
     result = plan(*configs, *USUAL, "-o", str(tmp_path / "out"), ok=False)
     assert isinstance(result.exception, InputError)

@@ -27,7 +27,7 @@ def test_redacted_configurations_are_planned_and_the_exit_code_says_that_secrets
     assert (tmp_path / "out" / "plan.json").exists()
 
 
-def test_a_plan_of_which_everything_is_known_ends_with_0(configs: list[str], tmp_path: Path) -> None:
+def test_a_plan_without_unknowns_exits_with_0(configs: list[str], tmp_path: Path) -> None:
     assert plan(*configs, *USUAL, "-o", str(tmp_path / "out")).return_value is ExitCode.OK
 
 
@@ -61,7 +61,7 @@ ENDLESS = "import sys\nwhile True: sys.stdout.write('sesame' * 999)"
         ("print('sesame-sesame'); print('sesame-2')", "is that of key 0 of lion"),
     ],
 )
-def test_a_command_that_gives_no_secrets_is_named_without_what_it_printed(
+def test_a_command_that_prints_no_valid_secrets_is_refused_without_quoting_its_output(
     configs: list[str], tmp_path: Path, program: str, words: str
 ) -> None:
     (tmp_path / "vault.py").write_text(program)
@@ -73,7 +73,7 @@ def test_a_command_that_gives_no_secrets_is_named_without_what_it_printed(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     child = tmp_path / "child"
     program = tmp_path / "vault.py"
     program.write_text(

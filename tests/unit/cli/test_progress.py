@@ -64,7 +64,7 @@ def test_progress_of_a_pipe_shows_only_the_elapsed_time(told: tuple[list[int], T
 
 
 @pytest.mark.parametrize("environment", [{"CI": "true", "TERM": "xterm"}, {"TERM": "dumb"}, {}])
-def test_nothing_is_said_in_ci_or_on_a_dumb_terminal_or_in_a_file(environment: dict[str, str]) -> None:
+def test_no_progress_is_printed_in_ci_on_a_dumb_terminal_or_to_a_file(environment: dict[str, str]) -> None:
     assert not progress.wanted(Terminal(), environment)
     assert not progress.wanted(io.StringIO(), {"TERM": "xterm"})
     assert progress.wanted(Terminal(), {"TERM": "xterm"})

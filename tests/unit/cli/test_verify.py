@@ -53,7 +53,7 @@ def wrong_keys(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_kernel_captures_verify(keyroll: Callable[..., tuple[int, str, str]], name: str) -> None:
+def test_captures_of_the_linux_kernel_verify(keyroll: Callable[..., tuple[int, str, str]], name: str) -> None:
     code, out, err = keyroll(capture(name), "--keys", keys(name))
     assert (code, err) == (0, "")
     segments = len(list(read_packets(capture(name))))
@@ -109,7 +109,9 @@ def test_several_captures_are_judged_side_by_side(
     assert found["captures"][1]["totals"]["segments"] == 0
 
 
-def test_a_capture_in_several_files_is_one(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+def test_the_files_of_one_capture_are_judged_as_one(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
     octets = capture("v4-sha1").read_bytes()
     packets = list(read_packets(capture("v4-sha1")))
     cut = 24 + sum(16 + len(packet.data) for packet in packets[:20])
@@ -200,7 +202,7 @@ def test_wrong_arguments_exit_with_2_and_a_remedy(
     assert word in err
 
 
-def test_an_annotated_copy_says_each_verdict(
+def test_an_annotated_copy_has_each_verdict(
     keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path, wrong_keys: Path
 ) -> None:
     copy = tmp_path / "out.pcapng"
@@ -306,7 +308,7 @@ def test_a_receiver_with_another_secret_would_drop_the_segments(
     assert "something else" not in out
 
 
-def test_windows_count_unless_times_are_left_out(
+def test_key_windows_are_checked_unless_no_times_is_given(
     keyroll: Callable[..., tuple[int, str, str]], configs: Callable[..., list[str | Path]]
 ) -> None:
     arguments = configs(start="2026-11-24.12:00:00 +0000")
@@ -376,7 +378,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert peaks[1] < peaks[0] + 3000  # KiB
 
 
-def test_a_capture_that_a_router_wrote_itself(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+def test_a_capture_written_by_a_juniper_router_is_read(
+    keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
     path = tmp_path / "router.pcap"
     frames = [b"MGC\x83\x00\x00\x02\0\0\0" + packet.data[14:] for packet in read_packets(capture("v4-sha1"))]
     records = (struct.pack("<IIII", number, 0, len(frame), len(frame)) + frame for number, frame in enumerate(frames))

@@ -142,7 +142,7 @@ def test_the_page_opens_without_console_output_and_axe_finds_nothing_serious(
     ("kind", "looks"),
     [pytest.param(kind, ALL_LOOKS, marks=pytest.mark.slow) for kind in ("check", "plan", "night")],
 )
-def test_pages_of_other_kinds_open_without_console_output_and_fit_too(
+def test_pages_of_other_kinds_open_without_console_output_and_fit_the_width(
     browser: Browser, tmp_path: Path, kind: str, looks: list[Look]
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
@@ -176,7 +176,7 @@ def test_on_a_wide_page_marks_lead_to_evidence_and_zoom_and_filters_work(opened:
 
 
 @pytest.mark.slow
-def test_a_red_mark_is_reached_and_followed_by_keyboard(opened: Callable[..., Page]) -> None:
+def test_a_red_mark_can_be_focused_and_followed_with_the_keyboard(opened: Callable[..., Page]) -> None:
     page = opened(viewport={"width": 1280, "height": 800})
     page.locator('svg a[href="#check-2"]').focus()
     page.keyboard.press("Enter")
@@ -184,7 +184,7 @@ def test_a_red_mark_is_reached_and_followed_by_keyboard(opened: Callable[..., Pa
 
 
 @pytest.mark.slow
-def test_without_scripts_it_shows_the_whole_and_no_dead_buttons(opened: Callable[..., Page]) -> None:
+def test_without_scripts_the_page_shows_the_timeline_and_no_buttons(opened: Callable[..., Page]) -> None:
     page = opened(viewport={"width": 1280, "height": 800}, java_script_enabled=False)
     assert not page.get_by_text("Zoom in").is_visible()
     assert page.locator(".row").first.is_visible()
@@ -215,7 +215,7 @@ def test_a_narrow_night_page_shows_one_card_for_each_scenario(browser: Browser, 
 
 
 @pytest.mark.slow
-def test_it_prints_an_ordinary_rollover_on_two_pages(opened: Callable[..., Page]) -> None:
+def test_an_ordinary_rollover_prints_on_at_most_two_pages(opened: Callable[..., Page]) -> None:
     page = opened()
     data = page.pdf(prefer_css_page_size=True)
     assert 1 <= len(re.findall(rb"/Type\s*/Page\b(?!s)", data)) <= 2

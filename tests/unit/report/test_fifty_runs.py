@@ -105,7 +105,7 @@ def said_by(folder: Path) -> str:
 @pytest.mark.parametrize(
     "number", [*range(SAMPLE), *(pytest.param(n, marks=pytest.mark.slow) for n in range(SAMPLE, VARIATIONS))]
 )
-def test_the_verdict_is_that_of_the_result_and_no_secret_is_there(kind: str, number: int, tmp_path: Path) -> None:
+def test_the_verdict_is_that_of_the_result_and_the_page_has_no_secret(kind: str, number: int, tmp_path: Path) -> None:
     folder = varied(kind, number, tmp_path)
     record, verdict = load_run(folder), said_by(folder)
     page, markdown = run_page(record), run_markdown(record)

@@ -75,7 +75,7 @@ def test_what_could_not_be_judged_is_neither_green_nor_red(
 
 
 @pytest.mark.parametrize("text", ["{", "{}", "[]", '{"scenario": 7}', "\ufeff"])
-def test_a_damaged_run_is_told_of_and_hides_no_other(tmp_path: Path, text: str) -> None:
+def test_a_damaged_run_is_listed_and_hides_no_other(tmp_path: Path, text: str) -> None:
     run(tmp_path / "runs", "a", "passed")
     (run(tmp_path / "runs", "b", "passed") / "run.json").write_text(text)
     words = ["report", "--index", str(tmp_path / "runs"), "-o", str(tmp_path / "night")]
@@ -98,20 +98,20 @@ def test_a_mutation_that_was_killed_is_green_and_one_that_survived_is_red(tmp_pa
 
 
 @pytest.mark.parametrize("verdict", ["broken", "unfit", "interrupted"])
-def test_a_mutation_whose_run_says_nothing_is_not_green(tmp_path: Path, verdict: str) -> None:
+def test_a_mutation_whose_run_is_not_judged_is_not_green(tmp_path: Path, verdict: str) -> None:
     run(tmp_path, "a", verdict, mutation="other-secret", killed=True)
     (cell,) = read_night(tmp_path).cells.values()
     assert cell.verdict == verdict
 
 
-def test_a_run_that_was_played_again_counts_once_by_its_last(tmp_path: Path) -> None:
+def test_only_the_last_run_of_a_scenario_counts(tmp_path: Path) -> None:
     run(tmp_path, "a", "unfit")
     run(tmp_path, "a", "passed")
     (cell,) = read_night(tmp_path).cells.values()
     assert (cell.verdict, cell.played) == ("passed", 2)
 
 
-def test_what_changed_since_an_earlier_night_is_told(tmp_path: Path) -> None:
+def test_what_changed_since_an_earlier_night_is_listed(tmp_path: Path) -> None:
     before, now = tmp_path / "before", tmp_path / "now"
     for name, old, new, seconds in (
         ("red", "passed", "failed", 3.0),
@@ -133,7 +133,7 @@ def test_what_changed_since_an_earlier_night_is_told(tmp_path: Path) -> None:
     }
 
 
-def test_an_index_stands_for_its_night_when_the_runs_are_gone(tmp_path: Path) -> None:
+def test_a_night_read_from_its_index_equals_the_one_read_from_its_runs(tmp_path: Path) -> None:
     folder = run(tmp_path / "runs", "a", "failed")
     made = CliRunner().invoke(keyroll, ["report", "--index", str(tmp_path / "runs"), "-o", str(tmp_path / "night")])
     assert made.exit_code == 0, made.output
@@ -169,7 +169,7 @@ def test_the_summary_for_a_pull_request_names_what_is_not_green(tmp_path: Path) 
     assert "| b |" not in text
 
 
-def test_a_night_is_gathered_by_several_processes_and_finished_once(tmp_path: Path) -> None:
+def test_runs_are_added_to_a_night_one_by_one_and_it_is_finished_once(tmp_path: Path) -> None:
     for name in ("a", "b"):
         add_to_night(tmp_path / "night", run(tmp_path / "runs", name, "passed"))
     night = finish_night(tmp_path / "night")
@@ -197,14 +197,14 @@ def test_nights_of_several_machines_become_one_with_their_pages(tmp_path: Path) 
     assert all(Path(cell.page).is_file() for cell in again.cells.values())
 
 
-def test_a_run_that_lies_there_itself_and_in_a_night_counts_once(tmp_path: Path) -> None:
+def test_a_run_that_is_there_as_a_folder_and_in_a_night_counts_once(tmp_path: Path) -> None:
     add_to_night(tmp_path / "runs" / "night", run(tmp_path / "runs", "a", "passed"))
     finish_night(tmp_path / "runs" / "night")
     (cell,) = read_night(tmp_path / "runs").cells.values()
     assert cell.played == 1
 
 
-def test_a_night_from_elsewhere_leads_to_no_file_of_this_machine(tmp_path: Path) -> None:
+def test_a_night_json_cannot_link_to_files_outside_its_folder(tmp_path: Path) -> None:
     secret = tmp_path / "secret.html"
     secret.write_text("mine")
     folder = tmp_path / "night"
@@ -217,7 +217,7 @@ def test_a_night_from_elsewhere_leads_to_no_file_of_this_machine(tmp_path: Path)
         assert found.page == ""
 
 
-def test_why_a_run_is_red_is_told_by_the_check_that_names_the_cause(tmp_path: Path) -> None:
+def test_the_reason_of_a_red_run_is_the_check_that_names_the_cause(tmp_path: Path) -> None:
     folder = run(tmp_path, "a", "failed")
     checks = [
         {"name": name, "router": "R1", "passed": False, "observed": observed}

@@ -97,7 +97,7 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path)
 
 
-def test_the_parts_of_a_night_become_one_page_held_against_the_last_that_left_one(runner: Runner) -> None:
+def test_the_parts_of_a_night_become_one_page_compared_with_the_last_night_that_has_one(runner: Runner) -> None:
     runner.artifact("498", "night", a="passed", b="failed")
     (runner.artifacts / "499" / "suite-1").mkdir(parents=True)  # cancelled: it left no page
     runner.artifact("500", "suite-1", a="failed")

@@ -28,13 +28,13 @@ def test_the_verdict_on_the_page_is_that_of_the_result(folder: Folder, verdict: 
     assert f"<h1>{(verdict or 'killed').upper()}  x: " in page
 
 
-def test_the_reason_of_an_unfit_run_stands_at_the_top(folder: Folder) -> None:
+def test_the_reason_of_an_unfit_run_is_at_the_top(folder: Folder) -> None:
     folder.usual()
     page = run_page(load_run(folder.write("unfit", reason="the machine was too busy")))
     assert page.index("the machine was too busy") < page.index("Timeline")
 
 
-def test_names_and_outputs_cannot_leave_the_place_where_they_are_shown(folder: Folder) -> None:
+def test_hostile_names_and_outputs_are_escaped(folder: Folder) -> None:
     hostile = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\x1b[2J\x07"
     folder.names = ("R1", hostile)
     folder.usual()
@@ -67,7 +67,7 @@ def test_the_same_folder_gives_the_same_bytes(folder: Folder) -> None:
     assert run_page(load_run(path)) == run_page(load_run(path))
 
 
-def test_a_long_output_is_cut_and_the_file_named(folder: Folder) -> None:
+def test_a_long_output_is_cut_and_its_file_is_named(folder: Folder) -> None:
     folder.usual()
     folder.check(4.6, "no-flap", "R1", passed=False)
     folder.outputs([folder.answer(4, "R1", "show bgp neighbor", "x" * 50 + "\n" + "line\n" * 10_000)])
@@ -104,7 +104,7 @@ def test_a_damaged_timeline_names_its_line(folder: Folder) -> None:
         load_run(path)
 
 
-def test_a_last_line_that_was_cut_off_is_no_damage(folder: Folder) -> None:
+def test_a_cut_off_last_line_does_not_make_a_timeline_damaged(folder: Folder) -> None:
     folder.usual()
     path = folder.write(None)
     with (path / "timeline.jsonl").open("a") as stream:

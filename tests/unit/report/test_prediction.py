@@ -42,7 +42,7 @@ def typed(*words: object, text: str | None = None) -> Result:
     return CliRunner().invoke(keyroll, ["report", *map(str, words)], input=text, catch_exceptions=True)
 
 
-def test_the_sentence_is_the_last_line_of_the_command(tmp_path: Path) -> None:
+def test_the_headline_ends_with_the_last_line_of_the_command(tmp_path: Path) -> None:
     file = tmp_path / "check.json"
     file.write_text(json.dumps(predicted()))
     told = typed(file)
@@ -51,14 +51,14 @@ def test_the_sentence_is_the_last_line_of_the_command(tmp_path: Path) -> None:
     assert "<h1>HITLESS  R1, R2: 1 protected session: 1 ok</h1>" in (tmp_path / "check.html").read_text()
 
 
-def test_standard_input_needs_a_place_for_its_page(tmp_path: Path) -> None:
+def test_the_page_of_standard_input_needs_a_file_name(tmp_path: Path) -> None:
     text = json.dumps(predicted())
     assert "has no place" in str(typed("-", text=text).exception)
     assert typed("-", "-o", tmp_path / "page.html", text=text).exit_code == 0
     assert typed("-", "--markdown", text=text).output.startswith("## HITLESS")
 
 
-def test_a_rollover_that_is_not_hitless_leads_from_the_top_to_what_is_dropped_and_where_it_is_written() -> None:
+def test_a_rollover_that_is_not_hitless_links_to_what_is_dropped_and_names_the_line_of_the_cause() -> None:
     sheet = prediction_sheet(predicted("00:45:00"))
     assert sheet.headline == "NOT HITLESS  R1, R2: 1 protected session: 1 bad"
     assert "15 min apart, more than the tolerance of 600 s (R2.conf:" in sheet.why[0]
@@ -81,7 +81,7 @@ def test_the_picture_shows_planned_keys_tolerance_and_drops_on_one_axis() -> Non
     assert next(lane for lane in picture.lanes if lane.label == "R2 KC planned").bars[1].begin == start.timestamp()
 
 
-def test_what_is_not_known_is_never_hitless() -> None:
+def test_a_prediction_that_is_not_known_is_never_hitless() -> None:
     sheet = prediction_sheet(predicted(secret="/* SECRET-DATA */"))
     assert sheet.headline.startswith("NOT KNOWN")
     assert sheet.tone == "unfit"
@@ -91,7 +91,7 @@ def test_what_is_not_known_is_never_hitless() -> None:
     assert prediction_sheet(nothing).headline.startswith("NOT KNOWN")
 
 
-def test_of_several_states_the_worst_decides_and_each_is_told() -> None:
+def test_of_several_states_the_worst_decides_and_each_has_its_section() -> None:
     states = [predicted() | {"state": "before"}, predicted("00:45:00") | {"state": "after"}]
     sheet = prediction_sheet({"version": 1, "states": states})
     assert sheet.headline == "NOT HITLESS  R1, R2: after: 1 protected session: 1 bad"
@@ -115,7 +115,7 @@ def _hostile(data: object) -> object:
 
 
 @pytest.mark.parametrize("second", ["00:30:00", "00:45:00"])
-def test_hostile_texts_are_escaped_wherever_they_stand(second: str) -> None:
+def test_hostile_texts_are_escaped_everywhere(second: str) -> None:
     sheet = prediction_sheet(hostile(predicted(second)))
     page, markdown = sheet_page(sheet), sheet_markdown(sheet)
     assert page.count("<script>") == 1, "our own"
@@ -162,7 +162,7 @@ def test_a_plan_is_a_page_without_its_secrets(tmp_path: Path) -> None:
     assert typed(folder / "plan.json").output == told.output
 
 
-def test_what_a_plan_does_not_know_stands_at_its_top(tmp_path: Path) -> None:
+def test_unknowns_of_a_plan_are_at_the_top_of_its_page(tmp_path: Path) -> None:
     data = json.loads((plan_of(tmp_path) / "plan.json").read_text())
     sheet = plan_sheet({**data, "findings": [{"severity": "unknown", "text": "not known: the secret of key 1"}]})
     assert sheet.headline.startswith("PLAN, NOT ALL KNOWN")

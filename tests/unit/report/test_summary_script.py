@@ -57,7 +57,7 @@ def test_a_report_and_a_night_become_tables_with_what_is_not_green(summary: tupl
     assert r"a\|b" in said
 
 
-def test_a_report_that_was_cut_off_and_one_that_is_not_there_are_said(summary: tuple[Path, Play]) -> None:
+def test_a_missing_and_a_cut_off_test_report_are_mentioned(summary: tuple[Path, Play]) -> None:
     folder, play = summary
     (folder / "output.txt").write_text("make: *** [test] Error 2\n")
     assert "No test report" in play().stdout
@@ -67,13 +67,13 @@ def test_a_report_that_was_cut_off_and_one_that_is_not_there_are_said(summary: t
     assert "Error 2" in said
 
 
-def test_a_part_that_played_nothing_is_warned_of(summary: tuple[Path, Play]) -> None:
+def test_a_part_that_tested_nothing_causes_a_warning(summary: tuple[Path, Play]) -> None:
     folder, play = summary
     (folder / "junit.xml").write_text('<t><testcase name="x"><skipped message="no kernel"/></testcase></t>')
     assert "::warning::suite-1: nothing was tested; 1 skipped" in play().stderr
 
 
-def test_the_nights_of_all_parts_become_one_page_held_against_an_earlier_one(
+def test_the_nights_of_all_parts_become_one_page_compared_with_an_earlier_night(
     summary: tuple[Path, Play], tmp_path: Path
 ) -> None:
     summary[0].rmdir()

@@ -22,14 +22,14 @@ def test_the_picture_begins_where_the_first_clock_is_set(folder: Folder) -> None
     assert (picture.begin, picture.end) == (1, 6)
 
 
-def test_half_an_hour_that_the_clocks_jumped_over_is_a_jump(folder: Folder) -> None:
+def test_setting_the_clocks_forward_by_half_an_hour_is_a_jump(folder: Folder) -> None:
     folder.usual()
     picture = timeline(load_run(folder.write()))
     jump = [jump for jump in picture.jumps if jump.at == 3]
     assert [(jump.router, jump.words) for jump in jump] == [("R1", "+30m"), ("R2", "+30m")]
 
 
-def test_what_a_router_really_sent_is_a_bar_from_its_first_segment_to_the_next_key(folder: Folder) -> None:
+def test_a_key_that_a_router_sent_is_a_bar_from_its_first_segment_to_the_next_key(folder: Folder) -> None:
     folder.usual()
     bars = lane(timeline(load_run(folder.write())), "R1 bgp sends").bars
     assert [(bar.begin, bar.end, bar.label, bar.tone) for bar in bars] == [
@@ -59,7 +59,7 @@ def test_a_gap_between_samples_is_a_gap_in_the_bar(folder: Folder) -> None:
     assert [(bar.begin, bar.end) for bar in bars] == [(1.5, 2.0), (5.0, 5.25)]
 
 
-def test_red_checks_that_would_hide_each_other_are_one_mark_that_leads_to_the_first(folder: Folder) -> None:
+def test_red_checks_that_would_hide_each_other_are_one_mark_that_links_to_the_first(folder: Folder) -> None:
     folder.usual()
     folder.check(4.5, "wire@2", "R1", passed=True)
     folder.check(4.6, "no-flap", "R1", passed=False)

@@ -45,7 +45,7 @@ class FakeRouter:
     greeting: str = ""
     """What comes before the first prompt, `greetings` times."""
     greetings: int = 1
-    lies_at_login: bool = False
+    garbles_login: bool = False
     """Whether `garble` changes the answers at login too: then there is none."""
     sent: list[str] = field(default_factory=list)
     logins: int = 0
@@ -84,7 +84,7 @@ class FakeRouter:
         }
         made = answers.get(line)
         said = made() if made is not None else "unknown command."
-        return said if line.startswith("set cli ") and not self.lies_at_login else self.garble(line, said)
+        return said if line.startswith("set cli ") and not self.garbles_login else self.garble(line, said)
 
     def _configuration(self) -> str:
         if not self.visible:
@@ -332,7 +332,7 @@ def drawn(seed: int, clock: FakeClock) -> dict[str, FakeRouter]:
         {"garble": lambda _, answer: dice.choice([answer, f"\x1b]0;x\x07\x1b[2J{answer}", "| save /tmp/x\nconfigure"])},
         {"garble": lambda _, answer: answer.replace(one.peer, "10.0.12.9; request system reboot")},
     ]
-    one.lies_at_login = dice.random() < 0.05
+    one.garbles_login = dice.random() < 0.05
     for name, value in dice.choice(kinds).items():
         setattr(one, name, value)
     return found

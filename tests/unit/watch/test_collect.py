@@ -98,7 +98,7 @@ def test_no_bundle_holds_a_secret_that_a_router_printed_in_any_form(
         pytest.fail(f"an encrypted secret is left: {text[:4]}…")
 
 
-def test_names_go_too_if_asked(collected: Callable[..., Collected]) -> None:
+def test_hide_names_also_removes_names(collected: Callable[..., Collected]) -> None:
     found = collected(hide_names=True).files
     assert {path.partition("/")[0] for path in found if "/" in path} == {"router-1", "router-2"}
     assert not any(word in text for text in found.values() for word in ("R1 ", '"R2"', USER, "127.0.0.1"))

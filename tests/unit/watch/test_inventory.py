@@ -54,7 +54,9 @@ def password(target: Target) -> bytes:
     return known(access(target).password).reveal()
 
 
-def test_it_says_how_each_router_is_reached(write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inventory_gives_host_port_user_and_password_of_each_router(
+    write: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LEFT_PASSWORD", "left's own")
     left, right = targets(read_inventory(write(GOOD)))
     assert (left.name, left.host, left.port, left.user) == ("left", "192.0.2.1", 22, "watcher")
@@ -110,7 +112,7 @@ def test_an_unavailable_secret_is_named_and_not_quoted(
     assert "hunter2" not in str(raised.value)
 
 
-def test_a_descriptor_is_read_once_for_all_who_name_it(write: Callable[[str], Path]) -> None:
+def test_a_descriptor_that_two_routers_name_is_read_once(write: Callable[[str], Path]) -> None:
     reading, writing = os.pipe()
     os.write(writing, b"through a pipe\n")
     os.close(writing)
@@ -140,7 +142,7 @@ def test_the_users_own_ssh_configuration_is_followed(write: Callable[[str], Path
     assert (b.user, b.port, access(b).proxy[-1]) == ("other", 22, "gate")
 
 
-def test_the_schema_takes_the_example_and_no_plain_secret() -> None:
+def test_the_schema_requires_format_1_and_allows_no_plain_secret() -> None:
     made = schema()
     assert made["properties"]["inventory"] == {"const": 1, "title": "Inventory", "type": "integer"}
     assert made["$defs"]["RouterEntry"]["properties"]["secret"]["anyOf"][0] == {"const": "agent"}

@@ -67,7 +67,7 @@ def key(server: Recording, tmp_path: Path, way: Callable[..., tuple[ExitCode, st
     return authorized
 
 
-def test_a_password_from_the_environment(
+def test_a_login_works_with_a_password_from_the_environment(
     way: Callable[..., tuple[ExitCode, str]], server: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
@@ -75,7 +75,7 @@ def test_a_password_from_the_environment(
     assert server.methods == ["password", "password"]
 
 
-def test_a_password_from_a_descriptor_that_can_be_read_once(
+def test_both_logins_work_with_a_descriptor_that_can_be_read_once(
     way: Callable[..., tuple[ExitCode, str]], server: Recording
 ) -> None:
     reading, writing = os.pipe()
@@ -88,7 +88,7 @@ def test_a_password_from_a_descriptor_that_can_be_read_once(
     assert server.methods == ["password", "password"]
 
 
-def test_a_password_that_a_command_prints_stands_in_no_argument(
+def test_a_login_works_with_a_password_of_a_command_and_does_not_print_it(
     way: Callable[..., tuple[ExitCode, str]], tmp_path: Path
 ) -> None:
     vault = tmp_path / "vault"
@@ -98,7 +98,9 @@ def test_a_password_that_a_command_prints_stands_in_no_argument(
     assert PASSWORD not in said
 
 
-def test_a_key_file(way: Callable[..., tuple[ExitCode, str]], server: Recording, key: Callable[[], Path]) -> None:
+def test_a_login_works_with_a_key_file(
+    way: Callable[..., tuple[ExitCode, str]], server: Recording, key: Callable[[], Path]
+) -> None:
     path = key()
     assert way(secret=f"{{key: {path}}}")[0] == 0
     assert set(server.methods) == {"key"}
@@ -120,7 +122,7 @@ def agent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         process.communicate(timeout=PATIENCE)
 
 
-def test_an_agent_is_asked_where_no_secret_is_named(
+def test_the_ssh_agent_is_used_if_the_inventory_names_no_secret(
     way: Callable[..., tuple[ExitCode, str]],
     server: Recording,
     key: Callable[[], Path],
@@ -133,7 +135,7 @@ def test_an_agent_is_asked_where_no_secret_is_named(
     assert set(server.methods) == {"key"}
 
 
-def test_a_wrong_password_is_tried_once_and_not_told(
+def test_a_wrong_password_is_tried_once_and_not_printed(
     way: Callable[..., tuple[ExitCode, str]], server: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", "mistyped-1")
@@ -144,7 +146,7 @@ def test_a_wrong_password_is_tried_once_and_not_told(
     assert len(server.methods) == 2, "once at each router: a second try could lock the account"
 
 
-def test_a_host_key_that_has_changed_is_refused_whatever_is_accepted(
+def test_a_changed_host_key_is_refused_also_with_accept_new_host_keys(
     way: Callable[..., tuple[ExitCode, str]], server: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
@@ -180,7 +182,7 @@ def jump(server: Recording, key: Callable[[], Path], tmp_path: Path) -> Path:
     return config
 
 
-def test_a_jump_host_of_the_inventory_carries_both_logins(
+def test_both_logins_go_through_the_jump_host_of_the_inventory(
     way: Callable[..., tuple[ExitCode, str]], server: Recording, jump: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
@@ -191,7 +193,7 @@ def test_a_jump_host_of_the_inventory_carries_both_logins(
 
 
 @pytest.mark.usefixtures("jump")
-def test_the_persons_own_ssh_configuration_has_the_jump_host_the_user_and_the_key(
+def test_jump_host_user_and_key_come_from_the_users_ssh_configuration(
     way: Callable[..., tuple[ExitCode, str]], server: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -205,7 +207,7 @@ def test_the_persons_own_ssh_configuration_has_the_jump_host_the_user_and_the_ke
     assert (tmp_path / "known_cores").read_text().count("127.0.0.1") == 2
 
 
-def test_a_jump_host_that_is_not_there_is_named(
+def test_an_unreachable_jump_host_is_named_in_the_error(
     way: Callable[..., tuple[ExitCode, str]], jump: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)

@@ -122,7 +122,7 @@ def test_one_look_writes_metrics_that_a_collector_can_read(command: list[str], t
     assert file.stat().st_mode & 0o777 == 0o644
 
 
-def test_promtool_finds_nothing_in_the_metrics(command: list[str], tmp_path: Path) -> None:
+def test_promtool_accepts_the_metrics(command: list[str], tmp_path: Path) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (it comes with Prometheus); the format is checked by another test")
@@ -169,9 +169,7 @@ def test_a_look_that_cannot_be_taken_leaves_no_stale_metrics(
     assert not any(name in ("keyroll_session_up", "keyroll_key_active") for name, *_ in after)
 
 
-def test_a_router_that_is_lost_is_told_apart_from_the_other(
-    command: list[str], server: Recording, tmp_path: Path
-) -> None:
+def test_the_metrics_say_which_router_could_not_be_read(command: list[str], server: Recording, tmp_path: Path) -> None:
     file = tmp_path / "keyroll.prom"
     server.routers["R2"].garble = lambda line, said: "?" if "keychain" in line else said
     assert typed(command, "--accept-new-host-keys", "--once", "--textfile", str(file)) == 2
@@ -190,7 +188,7 @@ def test_a_router_that_is_lost_is_told_apart_from_the_other(
     assert read["keyroll_session_up", ("router", "R1"), ("session", "bgp")] == 1
 
 
-def test_a_ticket_gets_tables_and_no_empty_list(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_markdown_has_tables_and_no_empty_list(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert typed(command, "--accept-new-host-keys", "--once", "--markdown") == 0
     said = capsys.readouterr().out
     assert said.startswith("# keyroll watch: R1 and R2\n\n**OK  R1 and R2: ")
@@ -198,12 +196,12 @@ def test_a_ticket_gets_tables_and_no_empty_list(command: list[str], capsys: pyte
     assert said.endswith("|\n\n"), "nothing was left unjudged"
 
 
-def test_input_that_is_wrong_is_named(command: list[str]) -> None:
+def test_textfile_without_once_is_refused(command: list[str]) -> None:
     with pytest.raises(InputError, match="--textfile goes with --once"):
         typed(command, "--textfile", "x")
 
 
-def test_a_watch_leaves_a_page_in_its_folder_unless_told_not_to(
+def test_a_watch_writes_a_report_unless_no_report_is_given(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert typed(command, "--accept-new-host-keys", "--once") == 0

@@ -56,9 +56,9 @@ def test_a_command_without_a_parameter_takes_none() -> None:
         "",
     ],
 )
-def test_a_prefix_of_an_allowed_command_is_not_allowed(line: str) -> None:
+def test_a_line_that_only_begins_like_an_allowed_command_is_not_allowed(line: str) -> None:
     assert not is_allowed(line)
 
 
-def test_the_logins_own_lines_are_those_that_it_types() -> None:
+def test_the_allowed_login_lines_are_those_that_the_login_sends() -> None:
     assert tuple(line for line, _ in _PREPARATION) == LOGIN

@@ -55,7 +55,7 @@ def test_eighty_columns_show_the_countdown_keys_sessions_and_skew(
     assert "both keys are active; waiting for a message in each session" in "\n".join(map("\n".join, shown))
 
 
-def test_a_flap_and_what_is_predicted_not_hitless_stand_out(
+def test_the_view_shows_a_flap_and_a_prediction_that_is_not_hitless(
     screens: Callable[..., tuple[Outcome, list[list[str]]]],
 ) -> None:
     def bad(routers: dict[str, FakeRouter]) -> None:

@@ -37,7 +37,7 @@ def holds_no_secret(folder: Path) -> bool:
     )
 
 
-def test_a_good_pair_is_hitless_and_a_week_of_waiting_takes_no_time(
+def test_a_good_pair_is_hitless_after_two_hours_of_waiting(
     play: Callable[..., tuple[Outcome, list[list[Instant]]]],
 ) -> None:
     def far(routers: dict[str, FakeRouter]) -> None:
@@ -51,7 +51,9 @@ def test_a_good_pair_is_hitless_and_a_week_of_waiting_takes_no_time(
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("count", [SAMPLE, pytest.param(ALL, marks=pytest.mark.slow)])
-def test_no_other_line_is_ever_sent(play: Callable[..., tuple[Outcome, list[list[Instant]]]], count: int) -> None:
+def test_a_router_in_any_drawn_state_is_sent_only_allowed_lines(
+    play: Callable[..., tuple[Outcome, list[list[Instant]]]], count: int
+) -> None:
     for seed in range(count):
         outcome, _ = play(seed, until=BEGIN + timedelta(minutes=10), number=count)
         assert holds_no_secret(outcome.result.folder)
@@ -68,7 +70,7 @@ def test_a_router_without_the_next_key_is_not_hitless(play: Callable[..., tuple[
     assert outcome.result.verdict is Verdict.FAILED, outcome.headline
 
 
-def test_a_slow_router_is_left_alone_for_as_long_as_it_took(
+def test_after_a_slow_answer_nothing_is_sent_for_as_long_as_it_took(
     play: Callable[..., tuple[Outcome, list[list[Instant]]]],
 ) -> None:
     def slow(routers: dict[str, FakeRouter]) -> None:
@@ -79,7 +81,7 @@ def test_a_slow_router_is_left_alone_for_as_long_as_it_took(
     assert all(after - before >= timedelta(seconds=10) for before, after in itertools.pairwise(instants))
 
 
-def test_chains_that_may_not_be_seen_are_no_missing_chains(
+def test_chains_that_the_login_may_not_see_make_the_watch_unfit(
     play: Callable[..., tuple[Outcome, list[list[Instant]]]],
 ) -> None:
     def hidden(routers: dict[str, FakeRouter]) -> None:
@@ -90,7 +92,7 @@ def test_chains_that_may_not_be_seen_are_no_missing_chains(
     assert "R1: chains not visible" in known(outcome.result.reason)
 
 
-def test_secrets_that_may_not_be_seen_leave_a_verdict_that_names_it(
+def test_secrets_that_the_login_may_not_see_are_listed_as_not_judged(
     play: Callable[..., tuple[Outcome, list[list[Instant]]]],
 ) -> None:
     def without(routers: dict[str, FakeRouter]) -> None:
@@ -152,7 +154,7 @@ def test_a_large_label_database_is_read_once_and_the_verdict_says_so(
     assert ("R1", True) not in judged
 
 
-def test_ssh_that_ends_in_the_middle_is_unfit_and_says_which_router(
+def test_a_lost_ssh_session_makes_the_watch_unfit_and_names_the_router(
     play: Callable[..., tuple[Outcome, list[list[Instant]]]],
 ) -> None:
     def ends(routers: dict[str, FakeRouter]) -> None:
@@ -165,7 +167,7 @@ def test_ssh_that_ends_in_the_middle_is_unfit_and_says_which_router(
     assert known(outcome.state.seen).looks["R1"]
 
 
-def test_a_router_without_the_next_key_is_reported_before_and_after_it_gets_the_key(
+def test_a_next_key_that_starts_hours_later_is_predicted_not_hitless_and_does_not_pass(
     play: Callable[..., tuple[Outcome, list[list[Instant]]]],
 ) -> None:
     def late(routers: dict[str, FakeRouter]) -> None:
