@@ -81,7 +81,7 @@ class End:
         return path[: cut + 2] if path[cut] == "routing-instances" else path[:cut]
 
     @property
-    def meant(self) -> bool:
+    def means_ao(self) -> bool:
         """Whether the session is protected with TCP-AO, or names a chain for it."""
         chain = self.chain
         return self.session.authentication.ao or (chain is not None and chain.means_ao)
@@ -149,17 +149,17 @@ def of_twice(configurations: Sequence[Configuration]) -> Iterator[tuple[Configur
             host = configuration.view("system").leaf("host-name").value
             where = Where(configuration.name) if host is None else configuration.sources.where(host.line)
             files = ", ".join(one.name for one in same)
-            message = f"{name} is given {len(same)} times ({files}): its sessions are judged with each; give it once"
+            message = f"router {name} is given {len(same)} times ({files}): give it once"
             yield configuration, Finding.of(rules.ROUTER_TWICE, message, where)
 
 
 def of_link(link: Link, one: End, other: End) -> Iterator[Finding]:
     """Yield what is wrong with two ends of one session together."""
-    bare, held = (one, other) if not one.meant else (other, one)
-    if not bare.meant:
+    bare, protected = (one, other) if not one.means_ao else (other, one)
+    if not bare.means_ao:
         yield Finding.of(
             CHAIN_ON_ONE_END,
-            f"{held.session.name} is protected with TCP-AO, and the other end, {bare.session.name}, is not",
+            f"{protected.session.name} is protected with TCP-AO, but the other end, {bare.session.name}, is not",
             bare.session.where,
         )
     if link.one.passive and link.other.passive:
@@ -174,11 +174,11 @@ def _bgp_ends(session: Session, peer: Session) -> Iterator[Finding]:
     if expected is not None and peer.local_as is not None and expected != peer.local_as:
         yield Finding.of(
             rules.AS_MISMATCH,
-            f"{session.name} expects AS {expected}, and {peer.router} is AS {peer.local_as} there",
+            f"{session.name} expects AS {expected}, but {peer.router} is AS {peer.local_as} there",
             session.where,
         )
     if session.type == "internal" and peer.type == "external":
-        yield Finding.of(rules.TYPE_MISMATCH, f"{session.name} is internal, and {peer.name} is external", session.where)
+        yield Finding.of(rules.TYPE_MISMATCH, f"{session.name} is internal, but {peer.name} is external", session.where)
 
 
 def of_single(single: Single) -> Finding:
@@ -190,8 +190,8 @@ def of_single(single: Single) -> Finding:
             if single.reason is Alone.OTHER_LOCAL
             else f"has no {session.kind.value.upper()} session with an address of {session.router}"
         )
-        said = f"{single.router.name} has that address and {reason}"
-        return Finding.about(session, rules.ENDS_DO_NOT_MATCH, said, session.where)
+        message = f"{single.router.name} has that address but {reason}"
+        return Finding.about(session, rules.ENDS_DO_NOT_MATCH, message, session.where)
     return Finding.about(session, rules.PEER_NOT_GIVEN, single.reason.value, session.where)
 
 
@@ -224,21 +224,22 @@ def of_age(chain: Chain, *, at: datetime, max_age: timedelta | None, within: tim
             continue
         end = at if successor is None or successor.start is None else successor.start
         if end > at - max_age and end - key.start > max_age and end >= at:
-            yield Finding.of(
-                KEY_TOO_OLD,
-                f"key-chain {chain.name}: key {key.id} is in use for {span_of(end - key.start)}"
-                + (" so far, and no key follows" if successor is None else f" until key {successor.id} takes over"),
-                chain.place(key.id, "start-time"),
+            age = span_of(end - key.start)
+            what = (
+                f"key {key.id} has been in use for {age}, and no key follows"
+                if successor is None
+                else f"key {key.id} is in use for {age} until key {successor.id} takes over"
             )
+            yield Finding.of(KEY_TOO_OLD, f"key-chain {chain.name}: {what}", chain.place(key.id, "start-time"))
     upcoming = next_key(chain.keychain, at)
     late = upcoming is None or upcoming.start is None or upcoming.start - at > (within or timedelta())
     if within is not None and keys and late:
         active = send_key(chain.keychain, at)
-        what = f"key {active.id} is active and " if active is not None else ""
+        what = f"key {active.id} is active, and " if active is not None else ""
         when = "no key follows" if upcoming is None else f"key {upcoming.id} takes over later"
         yield Finding.of(
             rules.NO_NEXT_KEY,
-            f"key-chain {chain.name}: {what}{when} (looked for within {span_of(within)})",
+            f"key-chain {chain.name}: {what}{when}; one must take over within {span_of(within)}",
             chain.place(None if active is None else active.id),
         )
 

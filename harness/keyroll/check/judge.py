@@ -222,8 +222,8 @@ class _Judge:
 
     def report(self) -> Report:
         ends = pair_groups(match(self._routers), self._routers)
-        protected = [link for link in ends.links if self._end(link.one).meant or self._end(link.other).meant]
-        alone = [single for single in ends.singles if self._end(single.session).meant]
+        protected = [link for link in ends.links if self._end(link.one).means_ao or self._end(link.other).means_ao]
+        alone = [single for single in ends.singles if self._end(single.session).means_ao]
         sessions = [self._link(link) for link in protected if not _disabled(link.one, link.other)]
         sessions += [self._single(single) for single in alone if not _disabled(single.session)]
         return Report(
@@ -259,8 +259,8 @@ class _Judge:
         found = [*self._of_ends(end), *self._of_chains(end), of_single(single)]
         router = single.router
         if router is not None and discovers(single, router):
-            said = f"is protected with TCP-AO; {router.name} runs LDP without such a session"
-            message = f"{single.session.name} {said}"
+            name = single.session.name
+            message = f"{name} is protected with TCP-AO, but {router.name} runs LDP without a statement for the session"
             found[-1] = Finding.of(CHAIN_ON_ONE_END, message, single.session.where)
         doubt = self._doubt(single)
         if doubt is not None and found[-1].severity is Severity.ERROR:
@@ -277,7 +277,7 @@ class _Judge:
         first = next((one for one in hiding if rule_of(one).severity is not Severity.NOTE), None)
         if first is None:
             return None
-        message = f"{single.session.name}: whether {single.router.name} has the other end is not known ({first})"
+        message = f"{single.session.name}: it is not known whether {single.router.name} has the other end ({first})"
         return Finding.of(rules.IN_DOUBT, message, single.session.where)
 
     def _of_ends(self, *ends: End) -> Iterator[Finding]:
@@ -329,7 +329,7 @@ class _Judge:
                     message = f"may hide a protected session: {doubt.message} [{doubt.kind.value}]"
                     yield Finding.of(rules.IN_DOUBT, message, doubt.where)
                 else:
-                    message = f"bears on no protected session: {doubt.message} [{doubt.kind.value}]"
+                    message = f"affects no protected session: {doubt.message} [{doubt.kind.value}]"
                     yield Finding(rules.IN_DOUBT, message, doubt.where, Severity.NOTE)
 
     # ------------------------------------------------------------------ pairs of chains
@@ -401,10 +401,11 @@ class _Judge:
         if coming.faults:
             gap = next(iter(coming.faults.values()))[0]
             sender = names[int(gap.flow.sender) - 1]
-            message = (
-                f"{both}: at {format_start_stored(max(gap.begin, question.at))} nothing gets through from {sender}, "
-                f"because {gap.flow.drop.value if gap.flow.drop else ''}{_under(len(coming.faults), question.mixes)}"
-            )
+            when = format_start_stored(max(gap.begin, question.at))
+            key = f"key {gap.flow.key} (KeyID {gap.flow.key_id})"
+            what = "sends nothing" if gap.flow.key is None else f"sends with {key}, and these segments are dropped"
+            why = f", because {gap.flow.drop.value}" if gap.flow.drop else ""
+            message = f"{both}: at {when} {sender} {what}{why}{_under(len(coming.faults), question.mixes)}"
             found.append(Finding.of(rules.SESSION_DOWN, message, theirs.where))
         for predicted in coming.rollovers:
             found += self._of_rollover(predicted, mine, theirs, both)
@@ -417,7 +418,7 @@ class _Judge:
             if unknown:
                 keys = ", ".join(map(str, unknown))
                 what = f"the secret of key {keys} is" if len(unknown) == 1 else f"the secrets of keys {keys} are"
-                message = f"{router}: key-chain {chain.name}: {what} not known, and assumed right"
+                message = f"{router}: key-chain {chain.name}: {what} not known, and assumed to match"
                 severity = Severity.NOTE if question.without_secrets else Severity.UNKNOWN
                 yield Finding(rules.SECRET_UNKNOWN, message, chain.place(unknown[0], "secret"), severity)
 
@@ -444,7 +445,7 @@ class _Judge:
 
 
 def _in_doubt(finding: Finding) -> Finding:
-    message = f"{finding.message} (of what is understood of the key-chains)"
+    message = f"{finding.message} (judged without the statements that are not understood)"
     return replace(finding, message=message, severity=Severity.UNKNOWN if finding.severity is Severity.ERROR else
                    finding.severity)  # fmt: skip
 

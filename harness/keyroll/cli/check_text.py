@@ -1,4 +1,4 @@
-"""What `keyroll check` prints for people: a line a session, the rollovers of each pair of chains, the findings."""
+"""The text that `keyroll check` prints: one line per session, the rollovers of each pair of chains, the findings."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from keyroll.markdown_table import literal, table
 from keyroll.names import Receiving
 
 WIDTH = 100
-"""Columns of the text where it goes to no terminal: what a ticket shows without wrapping."""
+"""Columns of the text if the output is not a terminal: what a ticket shows without wrapping."""
 WIDTH_LEAST = 72
-"""Columns that a time axis takes with short names of routers."""
+"""Columns that a time axis needs with short router names."""
 _AXIS = 56
-"""Columns of the time axis: what the names of two routers and keys leave of `WIDTH`."""
+"""Columns of the time axis: what the names of the router and the keys leave of `WIDTH_LEAST`."""
 _GROUPS_SHOWN = 3
-"""Different outcomes that are printed for one rollover; --json has all."""
+"""How many different outcomes are printed for one rollover; --json has all."""
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "error": "red", "warning": "yellow"}
 _KIND = re.compile(r"(?P<said>.*) \[(?P<kind>[a-z-]+)\]", re.DOTALL)
 _ASSUMPTIONS = {"sending": "K1", "receiving": "K2"}
@@ -97,11 +97,10 @@ def rules_text() -> Iterator[str]:
 def _head(report: Report) -> str:
     question = report.question
     mixes = f"{len(question.mixes)} mixes of policies" if len(question.mixes) > 1 else mix_name(question.mixes[0])
-    until = (
-        "" if question.change_by is None else f", changed by {question.change_by:%Y-%m-%d %H:%M:%S %Z} at the latest"
-    )
+    until = "" if question.change_by is None else f", planned change by {question.change_by:%Y-%m-%d %H:%M:%S %Z}"
     return (
-        f"At {question.at:%Y-%m-%d %H:%M:%S %Z}{until}, clocks up to {question.skew.total_seconds():g} s apart, {mixes}"
+        f"From {question.at:%Y-%m-%d %H:%M:%S %Z} on{until}, clocks up to {question.skew.total_seconds():g} s apart, "
+        f"{mixes}"
     )
 
 
@@ -156,10 +155,11 @@ def _pair(pair: ChainPair, report: Report, width: int) -> Iterator[str | _Line]:
     # Names come from outside: control characters are escaped.
     pair = replace(pair, routers=(printable(pair.routers[0]), printable(pair.routers[1])))
     if not pair.coming.rollovers:
-        yield "  none to come"
+        yield "  no coming rollover"
     else:
         yield from _wrapped(
-            "[ the next key is accepted from, | it takes over, ) the former is accepted until (by tolerance)", indent=2
+            "Under tolerance: [ the next key is accepted, | it takes over, ) the former key is no longer accepted",
+            indent=2,
         )
     for predicted in pair.coming.rollovers:
         yield from _predicted_rollover(predicted, pair, report, width)
@@ -179,12 +179,12 @@ def _predicted_rollover(
     yield from _axes(pair, predicted, width)
     count, mixes = len(predicted.failing), report.question.mixes
     assumed = pair.assumed(predicted)
-    condition = f" if the secrets of keys {_keys(assumed)} match" if assumed else ""
+    condition = f", if the secrets of keys {_keys(assumed)} match" if assumed else ""
     under = f" under all {len(mixes)} mixes" if len(mixes) > 1 else ""
     if not count:
-        yield from _wrapped(f"{_coloured('hitless', 'ok')}{condition}{under}", indent=4)
+        yield from _wrapped(f"{_coloured('hitless', 'ok')}{under}{condition}", indent=4)
     elif begins_later(predicted, report.question):
-        yield from _wrapped("not hitless in this state, which ends before: the change comes first", indent=4)
+        yield from _wrapped("not hitless in this state, but the planned change ends it before this rollover", indent=4)
     else:
         under = f" under {count} of {len(mixes)} mixes" if count < len(mixes) else under
         yield from _wrapped(f"{_coloured('not hitless', 'bad')}{under}{_deciding(predicted, pair)}", indent=4)
@@ -198,7 +198,7 @@ def _keys(pairs: Iterable[tuple[int, int]]) -> str:
 
 def _deciding(predicted: PredictedRollover, pair: ChainPair) -> str:
     deciding = [f"{pair.routers[router]}'s {policy} ({_ASSUMPTIONS[policy]})" for router, policy in predicted.deciding]
-    return f"; what decides is open in Juniper's pages: {', '.join(deciding)}" if deciding else ""
+    return f"; it depends on policies that Juniper's pages leave open: {', '.join(deciding)}" if deciding else ""
 
 
 def _failures(predicted: PredictedRollover, pair: ChainPair) -> Iterator[str | _Line]:
@@ -216,23 +216,26 @@ def _failures(predicted: PredictedRollover, pair: ChainPair) -> Iterator[str | _
         yield from _outcome(outcome, pair)
     if len(groups) > _GROUPS_SHOWN:
         yield from _wrapped(
-            f"and other ways under {sum(len(mixes) for _, mixes in groups[_GROUPS_SHOWN:])} mixes (--json has all)",
+            f"other drops under {sum(len(mixes) for _, mixes in groups[_GROUPS_SHOWN:])} more mixes (--json lists all)",
             indent=6,
         )
 
 
 def _outcome(outcome: Outcome, pair: ChainPair) -> Iterator[str | _Line]:
     if outcome.down_before:
-        yield from _wrapped("the session is down when it begins", indent=8)
+        yield from _wrapped("the session is already down when the rollover begins", indent=8)
     for gap in outcome.gaps:
         yield from _wrapped(_gap(gap, pair), indent=8)
     for change in outcome.unmoved:
         router = pair.routers[int(change.router) - 1]
-        yield from _wrapped(f"{router} never sends with key {change.key}, due at {_clock(change.due)}", indent=8)
+        yield from _wrapped(f"key {change.key} of {router}, due at {_clock(change.due)}, never takes over", indent=8)
     fall = outcome.fall
     if fall is not None:
-        verb = "falls" if fall.certain else "may fall"
-        yield from _wrapped(f"the session {verb} between {_clock(fall.earliest)} and {_clock(fall.latest)}", indent=8)
+        verb = "goes down" if fall.certain else "may go down"
+        # On one day the date is printed once: with two, the line is too long for a terminal of 80 columns.
+        same_day = fall.earliest.date() == fall.latest.date()
+        latest = f"{fall.latest:%H:%M:%S}Z" if same_day else _clock(fall.latest)
+        yield from _wrapped(f"the session {verb} between {_clock(fall.earliest)} and {latest}", indent=8)
 
 
 def _gap(gap: Gap, pair: ChainPair) -> str:
@@ -241,7 +244,8 @@ def _gap(gap: Gap, pair: ChainPair) -> str:
     key = "nothing" if flow.key is None else f"key {flow.key} (KeyID {flow.key_id})"
     reason = "" if flow.drop is None else f": {flow.drop.value}"
     if gap.begin == gap.end:
-        return f"{sender} to {receiver}: {key} is dropped at {_clock(gap.begin)} until a request is heard{reason}"
+        until = "until the sender receives the request for its next key"
+        return f"{sender} to {receiver}: {key} is dropped at {_clock(gap.begin)}, {until}{reason}"
     end = "on" if gap.end >= pair.coming.end else f"to {_clock(gap.end)}"
     return f"{sender} to {receiver}: {key} is dropped from {_clock(gap.begin)} {end}{reason}"
 
@@ -255,18 +259,17 @@ def _skew(predicted: PredictedRollover, pair: ChainPair, asked: timedelta) -> st
     one, other = pair.routers
     if not bounds:
         limiting = predicted.limiting(low=True)
-        by = f": {mix_name(limiting[0])} bears none" if limiting else ""
-        return f"no skew of the clocks is hitless{by}"
+        by = f" under {mix_name(limiting[0])}" if limiting else ""
+        return f"not hitless at any clock skew{by}"
     if bounds[0].low is None and bounds[-1].high is None and len(bounds) == 1:
-        return "skew of the clocks: no bound"
+        return "hitless at any clock skew"
     mixes = dict.fromkeys((*predicted.limiting(low=True), *predicted.limiting(low=False)))
-    by = f" (set by {mix_name(next(iter(mixes)))}{f' and {len(mixes) - 1} more' if len(mixes) > 1 else ''})"
+    by = f" (limited by {mix_name(next(iter(mixes)))}{f' and {len(mixes) - 1} more' if len(mixes) > 1 else ''})"
     said = (
-        ""
-        if predicted.hitless(asked) or predicted.failing
-        else f"; {asked.total_seconds():g} s either way is not in it"
+        "" if predicted.hitless(asked) or predicted.failing else f"; {asked.total_seconds():g} s either way is outside"
     )
-    return f"skew, {other}'s clock less {one}'s: {_intervals(bounds)}{by if len(predicted.skews) > 1 else ''}{said}"
+    by = by if len(predicted.skews) > 1 else ""
+    return f"hitless skew ({other}'s clock minus {one}'s): {_intervals(bounds)}{by}{said}"
 
 
 def _intervals(skews: Skews) -> str:
@@ -275,15 +278,15 @@ def _intervals(skews: Skews) -> str:
         low = "no bound" if interval.low is None else f"{interval.low / 1e6:+g} s"
         high = "no bound" if interval.high is None else f"{interval.high / 1e6:+g} s"
         ends = [
-            f"from {low}" + ("" if interval.low is None or interval.low_closed else " (itself not)"),
-            f"to {high}" + ("" if interval.high is None or interval.high_closed else " (itself not)"),
+            f"from {low}" + ("" if interval.low is None or interval.low_closed else " (excluded)"),
+            f"to {high}" + ("" if interval.high is None or interval.high_closed else " (excluded)"),
         ]
         found.append(" ".join(ends))
     return ", or ".join(found)
 
 
 def _axes(pair: ChainPair, predicted: PredictedRollover, width: int) -> Iterator[str]:
-    """Yield a time axis for each router: where the next key is accepted, takes over, the former one ends."""
+    """Yield a time axis for each router: when the next key is accepted and takes over, and when the former one ends."""
     marks = [
         [] if part is None else _marks(chain.keychain, part)
         for chain, part in zip(pair.chains, predicted.rollover.parts, strict=True)
@@ -335,7 +338,7 @@ def _coloured(word: str, as_if: str | None = None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A line as it is meant: it is broken where the width is known."""
+    """A line before it is wrapped: `broken` wraps it to a width."""
 
     text: str
     indent: int

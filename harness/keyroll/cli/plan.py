@@ -1,4 +1,4 @@
-"""`keyroll plan`: the life of a keychain, as set files for each change date."""
+"""`keyroll plan`: writes set files that add and delete a keychain's keys, for each change date."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from keyroll.plan.sessions import Judged, judged, keys_of_groups, protected
 from keyroll.scenario.file.durations import format_duration, parse_duration
 
 _FILE_NAME = re.compile(r"\w[\w.-]*")
-"""What a router's name must be: files are named after it, and it may come from somebody else's configuration."""
+"""Valid router names: files are named after them, and they may come from somebody else's configuration."""
 
 
 class _Length(click.ParamType[timedelta]):
@@ -82,13 +82,13 @@ def _shown(length: timedelta) -> str:
     "--spacing",
     type=_Length(),
     default=SPACING_DEFAULT,
-    help=f"Keys closer than this are refused.{_shown(SPACING_DEFAULT)}",
+    help=f"Refuse keys whose start-times are closer than this.{_shown(SPACING_DEFAULT)}",
 )
 @click.option(
     "--quarantine",
     type=_Length(),
     default=timedelta(),
-    help="No id or key number comes back sooner after its deletion.",
+    help="No id or key number is reused for this long after its deletion.",
 )
 @click.option(
     "--history", type=click.Path(path_type=Path), help="plan.json of the last plan: makes the quarantine exact."
@@ -123,10 +123,10 @@ def _shown(length: timedelta) -> str:
 @click.option(
     "--commit-time", type=_Length(), default=COMMIT_DEFAULT, help=f"How long a commit may take.{_shown(COMMIT_DEFAULT)}"
 )
-@click.option("--seed", help="Draw secrets from this; it is as secret as they are.  [default: drawn, not shown]")
+@click.option("--seed", help="Draw secrets from this; keep it as secret as they are.  [default: random, not shown]")
 @shared_options.secret_length
 @click.option(
-    "--secret-command", help="A program that prints one secret a line, run without a shell: 'vault-client get keys'."
+    "--secret-command", help="A program that prints one secret per line, run without a shell: 'vault-client get keys'."
 )
 @shared_options.without_secrets
 @shared_options.encoded
@@ -144,7 +144,7 @@ def _shown(length: timedelta) -> str:
     show_default=True,
     help="Folder for the files.",
 )
-@click.option("--force", is_flag=True, help="Put this plan in the place of the one that is there.")
+@click.option("--force", is_flag=True, help="Replace an existing plan in the folder.")
 def plan_command(
     *,
     configs: tuple[Path, ...],
@@ -179,10 +179,11 @@ def plan_command(
 
     CONFIG... are the configurations of the routers that share the chain, in any form. The folder gets, for each change
     date, ROUTER.set and ROUTER.rollback.set (mode 0600: they hold secrets), and plan.md and plan.json without secrets.
-    Each state in between is judged under every mix of key policies; what is not hitless is refused, with what would do.
+    Each state in between is judged under every mix of key policies. A plan that is not hitless is refused, and the
+    message names what would work.
 
-    Exit code 1: with --emergency, `keyroll check` finds errors, which stand in the plan. 2: refused; or planned, and
-    something that bears on it is not known. 0: every state of the plan is hitless.
+    Exit code 1: with --emergency, `keyroll check` finds errors, which the plan lists. 2: the plan is refused; or it is
+    written, but something that matters to it is not known. 0: every state of the plan is hitless.
     """
     now = SYSTEM.wall().moment if at is None else instant_of("--at", at, UTC)
     given = _given(
@@ -192,14 +193,15 @@ def plan_command(
     question = Question(at=now, skew=skew, without_secrets=True)  # the plan lists unknown secrets by router and key
     looked = judged(given.configurations, {router.name: router.chain.name for router in routers}, question)
     if looked.errors and emergency is None:
-        raise _unsound(looked)
+        raise _refused_for_errors(looked)
     unknown: tuple[Note, ...] = (*given.unknown, *(Checked(finding) for finding in looked.unknown))
     secrets_unknown = tuple(_unknown_secrets(routers))
     if emergency is None and (until is None or every is None):
-        raise InputError("a plan needs --until and --every", remedy="such as --until 2028-12-31 --every 90d")
+        raise InputError("a plan needs --until and --every", remedy="for example --until 2028-12-31 --every 90d")
     if away and emergency is None:
         raise InputError(
-            "--unreachable is for --emergency", remedy="leave it out: the plan says how late one router may be"
+            "--unreachable is for --emergency",
+            remedy="leave it out: the plan says how much later one router may be changed",
         )
     request = Request(
         routers=routers,
@@ -228,7 +230,7 @@ def plan_command(
     try:
         found = plan_emergency(request, emergency) if emergency is not None else plan(request)
     except OverflowError:  # datetime ends with the year 9999
-        raise InputError("the plan runs beyond the year 9999", remedy="an earlier --at or --until") from None
+        raise InputError("the plan runs beyond the year 9999", remedy="use an earlier --at or --until") from None
     encoding = Encoding.TYPE9 if encoded else Encoding.CLEAR
     write_together(output, {file.path: file.text for file in files(found, request, encoding)}, force=force)
     with until_the_reader_closes():
@@ -252,20 +254,18 @@ _ERRORS_SHOWN = 3
 """Errors that a refusal quotes: it is one sentence, and `keyroll check` lists them all."""
 
 
-def _unsound(looked: Judged) -> PlanRefusedError:
+def _refused_for_errors(looked: Judged) -> PlanRefusedError:
     shown = "; ".join(str(finding) for finding in looked.errors[:_ERRORS_SHOWN])
     more = len(looked.errors) - _ERRORS_SHOWN
     return PlanRefusedError(
-        f"sessions of the chain are not sound: {shown}" + (f"; and {more} more" if more > 0 else ""),
-        remedy="mend this first: `keyroll check` of these configurations says it whole",
+        f"sessions of the chain have errors: {shown}" + (f"; and {more} more" if more > 0 else ""),
+        remedy="correct them first; `keyroll check` of these configurations lists everything",
     )
 
 
 def _without_sessions(given: _Given, looked: Judged) -> Iterator[Remark]:
     if given.configurations and not looked.sessions:
-        yield Remark(
-            About.NO_SESSION, "no session in the configurations names the chain: chains are judged, sessions are not"
-        )
+        yield Remark(About.NO_SESSION, "no session in the configurations uses the chain: only the chains are judged")
 
 
 def _given(
@@ -273,13 +273,13 @@ def _given(
 ) -> _Given:
     if names is not None:
         if configs:
-            raise InputError("--new takes no CONFIG", remedy="leave the configurations out, or --new")
+            raise InputError("--new takes no CONFIG", remedy="leave out the configurations or --new")
         listed = [name.strip() for name in names.split(",") if name.strip()]
         chain = Keychain(chain_name or "new_auth_key")
         _refuse_strange(listed, zones, away)
         return _Given(tuple(_router(name, chain, zones, away) for name in listed))
     if not configs:
-        raise InputError("no configuration is named", remedy="name the routers' configurations, or --new R1,R2")
+        raise InputError("no configuration is given", remedy="give the routers' configurations, or --new R1,R2")
     found = [in_own_zone(_read(path, zones)) for path in configs]
     chains = [_chain(one, chain_name) for one in found]
     routers = tuple(
@@ -290,8 +290,8 @@ def _given(
     expanded = (
         Remark(
             About.GROUPS_EXPANDED,
-            f"{one.name}: groups are expanded in this text, so a key that a group brings cannot be told from others; "
-            "use `show configuration` without `display inheritance`",
+            f"{one.name}: groups are expanded in this text, so it does not show which keys come from a group; use "
+            "`show configuration` without `display inheritance`",
             _name(one),
             unknown=True,
         )
@@ -304,12 +304,12 @@ def _given(
 def _refuse_strange(names: Sequence[str], zones: dict[str, tzinfo], away: frozenset[str]) -> None:
     """Refuse a name that two routers have, and one in an option that no router has."""
     if len(set(names)) < len(names):
-        raise InputError(f"two routers are named {max(names, key=names.count)}", remedy="give each a name of its own")
+        raise InputError(f"two routers are named {max(names, key=names.count)}", remedy="give each a different name")
     shared = next((name for name in names if f"{name}.rollback" in names), None)
     if shared is not None:
         raise InputError(
             f"routers {shared} and {shared}.rollback would share the file {shared}.rollback.set",
-            remedy="plan them with another router each, or rename one",
+            remedy="plan them in two runs, or rename one",
         )
     strange = (set(zones) | away) - {*names, ""}
     if strange:
@@ -322,8 +322,8 @@ def _unknown_secrets(routers: Sequence[Router]) -> Iterator[Remark]:
         if unknown:
             yield Remark(
                 About.SECRETS_UNKNOWN,
-                f"{router.name}: the secrets of keys {', '.join(map(str, unknown))} are not known: they are taken to "
-                f"match, and {router.name}.rollback.set cannot bring these keys back",
+                f"{router.name}: the secrets of keys {', '.join(map(str, unknown))} are not known: they are assumed to "
+                f"match, and {router.name}.rollback.set cannot restore these keys",
                 router.name,
                 unknown,
                 unknown=True,
@@ -379,7 +379,7 @@ def _chain(configuration: Configuration, name: str | None) -> Chain:
     (chain,) = chains
     unknown = [finding for finding in chain.doubts if finding.kind is not Kind.SECRET_UNKNOWN]
     if unknown:
-        raise InputError(f"key-chain {chain.name} is not sure: {unknown[0].message}", where=unknown[0].where)
+        raise InputError(f"key-chain {chain.name} is not understood: {unknown[0].message}", where=unknown[0].where)
     if names_no_known_zone(configuration, chain):
         raise InputError(
             f"{configuration.name}: start-times of key-chain {chain.name} name no zone, and the router's time-zone is "
@@ -389,7 +389,7 @@ def _chain(configuration: Configuration, name: str | None) -> Chain:
     foreign = keys_of_groups(configuration, chain)
     if foreign:
         raise InputError(
-            f"{configuration.name}: key {foreign[0]} of key-chain {chain.name} comes from a group, where a set file "
+            f"{configuration.name}: key {foreign[0]} of key-chain {chain.name} comes from a group, so a set file "
             "cannot delete it",
             remedy="move the chain out of the group first",
         )

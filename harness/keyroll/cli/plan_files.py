@@ -1,4 +1,4 @@
-"""The files of a plan: all of them are there, or none is, also after Ctrl-C in the middle."""
+"""Writes the files of a plan: either all of them or none, also if Ctrl-C interrupts it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from keyroll.plan.as_json import read_paths
 
 
 def written_before(folder: Path) -> frozenset[str]:
-    """Return the set files that an earlier plan in the folder wrote, by its plan.json; none where that is not one."""
+    """Return the set files that an earlier plan in the folder wrote, read from its plan.json; empty if it has none."""
     try:
         return read_paths((folder / "plan.json").read_text("utf-8"))
     except (OSError, ValueError):
@@ -22,19 +22,19 @@ def written_before(folder: Path) -> frozenset[str]:
 
 
 def write_together(folder: Path, texts: Mapping[str, str], *, force: bool) -> None:
-    """Write files of mode 0600 below `folder`, by their paths there. What is there stays, unless `force` replaces it.
+    """Write files of mode 0600 below `folder`, by their paths there. Without `force` no existing file is replaced.
 
-    They are written beside the folder first, so that what ends the command in the middle leaves no part of them. With
-    `force` the set files of the former plan are deleted, and no other file: somebody could apply one of its dates.
+    They are written beside the folder first, so that an interrupted command leaves no part of them. With `force` the
+    set files of the former plan are deleted, and no other file: somebody could apply one of its dates.
 
     Raises:
-        InputError: a file is there already, or the folder cannot be written.
+        InputError: a file exists already, or the folder cannot be written.
     """
     if not force:
         for path in texts:
             if os.path.lexists(folder / path):
                 raise InputError(
-                    f"{folder / path} is there already", remedy="--force overwrites it, --output writes elsewhere"
+                    f"{folder / path} exists already", remedy="--force replaces the plan, --output writes elsewhere"
                 )
     stale = written_before(folder) - set(texts) if force else frozenset()
     try:
@@ -60,7 +60,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _put(staged: Path, folder: Path, texts: Mapping[str, str]) -> None:
-    """Move what is written to its place: at once where there is no such folder yet, else file by file."""
+    """Move the written files into place: all at once if the folder does not exist yet, else file by file."""
     if not os.path.lexists(folder):
         staged.replace(folder)
         return
@@ -70,7 +70,7 @@ def _put(staged: Path, folder: Path, texts: Mapping[str, str]) -> None:
 
 
 def _remove(folder: Path, paths: Iterable[str]) -> None:
-    """Remove files, and the folders of dates that are empty then."""
+    """Remove files, and the date folders that are empty afterwards."""
     for path in paths:
         (folder / path).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # something else is in it, or it is gone

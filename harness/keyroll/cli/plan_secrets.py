@@ -1,4 +1,4 @@
-"""Where the secrets of new keys come from: drawn from a seed, or printed by a program, one a line."""
+"""The secrets of new keys: drawn from a seed, or printed by a program, one per line."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from keyroll.keychain.secret import Secret
 COMMAND_TIME = timedelta(seconds=60)
 """A vault's client answers within seconds; a minute leaves a margin and ends one that hangs."""
 _OCTETS_MAX = 1 << 20
-"""Octets of output: far more than one secret a line needs, and little enough to hold in memory."""
+"""Octets of output: far more than one secret per key needs, and little enough to hold in memory."""
 _CHUNK = 1 << 16
-"""Octets of one read: what a pipe holds."""
+"""Octets of one read: the usual size of a pipe's buffer."""
 
 
 def drawing(
@@ -38,7 +38,7 @@ def drawing(
         within: how long the program may take.
 
     Raises:
-        InputError: both a seed and a command; later, when a secret is asked for: what is wrong with the program.
+        InputError: both a seed and a command are given; the returned function raises it if the program fails.
     """
     if command is None:
         drawn = secrets.token_hex(32) if seed is None else seed
@@ -49,18 +49,20 @@ def drawing(
 
     def next_line(label: str) -> Secret:
         del label
-        if not lines:  # asked only when a secret is needed: an empty plan needs none
+        if not lines:  # run only when a secret is needed: an empty plan needs none
             lines.append(iter(_secret_lines(command, within)))
         line = next(lines[0], None)
         if line is None:
-            raise InputError("--secret-command printed fewer secrets than the plan needs", remedy="one a line")
+            raise InputError(
+                "--secret-command printed fewer secrets than the plan needs", remedy="print one per line, for each key"
+            )
         return Secret(line)
 
     return next_line
 
 
 def _secret_lines(command: str, within: timedelta) -> list[str]:
-    """Run the command and read its lines. Nothing of its output reaches a message."""
+    """Run the command and return its lines. No message shows any of its output."""
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -70,7 +72,9 @@ def _secret_lines(command: str, within: timedelta) -> list[str]:
     try:
         text = _output(words, within).decode("utf-8")
     except UnicodeDecodeError:
-        raise InputError("--secret-command printed what is not UTF-8", remedy="one secret a line, as text") from None
+        raise InputError(
+            "--secret-command printed text that is not UTF-8", remedy="print one secret per line, as text"
+        ) from None
     # Line ends alone: `splitlines` would cut a secret at characters that merely separate.
     found = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
     for number, line in enumerate(found, start=1):
@@ -78,11 +82,12 @@ def _secret_lines(command: str, within: timedelta) -> list[str]:
         if fault is not None:
             raise InputError(
                 f"--secret-command: line {number} is not a secret: {fault}",
-                remedy=f"one secret a line, 1 to {SECRET_MAX} printable characters without blanks",
+                remedy=f"print one secret per line, 1 to {SECRET_MAX} printable characters without blanks",
             )
         if line in found[: number - 1]:
             raise InputError(
-                f"--secret-command: line {number} repeats line {found.index(line) + 1}", remedy="a secret for each key"
+                f"--secret-command: line {number} repeats line {found.index(line) + 1}",
+                remedy="print a different secret for each key",
             )
     return found
 
@@ -98,7 +103,7 @@ def _fault(line: str) -> str | None:
 
 
 def _output(words: list[str], within: timedelta) -> bytes:
-    """Return what a program prints. It is ended, with all that it started, when it takes or prints too much."""
+    """Return what a program prints. If it runs too long or prints too much, it and all its processes are killed."""
     try:
         # In its own process group: processes that it started must end with it, or they would keep the pipe open.
         program = subprocess.Popen(
@@ -137,7 +142,9 @@ def _read(program: subprocess.Popen[bytes], within: timedelta) -> bytes:
                 break
             found += chunk
             if len(found) > _OCTETS_MAX:
-                raise InputError(f"--secret-command printed more than {_OCTETS_MAX} octets", remedy="one secret a line")
+                raise InputError(
+                    f"--secret-command printed more than {_OCTETS_MAX} octets", remedy="print one secret per line"
+                )
     try:
         program.wait(max(0.0, (deadline - SYSTEM.now()).total_seconds()))
     except subprocess.TimeoutExpired:

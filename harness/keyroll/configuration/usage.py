@@ -81,10 +81,10 @@ def usage_of(router: Router, session: Session) -> Iterator[Finding]:
                 rules.CHAIN_NOT_DEFINED, f"key-chain {named.value} is not defined", named.where, named.value
             )  # fmt: skip
     elif chain.means_ao and (algorithm is None or algorithm.value != AO):
-        state = "is not set, and hmac-sha-1-96 is the default" if algorithm is None else f"is {_shown(algorithm.value)}"
+        state = "is not set (default: hmac-sha-1-96)" if algorithm is None else f"is {_shown(algorithm.value)}"
         yield Finding(
             rules.ALGORITHM_AO_MISSING,
-            f"key-chain {named.value} is for TCP-AO, and authentication-algorithm {state}",
+            f"key-chain {named.value} is for TCP-AO, but authentication-algorithm {state}; use ao",
             named.where if algorithm is None else algorithm.where,
             named.value,
         )
@@ -98,7 +98,7 @@ def usage_of(router: Router, session: Session) -> Iterator[Finding]:
     if authentication.without_ao is not None:
         yield Finding(
             rules.WITHOUT_AO_ALLOWED,
-            f"tcpao-auth-mismatch lets a peer in without TCP-AO, although key-chain {named.value} is here",
+            f"tcpao-auth-mismatch accepts a peer without TCP-AO, although the session has key-chain {named.value}",
             authentication.without_ao.where,
             named.value,
         )
@@ -129,7 +129,7 @@ def unused(configuration: Configuration) -> Iterator[Finding]:
     for chain in idle:
         if chain.name not in used:
             yield Finding(
-                rules.CHAIN_UNUSED, f"nothing here uses key-chain {chain.name}", chain.where, chain.name
+                rules.CHAIN_UNUSED, f"no statement uses key-chain {chain.name}", chain.where, chain.name
             )  # fmt: skip
 
 

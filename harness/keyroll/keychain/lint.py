@@ -215,7 +215,7 @@ def _whole(subject: Subject) -> Iterator[Finding]:
     if chain.tolerance == 0:
         yield subject.found(
             rules.NO_TOLERANCE,
-            f"key-chain {chain.name} has tolerance 0: with the least difference of clocks, segments are dropped at "
+            f"key-chain {chain.name} has tolerance 0: even if the clocks differ very little, segments are dropped at "
             "every start-time",
             statement="tolerance",
         )

@@ -82,7 +82,7 @@ def _fault(prediction: Prediction, names: dict[str, str]) -> str:
     if prediction.gaps:
         return _sentence(prediction.gaps[0], names)
     change = next(change for change in prediction.changes if change.done is None)
-    return f"{names[change.router]} never sends with key {change.key}, due at {format_start_stored(change.due)}"
+    return f"key {change.key} of {names[change.router]}, due at {format_start_stored(change.due)}, never takes over"
 
 
 def _sentence(gap: Gap, names: dict[str, str]) -> str:
@@ -115,9 +115,10 @@ def _compare(one: Subject, other: Subject, mine: Key, theirs: Key) -> Iterator[F
     pair = f"key {mine.id} of {one.name} and key {theirs.id} of {other.name}"
     sides = (one, mine), (other, theirs)
     if not _reversed(mine, theirs) and _whole(sides, "send-id") and _whole(sides, "recv-id"):
+        use = "" if None in (mine.send_id, mine.recv_id) else f"; use {ids_of(mine.mirrored())} here"
         yield other.found(
             rules.IDS_NOT_REVERSED,
-            f"{pair}: {ids_of(mine)} there, {ids_of(theirs)} here; it must be {ids_of(mine.mirrored())}",
+            f"{pair}: {ids_of(mine)} there, {ids_of(theirs)} here{use}",
             theirs,
             statement="send-id",
         )

@@ -1,4 +1,4 @@
-"""The nearest plan that works, where one was refused: other options are tried, one at a time, and named."""
+"""Finds options that work when a plan was refused: other values are tried, one option at a time."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _NAMED = 2
 
 
 def nearest(request: Request, build: Callable[[Request], object], judge: Callable[[Request], object]) -> str | None:
-    """Return the options that plan it, in words, or None where changing one of them is not enough.
+    """Return the options with which the plan works, in words; None if changing one of them is not enough.
 
     Args:
-        request: what was refused.
+        request: the refused request.
         build: makes the changes, or raises PlanRefusedError.
-        judge: makes the plan, its states judged, or raises PlanRefusedError: ten times as slow.
+        judge: makes the changes and judges every state, or raises PlanRefusedError. It takes ten times as long.
     """
-    # No secret is drawn for a plan that is only tried: a program would be asked for as many again.
+    # A plan that is only tried gets made-up secrets: each try would take more secrets from --secret-command.
     tried = replace(request, draw=lambda label: Secret(f"tried {label}"))
 
     def is_planned(candidate: Request) -> bool:
@@ -50,7 +50,7 @@ def nearest(request: Request, build: Callable[[Request], object], judge: Callabl
 
 
 def _shorter(request: Request, keys: int) -> Request:
-    """Return the request for so many keys at most from now on."""
+    """Return the request, ended after this number of keys at the latest."""
     return replace(request, until=min(request.until, request.at + keys * request.every))
 
 
@@ -59,7 +59,7 @@ def _first(way: Iterable[tuple[str, Request]], is_planned: Callable[[Request], b
 
 
 def _needed(request: Request) -> timedelta:
-    """Return what must lie between a takeover and the next: the first is complete, then the commits are, in time."""
+    """Return the least time between two takeovers: the first must be complete, and then all routers be committed."""
     routers = len(request.routers)
     commits = routers * request.commit + (routers - 1) * request.pause
     tolerance = max(router.chain.tolerance for router in request.routers)
@@ -90,7 +90,7 @@ def _equal_ids(request: Request) -> Iterator[tuple[str, Request]]:
 
 
 def _longest_quarantine(request: Request, is_planned: Callable[[Request], bool]) -> str | None:
-    """Halve the range until a day (of short ones: a minute) is left: the longest quarantine that is known to work."""
+    """Return the longest quarantine that works, found by bisection to a day (to a minute if it is two days or less)."""
     low, high = timedelta(), request.quarantine
     unit = timedelta(days=1) if high > timedelta(days=2) else _MINUTE
     if not high or not is_planned(replace(request, quarantine=low)):

@@ -42,7 +42,7 @@ def as_json(plan: Plan, request: Request) -> str:
 
 @singledispatch
 def note_data(note: object) -> dict[str, object]:
-    """Return a note as data: `about` says which kind it is, `text` is its sentence."""
+    """Return a note as data: `about` is its kind, `text` its sentence."""
     raise TypeError(type(note).__name__)
 
 
@@ -135,7 +135,7 @@ def read_history(text: str) -> tuple[Retired, ...]:
     """Read `retired` of an earlier plan.json.
 
     Raises:
-        ValueError: it is not one, or damaged.
+        ValueError: the text is not a plan.json of this format, or is damaged.
     """
     try:
         data = json.loads(text)
@@ -150,7 +150,7 @@ def read_history(text: str) -> tuple[Retired, ...]:
 
 
 def read_paths(text: str) -> frozenset[str]:
-    """Return the files that a plan.json says were written beside it. Raises ValueError: it is not one, or damaged."""
+    """Return the set files that a plan.json names. Raises ValueError: the text is not a plan.json of this format."""
     try:
         data = json.loads(text)
         paths = {

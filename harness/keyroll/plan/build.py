@@ -1,9 +1,9 @@
-"""The plan itself: when keys take over, in which change each is added, and what is deleted at the same time.
+"""Makes the plan: when keys take over, which change adds each key, and what is deleted in the same change.
 
 Start-times are counted in UTC from the newest key's, `every` apart. A key is added in a change of its own, after the
-takeover that leaves too few keys ahead, and before its own start-time less the assumed skew: on a router that lacks it
-by then, the other's first segment with it would be dropped. A retired key goes with the next change: it is older than
-the active key, whose takeover is complete on both routers once each was seen to send it.
+takeover that leaves too few keys ahead, and before its own start-time minus the assumed skew: a router without the key
+would drop the first segment that the other router sends with it. A retired key is deleted in the next change. It is
+older than the active key, whose takeover is complete on both routers once each was seen to send it.
 """
 
 from __future__ import annotations
@@ -42,14 +42,15 @@ _MINUTE = timedelta(minutes=1)
 def plan(request: Request) -> Plan:
     """Return the changes until `request.until`, each state of them judged.
 
-    Raises: PlanRefusedError: it cannot be done; the message says why, and the remedy what would work.
+    Raises:
+        PlanRefusedError: no plan is hitless; the message gives the reason, and the remedy names what works.
     """
     try:
         return _planned(request)
     except OptionsRefusedError as refused:
         words = nearest(request, _built, _planned)
         if words is not None:
-            refused.remedy = f"{words} plans it"
+            refused.remedy = f"use {words}"
         raise
 
 
@@ -66,7 +67,7 @@ def _planned(request: Request) -> Plan:
 
 
 def _built(request: Request) -> tuple[State, list[Change]]:
-    """Return the changes, not judged yet, and what they lead to."""
+    """Return the changes, not judged yet, and the state after them."""
     check_request(request)
     state = State.of(request)
     _refuse_before_the_first_start(request, state)
@@ -86,68 +87,72 @@ def check_request(request: Request) -> None:
     """Refuse a request that no plan can meet.
 
     Raises:
-        PlanRefusedError: what is asked for contradicts itself.
+        PlanRefusedError: the request's options contradict each other.
     """
     check_limits(request)
     if request.until <= request.at:
         raise PlanRefusedError(
-            f"the plan would end on {request.until.date().isoformat()}, before it begins", remedy="a later --until"
+            f"the plan would end on {request.until.date().isoformat()}, before it begins", remedy="use a later --until"
         )
     if request.every < request.spacing:
         raise PlanRefusedError(
-            f"keys every {request.every} are closer than the minimum spacing of {request.spacing}",
-            remedy=f"--every {as_option(request.spacing)} or more, or a smaller --spacing (Juniper advises 30 minutes)",
+            f"keys every {as_option(request.every)} are closer than the minimum spacing of "
+            f"{as_option(request.spacing)}, and Juniper advises 30 minutes",
+            remedy=f"use --every {as_option(request.spacing)} or more, or a smaller --spacing",
         )
     if request.max_age is not None and request.spacing > request.max_age:
         raise PlanRefusedError(
-            f"a maximum age of {request.max_age} is shorter than the minimum spacing of {request.spacing}",
-            remedy=f"--max-age {as_option(request.spacing)} or more, or --spacing {as_option(request.max_age)} or less",
+            f"a maximum age of {as_option(request.max_age)} is shorter than the minimum spacing of "
+            f"{as_option(request.spacing)}",
+            remedy=f"use --max-age {as_option(request.spacing)} or more, or --spacing {as_option(request.max_age)} "
+            "or less",
         )
     if request.max_age is not None and request.every > request.max_age:
         raise PlanRefusedError(
-            f"keys every {request.every} grow older than {request.max_age}",
-            remedy=f"--every {as_option(request.max_age)} or less",
+            f"with a new key every {as_option(request.every)}, keys become older than the maximum of "
+            f"{as_option(request.max_age)}",
+            remedy=f"use --every {as_option(request.max_age)} or less",
         )
     if request.ahead < 1:
-        raise PlanRefusedError("at least one key must be ahead", remedy="--ahead 1 or more")
+        raise PlanRefusedError("at least one key must be ahead", remedy="use --ahead 1 or more")
 
 
 def _refuse_before_the_first_start(request: Request, state: State) -> None:
     """Refuse a chain in which no key has started: nothing is sent with it, so no change of it is hitless yet."""
     if not state.keys:
         return
-    # On the clock that is behind, too.
+    # The key must have started on the clock that is behind, too.
     first = start_of(state.keys[0]) + request.skew
     if first > request.at:
         raise PlanRefusedError(
-            f"no key has started on all routers at {request.at.isoformat()}: the first one starts at "
+            f"no key has started on all routers at {request.at.isoformat()}: the first key starts at "
             f"{start_of(state.keys[0]).isoformat()}, clocks may be {request.skew.total_seconds():g} s behind, and "
-            "nothing is sent before",
-            remedy=f"plan from then on: --at {first.isoformat()}",
+            "before that nothing is sent",
+            remedy=f"use --at {first.isoformat()} or later",
         )
 
 
 def _refuse_keys_that_wait_too_long(request: Request, state: State) -> None:
-    """Refuse keys of the routers that would grow older than the maximum: a plan only adds keys after the newest."""
+    """Refuse existing keys that would become older than the maximum: a plan adds keys only after the newest."""
     if request.max_age is None:
         return
     for key, successor in itertools.pairwise(state.keys):
         age = start_of(successor) - start_of(key)
         if start_of(successor) <= request.at or age <= request.max_age or request.at - start_of(key) > request.max_age:
-            continue  # past; or young enough; or too old already, which a note says
+            continue  # the takeover is past, or the age is allowed, or the key is too old already (a note reports it)
         raise PlanRefusedError(
-            f"key {key.id} of {request.routers[0].name} is active for {age} until key {successor.id} takes over, "
-            f"longer than {request.max_age}",
-            remedy=f"delete key {successor.id} and the later ones first, so that the plan gives new ones; or "
+            f"key {key.id} of {request.routers[0].name} is active for {as_option(age)} until key {successor.id} takes "
+            f"over, longer than the maximum of {as_option(request.max_age)}",
+            remedy=f"delete key {successor.id} and the later ones first, so that the plan adds new keys; or use "
             f"--max-age {math.ceil(age / timedelta(days=1))}d",
         )
 
 
 def check_limits(request: Request) -> None:
-    """Refuse routers and clocks with which no change at all is hitless.
+    """Refuse a request with which no change at all is hitless.
 
     Raises:
-        PlanRefusedError: one router only, or a tolerance that the assumed skew exceeds.
+        PlanRefusedError: only one router, or a tolerance that is not greater than the assumed skew.
     """
     if len(request.routers) < 2:  # noqa: PLR2004 - a session has two ends
         raise PlanRefusedError("a plan needs two routers on one chain", remedy="name both routers' configurations")
@@ -155,14 +160,14 @@ def check_limits(request: Request) -> None:
     if timedelta(seconds=tolerance) <= request.skew:
         needed = int(request.skew.total_seconds()) + 1
         raise PlanRefusedError(
-            f"a tolerance of {tolerance} s does not bear clocks that are {request.skew.total_seconds():g} s apart",
+            f"a tolerance of {tolerance} s is too small for clocks that are {request.skew.total_seconds():g} s apart",
             remedy=f"set the chain's tolerance to {needed} or more on both routers; Junos' default is 3600",
         )
 
 
 @dataclass(slots=True)
 class State:
-    """The chains as the plan has changed them so far."""
+    """The chains with the changes that are planned so far."""
 
     request: Request
     agreed: Agreed
@@ -174,7 +179,7 @@ class State:
 
     @classmethod
     def of(cls, request: Request) -> State:
-        """Begin with what the routers hold. Raises PlanRefusedError where their chains differ."""
+        """Return the state before the first change: the routers' chains. Raises PlanRefusedError if they differ."""
         found = agreed(request.routers)
         newest = found.keys[-1] if found.keys else None
         return cls(
@@ -207,12 +212,15 @@ class State:
 
     @property
     def margin(self) -> timedelta:
-        """How long after a start-time the key before it may still be on the wire of some router."""
+        """How long after a start-time some router may still send with the key before it."""
         tolerance = max(chain.tolerance for chain in self.chains.values())
         return timedelta(seconds=tolerance) + self.request.skew
 
     def takeover_before(self, start: datetime) -> datetime:
-        """Return when the change for a key that starts then may begin: `ahead` takeovers before it, completed."""
+        """Return when the change that adds a key of this start-time may begin.
+
+        This is when the takeover of the key that is `ahead` keys earlier is complete; at once if there is none.
+        """
         at, ahead = self.request.at, self.request.ahead
         before = [start_of(key) for key in self.keys if start_of(key) < start]
         if len(before) < ahead or before[-ahead] <= at - self.margin:
@@ -220,7 +228,7 @@ class State:
         return ceil_minute(before[-ahead] + self.margin)
 
     def add(self, start: datetime, moment: datetime, retiring: set[datetime]) -> Key:
-        """Add a key to every chain, and remove the retired ones. Return it as the first router has it."""
+        """Add a key to every chain, and remove the retired ones. Return the key as the first router has it."""
         taken = {router.name: self._numbers_taken(router, moment) for router in self.request.routers}
         ids = next_ids(self.newest, self._ids_taken(moment), self.mode)
         label = f"{start.astimezone(UTC).isoformat()}"
@@ -248,17 +256,17 @@ class State:
         return made
 
     def _refuse_known(self, secret: Secret, start: datetime) -> None:
-        """Refuse a secret that a key has already: whoever knows that key's would know the new one's."""
+        """Refuse a secret that a key already has: whoever knows the old key's secret would know the new one's."""
         for router in self.request.routers:
             for key in (*router.chain.keys, *self.chains[router.name].keys):
                 if key.secret is not None and key.secret.compare(secret) is Likeness.EQUAL:
                     raise PlanRefusedError(
-                        f"the new secret for {start.isoformat()} is that of key {key.id} of {router.name}",
+                        f"the new secret for {start.isoformat()} is the same as that of key {key.id} of {router.name}",
                         remedy="let --secret-command print secrets that no key of the chain has or had",
                     )
 
     def remove(self, starts: set[datetime]) -> None:
-        """Take the keys of these start-times out of every chain."""
+        """Remove the keys of these start-times from every chain."""
         for name, chain in self.chains.items():
             kept = tuple(key for key in chain.keys if start_of(key) not in starts)
             self.chains[name] = replace(chain, keys=kept)
@@ -275,8 +283,9 @@ class State:
     def _numbers_taken(self, router: Router, moment: datetime) -> set[int]:
         """Return the numbers that a new key must not have.
 
-        What this very change deletes counts, so that a commit does not delete and add one key; but where all 64 are
-        taken, a retired key's place is refilled in that commit, as people do who run rings of keys (junos.md 9.16).
+        The numbers that this change deletes are among them, so that a commit does not delete and add the same key. If
+        all 64 numbers are taken, the commit reuses a retired key's number, as operators of full chains do (junos.md
+        9.16).
         """
         held = {key.id for key in self.chains[router.name].keys} | router.deactivated
         taken = held | {gone.number for gone in self._quarantined(moment) if gone.router == router.name}
@@ -292,7 +301,7 @@ class State:
         )
 
     def _algorithm(self, start: datetime) -> Algorithm:
-        """Return what a key that starts then signs with: as asked for, else as the newest key does."""
+        """Return the algorithm of a key of this start-time: as requested, else that of the newest key."""
         asked = [algorithm for since, algorithm in self.request.algorithms if since <= start]
         if asked:
             return asked[-1]
@@ -301,17 +310,17 @@ class State:
 
 def start_of(key: Key) -> datetime:
     """Return a usable key's start-time in UTC."""
-    assert key.start is not None  # noqa: S101 - a usable key has one
+    assert key.start is not None  # noqa: S101 - a usable key has a start-time
     return key.start.astimezone(UTC)
 
 
 def _starts(request: Request, state: State) -> Iterable[datetime]:
-    """Yield the start-times that are missing until the end."""
+    """Yield the start-times of the keys to add, until the end of the plan."""
     first = ceil_minute(request.at) + duration_of(request) + request.skew  # a change begins at a whole minute
     last = start_of(state.newest) if state.newest is not None else None
     if last is None:
-        # A new chain sends nothing before its first start-time, so that one has passed when it is committed.
-        # Also on the clock that is behind by the assumed skew.
+        # A new chain sends nothing before its first start-time, so this has passed when the chain is committed, also
+        # on the clock that is behind by the assumed skew.
         moment = _floor(request.at - request.skew)
         yield moment
         last = moment
@@ -323,7 +332,7 @@ def _starts(request: Request, state: State) -> Iterable[datetime]:
             raise PlanRefusedError(
                 f"a key is due by {(last + request.every).isoformat()}, and the commits allow none before "
                 f"{moment.isoformat()}, after the end of the plan",
-                remedy=f"--until {moment.isoformat()} or later, or a shorter --pause and --commit-time",
+                remedy=f"use --until {moment.isoformat()} or later, or a shorter --pause and --commit-time",
             )
     while moment <= request.until:
         yield moment
@@ -339,9 +348,9 @@ def _change(request: Request, state: State, starts: Sequence[datetime], earliest
     needed = duration_of(request)
     if latest is not None and latest < earliest + needed:
         raise OptionsRefusedError(
-            f"the key of {min(own).isoformat()} has no window: its change may begin at {earliest.isoformat()} and must "
-            f"be complete on all routers before {latest.isoformat()}, which takes {needed}",
-            remedy="a longer --every, a smaller tolerance, or more keys ahead (--ahead)",
+            f"the key of {min(own).isoformat()} has no window: its change may begin at {earliest.isoformat()}, takes "
+            f"{as_option(needed)}, and must be complete on all routers before {latest.isoformat()}",
+            remedy="use a longer --every, a smaller tolerance, or more keys ahead (--ahead)",
         )
     planned = earliest if latest is None else max(earliest, min(latest - needed, min(own) - request.lead))
     if request.ahead > 1:
@@ -354,17 +363,19 @@ def _change(request: Request, state: State, starts: Sequence[datetime], earliest
     if len(state.keys) - len(retiring) + len(starts) > KEYS_MAX:
         raise OptionsRefusedError(
             f"the chain would hold more than {KEYS_MAX} keys on {planned.date().isoformat()}",
-            remedy="fewer keys ahead, or begin when retired keys can be deleted",
+            remedy="use fewer keys ahead, or begin when retired keys can be deleted",
         )
     for start in starts:
         state.add(start, planned, retiring)
-    active = max((start_of(key) for key in state.keys if start_of(key) <= planned), default=None)
+    # A new chain has no key before its first change: there is nothing that `show security keychain` could show.
+    held = before[request.routers[0].name].keys
+    active = max((start_of(key) for key in held if start_of(key) <= planned), default=None)
     parts = router_changes(request, before, state)
     return Change(earliest, planned, latest, tuple(starts), parts, tuple(_looks(request, state, retiring, active)))
 
 
 def router_changes(request: Request, before: Mapping[str, Keychain], state: State) -> tuple[RouterChange, ...]:
-    """Return what each router's chain has lost and gained since `before`."""
+    """Return the keys that each router's chain has lost and gained since `before`."""
     found = []
     for router in request.routers:
         old, new = before[router.name], state.chains[router.name]
@@ -391,8 +402,8 @@ def _looks(request: Request, state: State, retiring: set[datetime], active: date
         yield f"`show security keychain` shows as active: {shown} (since {active:%Y-%m-%d %H:%M:%S} UTC)"
     if retiring:
         yield (
-            "each router was seen to send that key or a later one (a capture judged by `keyroll verify`): where the "
-            "peer's request moves the sending key, its start-time alone does not"
+            "a capture judged by `keyroll verify` shows that each router sends with that key or a later one: if the "
+            "peer's request (RNextKeyID) changes the sending key, the start-time alone does not"
         )
     yield "`show bgp summary` and `show ldp session`: the sessions are up and have not flapped"
 
@@ -405,20 +416,23 @@ def _notes(request: Request, state: State, changes: Sequence[Change]) -> Iterabl
         if started and request.at - start_of(started[-1]) > request.max_age:
             yield Remark(
                 About.KEY_TOO_OLD,
-                f"the active key is older than {request.max_age.days} days already",
+                f"the active key is already older than {as_option(request.max_age)}",
                 request.routers[0].name,
                 (started[-1].id,),
             )
     if state.mode is Ids.EQUAL:
-        yield Remark(About.IDS, "ids: send-id and recv-id equal, one id a key: 256 keys pass before one comes back")
+        yield Remark(
+            About.IDS, "ids: send-id and recv-id are equal, so a key takes one id: one is reused after 256 keys"
+        )
     else:
         yield Remark(
             About.IDS,
-            "ids: send-id and recv-id reversed on the peer, two ids a key: 128 keys pass before one comes back",
+            "ids: send-id and recv-id are reversed on the peer, so a key takes two ids: they are reused after 128 keys",
         )
     if not request.routers[0].chain.keys:
         yield Remark(
-            About.CHAIN_IS_NEW, "the chain is new: adding authentication to a session that has none ends it once"
+            About.CHAIN_IS_NEW,
+            "the chain is new: a session without authentication goes down once when authentication is added to it",
         )
     yield from hours_that_occur_twice(changes)
 
@@ -433,15 +447,15 @@ def hours_that_occur_twice(changes: Sequence[Change]) -> Iterator[Remark]:
             yield Remark(
                 About.HOUR_OCCURS_TWICE,
                 f"{part.router.name}: key {key.id} takes over at {local:%Y-%m-%d %H:%M:%S %z}, and that hour occurs "
-                f"twice in {part.router.zone}: the set file names the offset, `show security keychain detail` does "
-                "not; another --at or --every avoids it",
+                f"twice in {part.router.zone}: the set file has the UTC offset, but `show security keychain detail` "
+                "does not show it; use another --at or --every to avoid this",
                 part.router.name,
                 (key.id,),
             )
 
 
 def duration_of(request: Request) -> timedelta:
-    """Return how long a change takes: a commit on each router, a pause between two."""
+    """Return how long a change takes: a commit on each router, with a pause between two commits."""
     count = len(request.routers)
     return count * request.commit + (count - 1) * request.pause
 
@@ -452,7 +466,7 @@ def _newest_number(chain: Keychain) -> int | None:
 
 
 def ceil_minute(moment: datetime) -> datetime:
-    """Return the next whole minute: people type minutes."""
+    """Return the instant, rounded up to a whole minute: people type minutes."""
     floor = _floor(moment)
     return floor if floor == moment.astimezone(UTC) else floor + _MINUTE
 

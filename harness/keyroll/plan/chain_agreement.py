@@ -1,4 +1,4 @@
-"""Do the routers' chains hold the same keys? A plan continues from the keys that are there, so they must."""
+"""Compares the routers' chains: a plan continues from the keys that exist, so all routers must hold the same ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Agreed:
 
     keys: tuple[Key, ...]
     mirrored: tuple[bool, ...]
-    """For each router whether its ids are the first router's, reversed."""
+    """For each router, whether its ids are those of the first router, reversed."""
 
 
 def agreed(routers: Sequence[Router]) -> Agreed:
@@ -32,8 +32,8 @@ def agreed(routers: Sequence[Router]) -> Agreed:
     unusable = [key.id for key in first.chain.keys if not key.usable]
     if unusable:
         raise PlanRefusedError(
-            f"{first.name}: key {unusable[0]} cannot be used by TCP-AO: it lacks a statement",
-            remedy="complete it or delete it; `keyroll keychain lint` says what is missing",
+            f"{first.name}: TCP-AO cannot use key {unusable[0]}: it lacks a statement",
+            remedy="complete it or delete it; `keyroll keychain lint` lists what is missing",
         )
     sides = tuple(_is_mirrored(first, router) for router in routers)
     for router, mirrored in zip(routers[1:], sides[1:], strict=True):
@@ -41,7 +41,7 @@ def agreed(routers: Sequence[Router]) -> Agreed:
         if fault is not None:
             raise PlanRefusedError(
                 f"the chains of {first.name} and {router.name} differ: {fault}",
-                remedy="make them alike first: what differs would drop the session at a rollover",
+                remedy="make them equal first: a difference would drop segments at a rollover",
             )
     return Agreed(keys, sides)
 
@@ -65,7 +65,7 @@ def _faults(first: Router, router: Router, *, mirrored: bool) -> Iterator[str]:
         if peer is None:
             yield f"{router.name} lacks {name}"
         elif not peer.usable:
-            yield f"{router.name}'s key {peer.id} cannot be used by TCP-AO"
+            yield f"TCP-AO cannot use key {peer.id} of {router.name}"
         elif _start(peer) != _start(key):
             yield f"{name} starts at another instant there"
         elif peer.effective_algorithm != key.effective_algorithm:
@@ -75,16 +75,20 @@ def _faults(first: Router, router: Router, *, mirrored: bool) -> Iterator[str]:
     for peer in theirs.values():
         yield f"{first.name} lacks key {peer.id} of {router.name}"
     if router.chain.tolerance != first.chain.tolerance:
-        yield f"tolerance {first.chain.tolerance} and {router.chain.tolerance}"
+        one, other = first.chain.tolerance, router.chain.tolerance
+        yield f"the tolerance is {one} s on {first.name} and {other} s on {router.name}"
 
 
 def differ(one: Secret | None, other: Secret | None) -> bool:
-    """Say whether two secrets are known to differ; one that is not known may be right."""
+    """Say whether two secrets are known to differ. An unknown secret is assumed to match."""
     return one is not None and other is not None and one.compare(other) is Likeness.DIFFERENT
 
 
 def assumed(chain: Keychain, *, mirrored: bool) -> Keychain:
-    """Return the chain with a secret made from each key's ids and start: for predictions, where secrets are alike."""
+    """Return the chain with each secret replaced by one made from the key's ids and start-time.
+
+    Keys that belong together then have equal secrets on all routers, also where the real ones are unknown.
+    """
     keys = []
     for key in chain.keys:
         ids = (key.recv_id, key.send_id) if mirrored else (key.send_id, key.recv_id)

@@ -1,4 +1,4 @@
-"""A secret has leaked: the quickest hitless plan without that key, and until when the key can be used.
+"""Plans for a leaked secret: the quickest hitless removal of its key, and until when routers accept the key.
 
 Under `tolerance` a router accepts the leaked key until its successor's start-time plus tolerance; under `any` until its
 deletion is committed, and on an open connection perhaps until that ends (assumption K15).
@@ -25,14 +25,15 @@ from keyroll.plan.notes import Accepted
 from keyroll.plan.verify import verify
 
 _MOMENT = timedelta(seconds=1)
-"""After the start-time on the later clock, before which no router can be seen to send the new key."""
+"""Added to the start-time on the slower clock: only after it can both routers be seen to send with the new key."""
 
 
 def emergency(request: Request, number: int) -> Plan:
     """Return the quickest hitless plan after the secret of a key (its number on the first router) has leaked.
 
     Raises:
-        PlanRefusedError: no such key, or no plan is hitless: a router cannot be reached and has no later key.
+        PlanRefusedError: the key does not exist, or no plan is hitless, because a router cannot be reached and has no
+            later key.
     """
     check_limits(request)
     state = State.of(request)
@@ -45,14 +46,14 @@ def emergency(request: Request, number: int) -> Plan:
     started = [key for key in state.keys if start_of(key) <= request.at]
     if not started:
         raise PlanRefusedError(
-            "no key has started yet, so none is active", remedy="replace the chain before it is used"
+            "no key has started yet, so none is active", remedy="replace the chain before it is in use"
         )
     if start_of(leaked) > request.at:
         changes = _replaced(request, state, leaked)
     elif leaked is started[-1]:
         changes = _active(request, state, leaked)
     else:
-        # A key that took over a moment ago may not have done so on the clock that is behind.
+        # A key that has just taken over may not have done so on the clock that is behind.
         moment = max(request.at, start_of(started[-1]) + 2 * request.skew + _MOMENT)
         changes = [_deleted(request, state, leaked, ceil_minute(moment))]
     verify(changes, request, dict(zip((router.name for router in request.routers), state.agreed.mirrored, strict=True)))
@@ -61,7 +62,7 @@ def emergency(request: Request, number: int) -> Plan:
 
 
 def _active(request: Request, state: State, leaked: Key) -> list[Change]:
-    """Let a new key, or the chain's next one, take over as soon as the commits allow; then delete the leaked one."""
+    """Let a new key, or the chain's next one, take over as soon as the commits allow; then delete the leaked key."""
     waiting = [start_of(key) for key in state.keys if start_of(key) > request.at]
     soonest = ceil_minute(ceil_minute(request.at) + duration_of(request) + request.skew)
     away = [router.name for router in request.routers if not router.reachable]
@@ -86,7 +87,7 @@ def _active(request: Request, state: State, leaked: Key) -> list[Change]:
 
 
 def _replaced(request: Request, state: State, leaked: Key) -> list[Change]:
-    """Put a new key in the place of one that has not started."""
+    """Replace a leaked key that has not started."""
     _reach_all(request)
     start = max(start_of(leaked), ceil_minute(ceil_minute(request.at) + duration_of(request) + request.skew))
     before = dict(state.chains)
@@ -96,12 +97,12 @@ def _replaced(request: Request, state: State, leaked: Key) -> list[Change]:
             if start_of(key) == start_of(leaked):
                 state.retire(router, key, now)
     state.add(start, now, {start_of(leaked)})
-    # On the router that still has it, the leaked key would take over at its own start-time.
+    # A router that is not changed by then would start to send with the leaked key.
     latest = start_of(leaked) - request.skew
     if latest < now + duration_of(request):
         raise PlanRefusedError(
             f"the leaked key takes over at {start_of(leaked).isoformat()}, before all routers can be changed",
-            remedy="let it take over, then call for the plan again: it is the active key then; or a shorter --pause "
+            remedy="let it take over and run this command again, when it is the active key; or use a shorter --pause "
             "and --commit-time",
         )
     return [Change(now, now, latest, (start,), router_changes(request, before, state))]
@@ -116,7 +117,10 @@ def _deleted(request: Request, state: State, leaked: Key, moment: datetime) -> C
                 state.retire(router, key, moment)
     state.remove({start_of(leaked)})
     parts = router_changes(request, before, state)
-    look = "each router was seen to send a later key: deleting the one in use would drop segments"
+    look = (
+        "a capture judged by `keyroll verify` shows that each router sends with a later key: to delete the key that is "
+        "sent would drop segments"
+    )
     return Change(moment, moment, None, (), parts, (look,))
 
 
@@ -130,8 +134,8 @@ def _reach_all(request: Request) -> None:
 
 
 def _acceptance(request: Request, leaked: Key, changes: list[Change]) -> Iterator[Accepted]:
-    """Yield until when each router takes a segment signed with the leaked key, under each policy, at the latest."""
-    # The change that deletes the key: whichever router is the last one has it then.
+    """Yield until when each router accepts a segment signed with the leaked key, under each policy, at the latest."""
+    # The last change deletes the key; on the last router it is complete this much later.
     deleted = changes[-1].planned + duration_of(request)
     for router in request.routers:
         number = next(key.id for key in router.chain.keys if start_of(key) == start_of(leaked))

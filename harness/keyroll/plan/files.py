@@ -20,9 +20,9 @@ def set_text(part: RouterChange, encoding: Encoding = Encoding.CLEAR) -> str:
 
 
 def rollback_text(part: RouterChange, encoding: Encoding = Encoding.CLEAR) -> str:
-    """Return the commands that undo the change. A deleted key whose secret is not known cannot come back.
+    """Return the commands that undo the change, without deleted keys whose secrets are unknown.
 
-    It is retired, so nothing is lost; `rollback` on the router brings it back all the same.
+    Such a key is retired, so the sessions do not need it; Junos' own `rollback` restores it.
     """
     known = tuple(key for key in part.deleted if key.secret is not None and key.secret.known)
     return _text([*_deletions(part.before.name, part.added), *_additions(part, known, encoding)])
@@ -36,7 +36,7 @@ def _deletions(chain: str, keys: tuple[Key, ...]) -> Iterator[str]:
 def _additions(part: RouterChange, keys: tuple[Key, ...], encoding: Encoding) -> list[str]:
     if not keys:
         return []
-    # A new chain needs its tolerance as well; one that is there keeps its own.
+    # A new chain needs its tolerance as well; an existing chain keeps its own.
     made = replace(part.after, keys=keys) if not part.before.keys else Keychain(part.after.name, keys)
     return set_lines(made, encoding, zone=part.router.zone)
 

@@ -33,7 +33,7 @@ def next_ids(newest: Key | None, taken: Collection[int], mode: Ids) -> tuple[int
             return send, recv
     raise OptionsRefusedError(
         f"no id is free: {len(set(taken))} of {_IDS} are in use or in quarantine",
-        remedy="a shorter quarantine, or --ids equal, which takes one id a key instead of two",
+        remedy="use a shorter quarantine, or --ids equal, which takes one id per key instead of two",
     )
 
 
@@ -50,7 +50,8 @@ def _candidates(newest: Key | None, mode: Ids) -> Iterator[tuple[int, int]]:
         first, order = newest.recv_id + 2, 1
     else:
         first, order = max(newest.send_id, newest.recv_id) + 1, 0
-    # Two at a time first, so that pairs stay where they were; then by one, where odd ones have been used.
+    # First in steps of two, so that new pairs do not overlap earlier ones; then from an odd offset, because earlier
+    # pairs may have begun there.
     for begin in (first, first + 1):
         for step in range(0, _IDS, 2):
             pair = (begin + step) % _IDS, (begin + step + 1) % _IDS
@@ -70,5 +71,5 @@ def next_number(newest: int | None, taken: Collection[int], router: str) -> int:
             return number
     raise OptionsRefusedError(
         f"{router}: all {_NUMBERS} key numbers are in use or in quarantine",
-        remedy="fewer keys ahead, a shorter quarantine, or begin later, when retired keys can be deleted",
+        remedy="use fewer keys ahead or a shorter quarantine, or begin later, when retired keys can be deleted",
     )

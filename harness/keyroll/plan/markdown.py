@@ -1,4 +1,4 @@
-"""A plan as a person reads it: a section for each change date, in lines that a terminal of 80 columns shows whole."""
+"""A plan as Markdown for people: a section for each change date, in lines of at most 80 columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def markdown(plan: Plan, request: Request) -> str:
 
 
 def wrapped(text: str) -> list[str]:
-    """Return a paragraph or an item of a list in lines; a command in backticks stays whole, to be copied."""
+    """Return a paragraph or a list item, wrapped; a command in backticks stays on one line and can be copied."""
     if not text:
         return [""]
     item = re.match(r" *(?:- |\d+\. )?", text)
@@ -39,7 +39,7 @@ def wrapped(text: str) -> list[str]:
 def _lines(plan: Plan, request: Request) -> Iterator[str]:
     names = ", ".join(router.name for router in request.routers)
     leaked = any(isinstance(note, Accepted) for note in plan.notes)
-    yield f"# A leaked key of {names}" if leaked else f"# Key changes of {names} until {_day(request.until)}"
+    yield f"# Leaked key of {names}" if leaked else f"# Key changes of {names} until {_day(request.until)}"
     yield ""
     if not plan.changes:
         yield f"Nothing to do: the chain lasts until {_day(request.until)}."
@@ -47,7 +47,10 @@ def _lines(plan: Plan, request: Request) -> Iterator[str]:
     for note in plan.notes:
         yield f"- {note}"
     if plan.quarantine_known_from is not None:
-        yield f"- quarantine: which ids were deleted is not known before {_day(plan.quarantine_known_from)} (--history)"
+        yield (
+            f"- quarantine: it is certain only from {_day(plan.quarantine_known_from)} on, because earlier deletions "
+            "are not known; --history gives them"
+        )
     for folder, change in zip(folders(plan), plan.changes, strict=True):
         yield from _section(folder, change, request)
 
@@ -59,16 +62,16 @@ def _section(folder: str, change: Change, request: Request) -> Iterator[str]:
     yield f"Window: from {moment(change.earliest)}" + (
         ", with no end."
         if change.latest is None
-        else f" until {moment(change.latest)}, before which the last router must be done."
+        else f" until {moment(change.latest)}; the last router must be changed before that."
     )
     if change.late is not None:
-        yield f"One router may be up to {length(change.late)} late."
+        yield f"One router may be changed up to {length(change.late)} later than planned."
     yield ""
     for part in change.routers:
         yield from _part(part)
     yield ""
     if change.looks:
-        yield "Before it begins:"
+        yield "Check before the change:"
         yield ""
         yield from (f"- {look}" for look in change.looks)
         yield ""
@@ -89,15 +92,16 @@ def _ids(key: Key) -> str:
 
 def _order(folder: str, change: Change, request: Request) -> Iterator[str]:
     order = [part.router.name for part in change.routers]
-    yield "Then:"
+    yield "Change:"
     yield ""
     for number, name in enumerate(order, start=1):
         yield f"{number}. {name}: `load set {folder}/{name}.set`, `show | compare`, `commit check`, `commit`"
         if number < len(order):
             yield f"   - `show bgp summary`: no new flap; wait {length(request.pause)}"
     yield ""
-    yield f"- at the end: `keyroll check` of the routers' configurations; back: `load set {folder}/ROUTER.rollback.set`"
-    yield "- the order may be the other way round: each state in between is judged hitless under all policies"
+    yield "- at the end: run `keyroll check` on the routers' configurations"
+    yield f"- to undo the change: `load set {folder}/ROUTER.rollback.set`, `commit`"
+    yield "- the order of the routers is free: each state in between is hitless under all policies"
 
 
 def _day(instant: datetime) -> str:

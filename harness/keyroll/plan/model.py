@@ -1,4 +1,4 @@
-"""The request for a plan, and the plan."""
+"""The values of this package: the request for a plan, and the plan with its changes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from keyroll.plan.notes import Note
 SPACING_DEFAULT = timedelta(minutes=30)
 """Juniper's advice for the time between the start-times of two subsequent keys (docs/junos.md 2.3)."""
 SKEW_DEFAULT = timedelta(seconds=1)
-"""Clocks of routers that follow NTP are closer than this."""
+"""The clocks of routers that follow NTP differ by less than this."""
 LEAD_DEFAULT = timedelta(days=7)
-"""A change is made this long before the key takes over, where its window allows: there is time for a second try in
-another night."""
+"""A change is made this long before the key takes over, if its window allows: there is time for a second try in another
+night."""
 PAUSE_DEFAULT = timedelta(minutes=5)
-"""Between the commits on two routers: time to check the first before the second is changed."""
+"""Time between the commits on two routers: enough to check the first one before the second one is changed."""
 COMMIT_DEFAULT = timedelta(minutes=5)
 """How long one commit may take: large configurations need minutes."""
 
 
 class PlanRefusedError(InputError):
-    """What is asked for cannot be done hitlessly; `remedy` names the nearest plan that works."""
+    """No plan for the request is hitless; `remedy` names what works."""
 
 
 class OptionsRefusedError(PlanRefusedError):
-    """It cannot be done with these options; `alternatives.py` tries others, the nearest first."""
+    """No plan with these options is hitless; `alternatives.py` tries others, the nearest values first."""
 
 
 def as_option(length: timedelta) -> str:
@@ -46,7 +46,7 @@ def as_option(length: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """A router whose chain is planned. `zone` is what its start-times are written in."""
+    """A router whose chain is planned. `zone` is the time zone of its start-times in set files."""
 
     name: str
     chain: Keychain
@@ -58,7 +58,7 @@ class Router:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """Ids and the key number of a key that was deleted, and when: what quarantine counts from."""
+    """The ids and the number of a deleted key, and when it was deleted; quarantine counts from then."""
 
     router: str
     number: int
@@ -69,10 +69,11 @@ class Retired:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked for. All instants are aware; lengths are whole seconds.
+    """The request for a plan. All instants are aware; lengths are whole seconds.
 
-    `draw` gives the secret of a new key by a label that names chain and start-time; it is called once a key, in the
-    order of start-times. `algorithms` are (from when, which), ascending; before the first the newest key's holds on.
+    `draw` returns the secret of a new key, from a label that names chain and start-time; it is called once for each
+    key, in the order of start-times. `algorithms` are pairs (from when, algorithm), ascending; before the first, new
+    keys have the newest key's algorithm.
     """
 
     routers: tuple[Router, ...]
@@ -97,7 +98,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class RouterChange:
-    """What one router's chain loses and gains in a change, and what it is before and after."""
+    """The keys that one router's chain loses and gains in a change, and the chain before and after it."""
 
     router: Router
     before: Keychain
@@ -110,9 +111,9 @@ class RouterChange:
 class Change:
     """A change of the chains on all routers, one after the other.
 
-    It may begin at `earliest`; `planned` is when it should; whoever comes last must be done before `latest`. `takeover`
-    is the start-time of the first key that it adds (None where it only deletes); `looks` are what must be seen before
-    it begins.
+    It may begin at `earliest` and is planned for `planned`; the last router must be changed before `latest` (None:
+    without a limit). `takeovers` are the start-times of the keys that it adds (empty if it only deletes). `looks` are
+    the checks to make before it begins, as sentences.
     """
 
     earliest: datetime
@@ -124,24 +125,24 @@ class Change:
 
     @property
     def late(self) -> timedelta | None:
-        """How late one side may be, counted from when the change is planned; None: without a limit."""
+        """How much later than planned one router may be changed; None: without a limit."""
         return None if self.latest is None else self.latest - self.planned
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changes in order of time. `chains` are what the routers hold after the last one; `notes` are for people."""
+    """The changes in order of time. `chains` are the routers' chains after the last one, by router name."""
 
     changes: tuple[Change, ...]
     chains: Mapping[str, Keychain]
     retired: tuple[Retired, ...] = ()
     notes: tuple[Note, ...] = ()
     quarantine_known_from: datetime | None = None
-    """Before this instant, ids that were deleted earlier may come back: the configuration does not tell of them."""
+    """Before this instant, ids that were deleted before the plan may be reused: a configuration does not list them."""
 
 
 def folders(plan: Plan) -> list[str]:
-    """Return the folder of each change: its date, with the time where two fall on one day."""
+    """Return the folder of each change: its date, with the time if two changes are on one day."""
     days = [change.planned.strftime("%Y-%m-%d") for change in plan.changes]
     return [
         day if days.count(day) == 1 else change.planned.strftime("%Y-%m-%dT%H%M")

@@ -1,4 +1,4 @@
-"""What a reader of a plan must know beside its changes: each note is a sentence for people and data for programs."""
+"""What a reader of a plan must know besides its changes: each note is a sentence for people and data for programs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class About(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A sentence, what it is about, and the router and its keys where it is about some."""
+    """A sentence, what it is about, and the router and keys that it concerns, if any."""
 
     about: About
     text: str
@@ -39,7 +39,7 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What `keyroll check` says of a session of the chain: an error, or what is not known."""
+    """A finding of `keyroll check` about a session of the chain: an error, or something unknown."""
 
     finding: Finding
 
@@ -49,9 +49,10 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Until when a router takes a segment that is signed with the leaked key, at the latest.
+    """Until when a router accepts a segment that is signed with the leaked key, at the latest.
 
-    `deletion` says what ends it: that the key is deleted there, or else its successor's start-time plus tolerance.
+    `deletion` says what ends this: True if the key's deletion there does, False if its successor's start-time plus the
+    tolerance does.
     """
 
     router: str
@@ -64,11 +65,11 @@ class Accepted:
         instant = self.until.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         head = f"{self.router}, {self.receiving.value}: the leaked key {self.key} is accepted until"
         if not self.deletion:
-            return f"{head} {instant} on the router's clock, its successor's start-time plus the tolerance"
+            return f"{head} {instant} on the router's clock (its successor's start-time plus the tolerance)"
         text = f"{head} its deletion is committed, by {instant}"
         if self.receiving is Receiving.TOLERANCE:
             return text
-        return f"{text}; on an open connection perhaps until that ends (assumption K15)"
+        return f"{text}; an open connection may accept it until the connection ends (assumption K15)"
 
 
 Note = Remark | Checked | Accepted

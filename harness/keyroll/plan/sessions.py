@@ -1,7 +1,7 @@
-"""What `check` says of the sessions that the planned chains protect, and which keys a set file cannot change.
+"""What `check` finds about the sessions that the planned chains protect, and which keys a set file cannot change.
 
-A plan carries on from what the routers hold. It is hitless for a session only if that session is sound to begin with,
-so an error of `check` is mended first; and what is unknown about a session is unknown about its plan too.
+A plan continues from what the routers hold. It is hitless for a session only if `check` finds no error in that session
+before; and what is unknown about a session is unknown about its plan too.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from keyroll.configuration.tree import PROTECTED
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What is said of the sessions of the planned chains: errors, what is not known, and how many sessions there are.
+    """Findings about the sessions of the planned chains: errors and unknowns, each once; and the number of sessions.
 
-    Findings stand once each. Unknown secrets are not among them: whoever plans says them by router and key.
+    Unknown secrets are not among them: the caller lists them by router and key.
     """
 
     errors: tuple[Finding, ...]
@@ -30,7 +30,7 @@ class Judged:
 
 
 def judged(configurations: Sequence[Configuration], chains: Mapping[str, str], question: Question) -> Judged:
-    """Judge the configurations, and return what concerns sessions that a planned chain protects.
+    """Judge the configurations, and return the findings about sessions that a planned chain protects.
 
     Args:
         configurations: one for each router.
@@ -62,19 +62,20 @@ def _is_protected(session: JudgedSession, chains: Mapping[str, str]) -> bool:
 
 
 def keys_of_groups(configuration: Configuration, chain: Chain) -> tuple[int, ...]:
-    """Return the numbers of the keys that an applied group brings, whether they stand in the text as well or not.
+    """Return the numbers of the keys that come from an applied group, also if the chain itself has them too.
 
-    A set file deletes what stands in the configuration itself; what the group brings comes back in its place.
+    A set file deletes only the chain's own statements; the key would still be there, with the group's statements.
     """
     layers = configuration.view(*chain.path, "key").layers
     brought = {word for layer in layers if layer.group is not None for word in layer.node if word.isdecimal()}
-    # Of a text with its groups expanded nothing tells, but for keys that do not stand in it.
+    # A text with expanded groups does not say where a key comes from. A key that is not in the text at all comes from a
+    # group.
     own = configuration.tree.at((*chain.path, "key")) or Node()
     return tuple(key.id for key in chain.keychain.keys if str(key.id) in brought or str(key.id) not in own)
 
 
 def protected(configuration: Configuration, chain: Chain) -> str | None:
-    """Return the first statement on the way to a chain, or in it, that `protect` keeps from being changed; or None."""
+    """Return the first protected statement at or above a chain, or in it; None if Junos can change all of the chain."""
     node: Node | None = configuration.tree
     for place, word in enumerate(chain.path, start=1):
         node = None if node is None else node.get(word)
@@ -86,7 +87,7 @@ def protected(configuration: Configuration, chain: Chain) -> str | None:
 
 def _protected_below(node: Node, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for word, child in node.items():
-        # The word after `secret` is one: the statement is named without it.
+        # The word after `secret` is the secret itself, which is not shown.
         below = path if path[-1] == "secret" else (*path, word)
         if child.flags & PROTECTED:
             yield below

@@ -1,4 +1,4 @@
-"""Every state that a plan passes through, predicted under every mix of policies: a plan is hitless or it is refused."""
+"""Judges every state that a plan passes through, under every mix of policies: a plan that is not hitless is refused."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def verify(changes: Sequence[Change], request: Request, mirrored: Mapping[str, bool]) -> None:
-    """Judge each change: one router changed and the other not, either order, until the latest; then both changed.
+    """Judge the states of each change: one router changed, in either order, until `latest`; then both changed.
 
     Raises:
         OptionsRefusedError: a state is not hitless under some mix.
@@ -34,13 +34,13 @@ def verify(changes: Sequence[Change], request: Request, mirrored: Mapping[str, b
             after = tuple(_assumed(part.after, part.router.name, mirrored) for part in (one, other))
             if all(chain.keys for chain in before):
                 end = change.latest or change.planned + request.pause + request.commit
-                _between(names, (after[0], before[1]), change.earliest, end, request.skew)
-                _between(names, (before[0], after[1]), change.earliest, end, request.skew)
-            _afterwards(names, (after[0], after[1]), change.earliest, following, request.skew, known)
+                _judge_half_changed(names, (after[0], before[1]), change.earliest, end, request.skew)
+                _judge_half_changed(names, (before[0], after[1]), change.earliest, end, request.skew)
+            _judge_rollovers(names, (after[0], after[1]), change.earliest, following, request.skew, known)
 
 
 def _have_a_session(one: RouterChange, other: RouterChange, mirrored: Mapping[str, bool]) -> bool:
-    """Say whether two routers' ids fit: one has those of the other reversed, or all ids are equal."""
+    """Say whether two routers can have a session: one has the other's ids reversed, or all ids are equal."""
     if mirrored[one.router.name] != mirrored[other.router.name]:
         return True
     return all(key.send_id == key.recv_id for key in one.after.keys)
@@ -50,16 +50,17 @@ def _assumed(chain: Keychain, name: str, mirrored: Mapping[str, bool]) -> Keycha
     return assumed(chain, mirrored=mirrored[name])
 
 
-def _between(
+def _judge_half_changed(
     names: tuple[str, str], chains: tuple[Keychain, Keychain], begin: datetime, end: datetime, skew: timedelta
 ) -> None:
-    """Judge two chains that differ, while nothing else changes; a key may be due only after `end`."""
+    """Judge two chains of which one is changed, from `begin` to `end`: no key may be due in this time."""
     if end <= begin:
         return
     begun, ended = to_us(begin), to_us(end)
     tables = [{receiving: Timetable.of(chain, receiving) for receiving in Receiving} for chain in chains]
     differ: Differ = {}
-    # What happens at both ends of the skews happens between them: no event of either router lies in the stretch.
+    # The two greatest skews are enough: no event of either router lies in this time, so a skew between them changes
+    # nothing.
     for offset in sorted({-skew, skew}):
         clocks = ClockParts(), ClockParts(offsets=(offset // _MICROSECOND,))
         for mix in MIXES:
@@ -68,18 +69,18 @@ def _between(
                 for table, clock, (sending, receiving) in zip(tables, clocks, mix, strict=True)
             ]
             simulation = Simulation(parties[0], parties[1], None, differ)
-            # Of one instant the last state counts: one that lasts for no time is no stretch.
+            # Of several states at one instant only the last one lasts.
             for instant, state in dict(simulation.run(events_of(parties, begun, ended))).items():
                 dropped = [name for name, direction in zip(names, state, strict=True) if direction.drop is not None]
                 if dropped:
                     raise OptionsRefusedError(
                         f"while only one of {names[0]} and {names[1]} is changed, segments from {dropped[0]} would be "
                         f"dropped at {from_us(instant).isoformat()} (policies {_policies(names, mix)})",
-                        remedy="a wider tolerance, or a longer interval between keys",
+                        remedy="use a larger tolerance, or a longer interval between keys",
                     )
 
 
-def _afterwards(
+def _judge_rollovers(
     names: tuple[str, str],
     chains: tuple[Keychain, Keychain],
     begin: datetime,
@@ -87,7 +88,7 @@ def _afterwards(
     skew: timedelta,
     known: Known,
 ) -> None:
-    """Judge the rollovers to come until the next change, at every skew up to the assumed one."""
+    """Judge the rollovers until the next change, at every skew up to the assumed one."""
     bounds = SkewBounds(*chains, known)
     for rollover in rollovers(*chains):
         if rollover.last < begin or (end is not None and rollover.first >= end):
@@ -98,7 +99,7 @@ def _afterwards(
                     f"the rollover of {rollover.first.isoformat()} between {names[0]} and {names[1]} is not hitless "
                     f"with clocks {skew.total_seconds():g} s apart (policies "
                     f"{_policies(names, mix)})",
-                    remedy="a wider tolerance, or clocks that are closer together (--skew)",
+                    remedy="use a larger tolerance, or clocks that are closer together (--skew)",
                 )
 
 

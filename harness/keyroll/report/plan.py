@@ -31,7 +31,7 @@ def plan_sheet(data: Mapping[str, object]) -> Sheet:
     until = None if leaked else moment_of(data.get("until"))
     word = "PLAN, WITH ERRORS" if bad else "PLAN, NOT ALL KNOWN" if unknown else "PLAN"
     number = f"{len(changes)} change{'' if len(changes) == 1 else 's'}" if changes else "nothing to do"
-    subject = f"{'A leaked key of ' if leaked else ''}{', '.join(names)}"
+    subject = f"{'Leaked key of ' if leaked else ''}{', '.join(names)}"
     picture = _picture(data, changes)
     return Sheet(
         headline=f"{word}  {subject}{f' until {until:%Y-%m-%d}' if until else ''}: {number}",
@@ -57,7 +57,10 @@ def _sections(data: Mapping[str, object], changes: Sequence[Mapping[str, object]
     notes = _noted(data, "note", "warning", "advice")
     known = moment_of(data.get("quarantine-known-from"))
     if known is not None:
-        notes.append(f"which ids were deleted is not known before {shown(known)} (--history)")
+        notes.append(
+            f"quarantine is certain only from {shown(known)} on, because earlier deletions are not known; --history "
+            "gives them"
+        )
     if notes:
         yield Section("Notes", tuple(notes))
     pause = length(timedelta(seconds=number_of(data.get("pause-seconds"))))
@@ -93,7 +96,7 @@ def _key(key: Mapping[str, object]) -> str:
 
 def _steps(change: Mapping[str, object], pause: str) -> Section:
     folder = text_of(change.get("folder"))
-    looks = [f"before it begins: {look}" for look in texts_of(change.get("looks"))]
+    looks = [f"check before the change: {look}" for look in texts_of(change.get("looks"))]
     steps = [
         f"{name}: load set {folder}/{name}.set, show | compare, commit check, commit, show bgp summary (no new flap)"
         for name in (text_of(part.get("name")) for part in list_of(change.get("routers")))
@@ -101,8 +104,11 @@ def _steps(change: Mapping[str, object], pause: str) -> Section:
     steps.insert(1, f"wait {pause} between two routers")
     if change.get("late-seconds") is not None:
         late = length(timedelta(seconds=number_of(change.get("late-seconds"))))
-        looks.insert(0, f"one router may be up to {late} late")
-    back = f"at the end: keyroll check of the routers' configurations; to undo: load set {folder}/ROUTER.rollback.set"
+        looks.insert(0, f"one router may be changed up to {late} later than planned")
+    back = (
+        "at the end: run keyroll check on the routers' configurations; to undo the change: "
+        f"load set {folder}/ROUTER.rollback.set, commit"
+    )
     return Section(f"Change of {shown(moment_of(change.get('planned')))}", (*looks, *steps, back))
 
 

@@ -259,12 +259,12 @@ def _rollover_row(number: int, rollover: _Rollover) -> Row:
 def _skew(rollover: _Rollover) -> str:
     bounds = list_of(mapping_of(rollover.data.get("skew")).get("bounds"))
     if not bounds:
-        return "no skew is hitless"
+        return "not hitless at any clock skew"
     words = " or ".join(_interval(one) for one in bounds)
     if words == "any":
-        return "no bound"
+        return "hitless at any clock skew"
     routers = [*rollover.routers, "the second", "the first"]
-    return f"{routers[1]}'s clock less {routers[0]}'s: {words}"
+    return f"{routers[1]}'s clock minus {routers[0]}'s: {words}"
 
 
 def _interval(interval: Mapping[str, object]) -> str:
@@ -288,20 +288,20 @@ def _failures(rollover: _Rollover) -> Iterator[str]:
         yield f"and {len(groups) - _OUTCOMES} other failures, which the JSON has"
     decided = texts_of(rollover.data.get("decided_by"))
     if rollover.failing and decided:
-        yield f"it depends on what Juniper's pages leave open: {', '.join(decided)}"
+        yield f"it depends on policies that Juniper's pages leave open: {', '.join(decided)}"
 
 
 def _outcome(outcome: Mapping[str, object]) -> Iterator[str]:
     if outcome.get("down_before") is True:
-        yield "the session is down when it begins"
+        yield "the session is already down when the rollover begins"
     for gap in list_of(outcome.get("dropped")):
         yield _gap_words(gap)
     for one in list_of(outcome.get("never_sent")):
         due = shown(moment_of(one.get("due")))
-        yield f"{text_of(one.get('router'))} never sends with key {text_of(one.get('key'))}, due at {due}"
+        yield f"key {text_of(one.get('key'))} of {text_of(one.get('router'))}, due at {due}, never takes over"
     falls = mapping_of(outcome.get("falls"))
     if falls:
-        verb = "falls" if falls.get("certain") is True else "may fall"
+        verb = "goes down" if falls.get("certain") is True else "may go down"
         limits = f"{shown(moment_of(falls.get('earliest')))} and {shown(moment_of(falls.get('latest')))}"
         yield f"the session {verb} between {limits}"
 

@@ -58,7 +58,7 @@ ENDLESS = "import sys\nwhile True: sys.stdout.write('sesame' * 999)"
         ("print('sesame-1'); print('sesame-1')", "line 2 repeats line 1"),
         ("import sys; sys.stdout.buffer.write(b'sesame\\xff')", "not UTF-8"),
         (ENDLESS, "printed more than 1048576 octets"),
-        ("print('sesame-sesame'); print('sesame-2')", "is that of key 0 of lion"),
+        ("print('sesame-sesame'); print('sesame-2')", "is the same as that of key 0 of lion"),
     ],
 )
 def test_a_command_that_prints_no_valid_secrets_is_refused_without_quoting_its_output(

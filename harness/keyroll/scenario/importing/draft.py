@@ -437,7 +437,7 @@ def _why(outcome: Outcome | None, skew: timedelta) -> str:
     if outcome is None or outcome.hitless:
         return "the clocks are further apart than the tolerances allow" if skew else "a router does not change its key"
     if outcome.down_before:
-        return "the session is down when it begins"
+        return "the session is already down when the rollover begins"
     why = dict.fromkeys(f"R{gap.flow.receiver}: {gap.flow.drop.value}" for gap in outcome.gaps if gap.flow.drop)
     return "; ".join(why) or "a router never changes its key"
 

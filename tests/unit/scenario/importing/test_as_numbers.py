@@ -135,7 +135,7 @@ def test_a_comment_gives_the_lines_of_the_statements_of_a_session(tmp_path: Path
 def test_a_wrong_peer_as_is_reported_as_an_error_without_its_number(case: Case, tmp_path: Path) -> None:
     _, text = of_edited(case, tmp_path, lambda line: line.replace("peer-as 4000", "peer-as 4001"))
     (comment,) = [line for line in text.splitlines() if "not played, but an error in itself" in line]
-    assert "R1 to <address> expects AS <number>, and R2 is AS <number> there" in comment
+    assert "R1 to <address> expects AS <number>, but R2 is AS <number> there" in comment
     assert not re.search(r"\b(3000|4000|4001)\b", text)
 
 

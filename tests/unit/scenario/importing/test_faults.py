@@ -30,7 +30,7 @@ def written(folder: Path, one: str, other: str, *words: str) -> str:
     ("more", "said"),
     [
         (f"set {CHAIN} key 1 secret kx7-typed", "key 1 of R1 and key 1 of R2 have different secrets (R2:"),
-        (f"set {CHAIN} key 1 ao-attribute send-id 9", "it must be send-id 4 and recv-id 3"),
+        (f"set {CHAIN} key 1 ao-attribute send-id 9", "use send-id 4 and recv-id 3 here"),
         (
             f"set {CHAIN} key 1 ao-attribute cryptographic-algorithm aes-128-cmac-96",
             "hmac-sha-1-96 there, aes-128-cmac-96 here",
@@ -39,7 +39,7 @@ def written(folder: Path, one: str, other: str, *words: str) -> str:
         (f"delete {CHAIN} key 1", "key 1 (send-id 3 and recv-id 4) has no counterpart on R2"),
         (f"deactivate {CHAIN} key 1", "key 1 (send-id 3 and recv-id 4) has no counterpart on R2"),
         (f"set {CHAIN} key 1 ao-attribute tcp-ao-option disabled", "tcp-ao-option"),
-        (f"set {CHAIN} key 0 secret kx7-typed", "nothing gets through from R"),
+        (f"set {CHAIN} key 0 secret kx7-typed", "R1 sends with key 0 (KeyID 1), and these segments are dropped"),
     ],
 )
 def test_the_file_states_the_fault_without_names_of_the_routers(tmp_path: Path, more: str, said: str) -> None:
@@ -77,9 +77,9 @@ def test_times_are_not_hidden_as_addresses_and_addresses_before_a_colon_are(tmp_
         (f"set {NEIGHBOR} authentication-key-chain WRONG", "key-chain WRONG is not defined"),
         (
             f"delete {NEIGHBOR} authentication-algorithm\ndelete {NEIGHBOR} authentication-key-chain",
-            "BGP lion to 10.9.0.2 is protected with TCP-AO, and the other end, BGP tiger to 10.9.0.1, is not",
+            "BGP lion to 10.9.0.2 is protected with TCP-AO, but the other end, BGP tiger to 10.9.0.1, is not",
         ),
-        ("delete protocols bgp group peers", "tiger has that address and has no BGP session with an address of lion"),
+        ("delete protocols bgp group peers", "tiger has that address but has no BGP session with an address of lion"),
     ],
 )
 def test_the_reason_is_given_if_no_session_can_be_played(tmp_path: Path, more: str, said: str) -> None:
@@ -169,5 +169,5 @@ def test_a_commit_from_md5_to_tcp_ao_is_played_with_the_rollovers_after_it(tmp_p
     assert "# keyroll check predicts: the commit turns TCP-AO on, and each session is reset once" in text
     assert "2027-01-15T01:00:00+00:00: keyroll check predicts: hitless under all policies" in text
     assert "change-chain" not in text
-    with pytest.raises(InputError, match="is protected with TCP-AO, and the other end, BGP tiger"):
+    with pytest.raises(InputError, match="is protected with TCP-AO, but the other end, BGP tiger"):
         written(tmp_path, *texts, *words[:2])
