@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -56,7 +56,9 @@ _SECCOMP_NUMBER, _SECCOMP_ARCHITECTURE = 0, 4
 _SECCOMP_RETURN_ALLOW = 0x7FFF0000
 _SECCOMP_RETURN_ZERO = 0x00050000
 """SECCOMP_RET_ERRNO with error 0: the call is not made, and succeeds."""
-_BPF_LOAD, _BPF_JUMP_EQUAL, _BPF_RETURN = 0x20, 0x15, 0x06
+_BPF_LOAD = 0x20
+BPF_JUMP_EQUAL, BPF_RETURN = 0x15, 0x06
+"""Instructions of classic BPF that every filter needs (linux/bpf_common.h)."""
 _SETGROUPS = {"x86_64": (0xC000003E, 116), "aarch64": (0xC00000B7, 159)}
 """Machine to (AUDIT_ARCH_…, number of setgroups)."""
 
@@ -130,25 +132,32 @@ def pretend_setgroups() -> None:
     if number is None:
         return
     architecture, call = number
-    program = b"".join(
-        struct.pack("=HBBI", *instruction)
-        for instruction in (
-            (_BPF_LOAD, 0, 0, _SECCOMP_ARCHITECTURE),
-            (_BPF_JUMP_EQUAL, 0, 3, architecture),
-            (_BPF_LOAD, 0, 0, _SECCOMP_NUMBER),
-            (_BPF_JUMP_EQUAL, 0, 1, call),
-            (_BPF_RETURN, 0, 0, _SECCOMP_RETURN_ZERO),
-            (_BPF_RETURN, 0, 0, _SECCOMP_RETURN_ALLOW),
-        )
+    program = (
+        (_BPF_LOAD, 0, 0, _SECCOMP_ARCHITECTURE),
+        (BPF_JUMP_EQUAL, 0, 3, architecture),
+        (_BPF_LOAD, 0, 0, _SECCOMP_NUMBER),
+        (BPF_JUMP_EQUAL, 0, 1, call),
+        (BPF_RETURN, 0, 0, _SECCOMP_RETURN_ZERO),
+        (BPF_RETURN, 0, 0, _SECCOMP_RETURN_ALLOW),
     )
-    octets = ctypes.create_string_buffer(program, len(program))
-    # struct sock_fprog: the number of instructions, padding, their address.
-    handle = ctypes.create_string_buffer(struct.pack("@HP", len(program) // 8, ctypes.addressof(octets)))
     _checked(_libc.prctl(ctypes.c_int(_PR_SET_NO_NEW_PRIVS), ctypes.c_ulong(1), 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
-    _checked(
-        _libc.prctl(ctypes.c_int(_PR_SET_SECCOMP), ctypes.c_ulong(_SECCOMP_MODE_FILTER), handle, 0, 0),
-        "prctl(PR_SET_SECCOMP)",
-    )
+    with bpf_program(program) as handle:
+        _checked(
+            _libc.prctl(ctypes.c_int(_PR_SET_SECCOMP), ctypes.c_ulong(_SECCOMP_MODE_FILTER), handle, 0, 0),
+            "prctl(PR_SET_SECCOMP)",
+        )
+
+
+@contextmanager
+def bpf_program(instructions: Sequence[tuple[int, int, int, int]]) -> Iterator[bytes]:
+    """Yield a struct sock_fprog of classic BPF (linux/filter.h), which the kernel copies meanwhile.
+
+    An instruction is (code, jump if true, jump if false, operand).
+    """
+    program = b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
+    octets = ctypes.create_string_buffer(program, len(program))
+    # The number of instructions, padding, their address: it is valid only as long as `octets` is there.
+    yield struct.pack("@HP", len(instructions), ctypes.addressof(octets))
 
 
 def no_core_dumps() -> None:

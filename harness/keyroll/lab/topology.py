@@ -10,11 +10,11 @@ and an emulated router's `keyroll.repoint`, `keyroll.alteration`, `keyroll.delet
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Interface, IPv6Interface
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -22,6 +22,7 @@ from keyroll.document import Document, DocumentError, Loc, load, read
 from keyroll.lab.platforms import PortMap, platform_of
 from keyroll.lab.protocol import Port
 
+T = TypeVar("T")
 LABEL_PREFIX = "keyroll."
 # What four octets hold (RFC 6793).
 ASN_MAX = 4294967295
@@ -258,32 +259,25 @@ class _Labels:
         return int(text)
 
     def ipv4(self, name: str) -> IPv4Interface | None:
-        text = self._prefixed(name)
-        if text is None:
-            return None
-        try:
-            return IPv4Interface(text)
-        except ValueError:
-            raise self._wrong(self._label(name), f"'{text}' is not an IPv4 address with a prefix length") from None
+        return self._prefixed(name, IPv4Interface, "IPv4")
 
     def ipv6(self, name: str) -> IPv6Interface | None:
-        text = self._prefixed(name)
-        if text is None:
-            return None
-        try:
-            return IPv6Interface(text)
-        except ValueError:
-            raise self._wrong(self._label(name), f"'{text}' is not an IPv6 address with a prefix length") from None
+        return self._prefixed(name, IPv6Interface, "IPv6")
 
     def _label(self, name: str) -> str:
         """Return the label as spelled in the file, perhaps with a vendor's interface name."""
         return self._spelled.get(LABEL_PREFIX + name, LABEL_PREFIX + name)
 
-    def _prefixed(self, name: str) -> str | None:
+    def _prefixed(self, name: str, read: Callable[[str], T], version: str) -> T | None:
         text = self._values.get(self._label(name))
-        if text is not None and "/" not in text:
+        if text is None:
+            return None
+        if "/" not in text:
             raise self._wrong(self._label(name), f"'{text}' has no prefix length")
-        return text
+        try:
+            return read(text)
+        except ValueError:
+            raise self._wrong(self._label(name), f"'{text}' is not an {version} address with a prefix length") from None
 
     def refuse_unknown(self, interfaces: list[str]) -> None:
         known = {"asn", "loopback", "loopback6", "platform", *_SETTINGS} | {

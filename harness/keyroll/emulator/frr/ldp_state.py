@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, ip_network
 from typing import Any
 
-from keyroll.emulator.contract.errors import FrrError
 from keyroll.emulator.contract.model import LdpAdjacency, LdpBinding, LdpSession
 from keyroll.emulator.frr.session_log import LdpCounts
-from keyroll.emulator.frr.state import junos_name, uptime_seconds
+from keyroll.emulator.frr.state import junos_name, reading, uptime_seconds
 
 _WORDS = {
     "NON EXISTENT": "Nonexistent",
@@ -40,13 +39,11 @@ def sessions(
     """
     if not summary:
         return []  # ldpd answers {} before the first hello
-    try:
+    with reading("ldpd's neighbours"):
         return [
             _session(entry, detail.get(entry["neighborId"], {}), local_id, hold_time, counts)
             for entry in summary["neighbors"]
         ]
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise FrrError(f"ldpd's neighbours cannot be read: {type(error).__name__} {error}") from error
 
 
 def agree(summary: Mapping[str, Any], detail: Mapping[str, Any]) -> bool:
@@ -93,10 +90,8 @@ def bindings(detail: Mapping[str, Any]) -> list[LdpBinding]:
     Raises:
         FrrError: it cannot be read.
     """
-    try:
+    with reading("ldpd's labels"):
         return list(_bindings(detail))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise FrrError(f"ldpd's labels cannot be read: {type(error).__name__} {error}") from error
 
 
 def _bindings(detail: Mapping[str, Any]) -> Iterator[LdpBinding]:
@@ -120,10 +115,8 @@ def adjacencies(discovery: Mapping[str, Any]) -> list[LdpAdjacency]:
     Raises:
         FrrError: it cannot be read.
     """
-    try:
+    with reading("ldpd's adjacencies"):
         return list(_adjacencies(discovery))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise FrrError(f"ldpd's adjacencies cannot be read: {type(error).__name__} {error}") from error
 
 
 def _adjacencies(discovery: Mapping[str, Any]) -> Iterator[LdpAdjacency]:

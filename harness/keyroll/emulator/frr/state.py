@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
@@ -29,6 +30,19 @@ _UPTIME = re.compile(
 )
 
 
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Read an answer of FRR's.
+
+    Raises:
+        FrrError: a value is missing or is not what it should be; `what` names the answer.
+    """
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise FrrError(f"{what} cannot be read: {type(error).__name__} {error}") from error
+
+
 def bgp_states(
     neighbors: Mapping[str, Any], active: Mapping[tuple[str, str], int], waiting_seconds: Mapping[Address, int]
 ) -> list[BgpState]:
@@ -50,7 +64,7 @@ def bgp_states(
 def _bgp_state(
     text: str, entry: dict[str, Any], active: Mapping[tuple[str, str], int], waiting: Mapping[Address, int]
 ) -> BgpState:
-    try:
+    with reading(f"bgpd's state of neighbor {text}"):
         address = ip_address(text)
         state = _STATES[entry["bgpState"]]
         statistics = entry["messageStats"]
@@ -88,8 +102,6 @@ def _bgp_state(
             peer_id=_peer_id(entry),
             advertised=advertised,
         )
-    except (KeyError, ValueError, TypeError) as error:
-        raise FrrError(f"bgpd's state of neighbor {text} cannot be read: {type(error).__name__} {error}") from error
 
 
 def _endpoint(entry: dict[str, Any], host: str, port: str) -> tuple[Address, int] | None:
@@ -122,14 +134,12 @@ def active_counts(table: str, rib: Mapping[str, Any]) -> dict[tuple[str, str], i
         FrrError: it cannot be read.
     """
     counts: dict[tuple[str, str], int] = {}
-    try:
+    with reading(f"bgpd's {table}"):
         for paths in rib.get("routes", {}).values():
             for path in paths:
                 if path.get("bestpath") and path.get("peerId", "(unspec)") != "(unspec)":
                     key = (str(path["peerId"]), table)
                     counts[key] = counts.get(key, 0) + 1
-    except (AttributeError, KeyError, TypeError) as error:
-        raise FrrError(f"bgpd's {table} cannot be read: {type(error).__name__} {error}") from error
     return counts
 
 
@@ -155,7 +165,7 @@ def routes(tables: Iterable[Mapping[str, Any]], addresses: Sequence[tuple[str, I
 
 
 def _route(entry: dict[str, Any]) -> RouteState | None:
-    try:
+    with reading(f"zebra's route {entry.get('prefix')}"):
         protocol = PROTOCOLS[entry["protocol"]]
         prefix = ip_network(entry["prefix"])
         if prefix.version != 4 and prefix.is_link_local:  # noqa: PLR2004 - IP version 4
@@ -172,8 +182,6 @@ def _route(entry: dict[str, Any]) -> RouteState | None:
             preference=_preference(protocol, entry.get("distance")),
             age_seconds=uptime_seconds(entry["uptime"]),
         )
-    except (KeyError, ValueError, TypeError) as error:
-        raise FrrError(f"zebra's route {entry.get('prefix')} cannot be read: {type(error).__name__} {error}") from error
 
 
 _BGP_DISTANCES = (20, 200)
@@ -222,7 +230,5 @@ def uptime_seconds(text: str) -> int:
 
 def bgp_total(summary: Mapping[str, Any]) -> int:
     """Return how many BGP routes are in use, by `show ip|ipv6 route summary json`. Raises FrrError."""
-    try:
+    with reading("zebra's route summary"):
         return sum(int(entry["fib"]) for entry in summary["routes"] if entry["type"] in {"ebgp", "ibgp"})
-    except (KeyError, TypeError, ValueError) as error:
-        raise FrrError(f"zebra's route summary cannot be read: {type(error).__name__} {error}") from error

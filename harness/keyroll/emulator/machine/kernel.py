@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from keyroll import linux
-from keyroll.emulator.contract.errors import FrrError
 from keyroll.emulator.contract.model import Address, AuthDrops, BackendError, Echo, InterfaceState, TcpConnection
-from keyroll.emulator.frr.state import junos_name
+from keyroll.emulator.frr.state import junos_name, reading
 from keyroll.emulator.machine.events import NOT_AUTHENTICATION
 from keyroll.emulator.wire.model import Direction, WireStatus
 from keyroll.names import DropReason
@@ -59,7 +58,7 @@ def interfaces(shown: Mapping[str, Any]) -> list[InterfaceState]:
     Raises:
         FrrError: it cannot be read.
     """
-    try:
+    with reading("zebra's interfaces"):
         return [
             InterfaceState(
                 name=junos_name(name).removesuffix(".0"),
@@ -70,8 +69,6 @@ def interfaces(shown: Mapping[str, Any]) -> list[InterfaceState]:
             for name, entry in shown.items()
             if name.startswith("ge-") and "." not in name  # a unit with a VLAN is not a physical interface
         ]
-    except (KeyError, TypeError) as error:
-        raise FrrError(f"zebra's interfaces cannot be read: {type(error).__name__} {error}") from error
 
 
 def connections(namespace: int) -> list[TcpConnection]:

@@ -8,9 +8,7 @@ segment; a filter in the kernel (classic BPF) passes only the SYNs.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import socket
-import struct
 import time
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -23,7 +21,7 @@ _SO_ATTACH_FILTER = 26
 _LOAD_HALF_INDEXED, _LOAD_BYTE_INDEXED = 0x48, 0x50
 _INDEX_HEADER_LENGTH = 0xB1
 _INDEX_IMMEDIATE = 0x01
-_JUMP_EQUAL, _AND, _RETURN = 0x15, 0x54, 0x06
+_AND = 0x54
 _TCP_DESTINATION, _TCP_FLAGS = 2, 13
 _SYN, _SYN_ACK = 0x02, 0x12
 _OCTETS = 128
@@ -31,20 +29,19 @@ _OCTETS = 128
 octets each at most)."""
 
 
-def _program(*, header: bool) -> bytes:
+def _program(*, header: bool) -> tuple[tuple[int, int, int, int], ...]:
     """Return the filter: a SYN without ACK to port 179. With `header` the packet begins with its IPv4 header."""
     start = (_INDEX_HEADER_LENGTH, 0, 0, 0) if header else (_INDEX_IMMEDIATE, 0, 0, 0)
-    instructions = (
+    return (
         start,
         (_LOAD_HALF_INDEXED, 0, 0, _TCP_DESTINATION),
-        (_JUMP_EQUAL, 0, 4, BGP_PORT),
+        (linux.BPF_JUMP_EQUAL, 0, 4, BGP_PORT),
         (_LOAD_BYTE_INDEXED, 0, 0, _TCP_FLAGS),
         (_AND, 0, 0, _SYN_ACK),
-        (_JUMP_EQUAL, 0, 1, _SYN),
-        (_RETURN, 0, 0, _OCTETS),
-        (_RETURN, 0, 0, 0),
+        (linux.BPF_JUMP_EQUAL, 0, 1, _SYN),
+        (linux.BPF_RETURN, 0, 0, _OCTETS),
+        (linux.BPF_RETURN, 0, 0, 0),
     )
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
 
 
 class SynListener:
@@ -92,9 +89,6 @@ class SynListener:
 
 def _listen(family: int) -> socket.socket:
     raw = socket.socket(family, socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, socket.IPPROTO_TCP)
-    program = _program(header=family == socket.AF_INET)
-    octets = ctypes.create_string_buffer(program, len(program))
-    raw.setsockopt(
-        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(program) // 8, ctypes.addressof(octets))
-    )
+    with linux.bpf_program(_program(header=family == socket.AF_INET)) as program:
+        raw.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
     return raw

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
-from keyroll.emulator.junos.configuration.schema import Configured, Constraint, container, entry, flag, kept, leaf
+from keyroll.emulator.junos.configuration.schema import (
+    Configured,
+    Constraint,
+    Statement,
+    container,
+    entry,
+    flag,
+    kept,
+    leaf,
+)
 from keyroll.emulator.junos.configuration.statements.kept import interfaces as kept_tables
 from keyroll.emulator.junos.configuration.values import Integer, InterfaceName, Prefix, Text
 
@@ -33,6 +43,21 @@ def _is_alone_in_vlan(root: Configured, interface: Configured, unit: Configured)
     return vlan is None or before.key == unit.key
 
 
+def _family(name: str, text: str, *children: Statement) -> Statement:
+    return container(name, text, _FAMILY_MTU, *kept_tables.UNIT_INET, *children, presence=True)
+
+
+def _address(version: Literal[4, 6]) -> Statement:
+    return entry(
+        "address",
+        "Interface address/destination prefix",
+        Prefix(version, host=True),
+        kept(flag("primary", "Candidate for primary address in system")),
+        kept(flag("preferred", "Preferred address on interface")),
+        *kept_tables.UNIT_ADDRESS,
+    )
+
+
 INTERFACES = container(
     "interfaces",
     "Interface configuration",
@@ -59,37 +84,9 @@ INTERFACES = container(
             container(
                 "family",
                 "Protocol family",
-                container(
-                    "inet",
-                    "IPv4 parameters",
-                    _FAMILY_MTU,
-                    *kept_tables.UNIT_INET,
-                    entry(
-                        "address",
-                        "Interface address/destination prefix",
-                        Prefix(4, host=True),
-                        kept(flag("primary", "Candidate for primary address in system")),
-                        kept(flag("preferred", "Preferred address on interface")),
-                        *kept_tables.UNIT_ADDRESS,
-                    ),
-                    presence=True,
-                ),
-                container(
-                    "inet6",
-                    "IPv6 protocol parameters",
-                    _FAMILY_MTU,
-                    *kept_tables.UNIT_INET,
-                    entry(
-                        "address",
-                        "Interface address/destination prefix",
-                        Prefix(6, host=True),
-                        kept(flag("primary", "Candidate for primary address in system")),
-                        kept(flag("preferred", "Preferred address on interface")),
-                        *kept_tables.UNIT_ADDRESS,
-                    ),
-                    presence=True,
-                ),
-                container("mpls", "MPLS protocol parameters", _FAMILY_MTU, *kept_tables.UNIT_INET, presence=True),
+                _family("inet", "IPv4 parameters", _address(4)),
+                _family("inet6", "IPv6 protocol parameters", _address(6)),
+                _family("mpls", "MPLS protocol parameters"),
                 *kept_tables.UNIT_FAMILY,
                 joined=True,
             ),
