@@ -25,14 +25,15 @@ DEFAULT_MIXES: tuple[Mix, ...] = (((Sending.CLOCK, Receiving.TOLERANCE), (Sendin
 ROUTERS = ("1", "2")
 """The names of the two routers in gaps and changes; the caller replaces them by the real ones."""
 _TOLERANCE_MAX = 366 * 86400
-"""Seconds. Tolerances go up to 136 years, and the year 9999 is the last: what lies that far ahead is left out."""
+"""Seconds; a year. Junos allows tolerances of up to 136 years, and `datetime` ends with the year 9999: the prediction
+looks no further ahead."""
 _MOMENT = timedelta(seconds=1)
-"""Start-times are whole seconds, so a second before one is before it and after any other."""
+"""Start-times are whole seconds, so no other start-time lies within the second before one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """The hold time of a session, and the interval in which its peer surely sends a message."""
+    """The hold time of a session, and the longest time between two messages of the peer."""
 
     time: timedelta
     keepalive: timedelta
@@ -49,11 +50,11 @@ class Fall:
     """When the session goes down: a hold timer counts from the last message before the gap."""
 
     earliest: datetime
-    """The last keepalive came as long before the gap as can be."""
+    """If the last message came as long before the gap as possible."""
     latest: datetime
-    """The last keepalive came right before the gap."""
+    """If the last message came right before the gap."""
     certain: bool
-    """Whether the gap lasts to `latest`; else it may end before the timer does."""
+    """Whether the gap lasts until `latest`; if not, it may end before the timer expires."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Outcome:
     """Keys that became due and never took over."""
     fall: Fall | None = None
     down_before: bool = False
-    """Whether segments do not get through both ways when the rollover begins."""
+    """Whether the session is already down when the rollover begins: segments are dropped in a direction."""
 
     @property
     def hitless(self) -> bool:
@@ -89,11 +90,11 @@ class PredictedRollover:
 
     @functools.cached_property
     def failing(self) -> tuple[Mix, ...]:
-        """The mixes under which it is not hitless with equal clocks."""
+        """The mixes under which the rollover is not hitless with equal clocks."""
         return tuple(mix for mix, outcome in self.outcomes.items() if not outcome.hitless)
 
     def hitless(self, skew: timedelta) -> bool:
-        """Say whether it is hitless under every mix asked for, with clocks up to `skew` apart either way."""
+        """Say whether the rollover is hitless under every mix asked for, with clocks up to `skew` apart either way."""
         return not self.failing and covers(self.bounds, skew // timedelta(microseconds=1))
 
     def limiting(self, *, low: bool) -> tuple[Mix, ...]:
@@ -112,7 +113,7 @@ class PredictedRollover:
 
     @property
     def deciding(self) -> tuple[tuple[int, str], ...]:
-        """The policies that decide: (router 0 or 1, "sending" or "receiving"); empty where all mixes agree."""
+        """The policies on which it depends: (router 0 or 1, "sending" or "receiving"); empty if all mixes agree."""
         return tuple(
             (router, ("sending", "receiving")[which])
             for router in (0, 1)
@@ -137,9 +138,9 @@ class ComingRollovers:
     at: datetime
     until: datetime
     end: datetime
-    """Where the prediction ends; what is dropped until then may go on."""
+    """Where the prediction ends; a gap that lasts until then may last longer."""
     faults: Mapping[Mix, tuple[Gap, ...]]
-    """By mix, the drops that exist at `at` already or that no coming rollover causes."""
+    """By mix, the gaps that no coming rollover causes, such as one that exists at `at` already."""
     rollovers: tuple[PredictedRollover, ...]
 
 
@@ -166,7 +167,7 @@ def predict_rollovers(
     latest = until or max((rollover.last for rollover in every), default=at)
     coming = [n for n, rollover in enumerate(every) if rollover.is_coming(at, latest)]
     begin, end = _span(every, coming, (one, other), at, hold)
-    laying, bounds = _Laying(every), SkewBounds(one, other)
+    owners, bounds = _GapOwners(every), SkewBounds(one, other)
     faults: dict[Mix, tuple[Gap, ...]] = {}
     outcomes: dict[int, dict[Mix, Outcome]] = {n: {} for n in coming}
     for mix in mixes:
@@ -174,10 +175,10 @@ def predict_rollovers(
         mine = Side(ROUTERS[0], one, sending=sends, receiving=receives)
         theirs = Side(ROUTERS[1], other, sending=sends_too, receiving=receives_too)
         found = predict(mine, theirs, begin, end, hold=hold.time if hold else None)
-        laid = laying.lay(found)
-        faults[mix] = tuple(gap for gap in laid.get(None, ()) if gap.end > at and gap.begin <= latest)
+        gaps = owners.by_rollover(found)
+        faults[mix] = tuple(gap for gap in gaps.get(None, ()) if gap.end > at and gap.begin <= latest)
         for n in coming:
-            outcomes[n][mix] = _outcome(found, laid.get(n, ()), every[n].first, laying.unmoved(found, n), hold)
+            outcomes[n][mix] = _outcome(found, gaps.get(n, ()), every[n].first, owners.unmoved(found, n), hold)
     predicted = tuple(PredictedRollover(every[n], outcomes[n], bounds.of(every[n], mixes)) for n in coming)
     return ComingRollovers(at, latest, end, {mix: gaps for mix, gaps in faults.items() if gaps}, predicted)
 
@@ -196,8 +197,8 @@ def _span(
     return begin, last + tolerance + (2 * hold.time if hold else timedelta()) + _MOMENT
 
 
-class _Laying:
-    """Attributes gaps to the rollovers that cause them, by the rollover's number."""
+class _GapOwners:
+    """Finds the rollover, by its number, that causes a gap."""
 
     def __init__(self, every: Sequence[Rollover]) -> None:
         self._begins: dict[tuple[str, int | None], int] = {}
@@ -208,7 +209,7 @@ class _Laying:
                     self._begins[name, part.key.id] = n
                     self._ends[name, part.before.id] = n
 
-    def lay(self, prediction: Prediction) -> dict[int | None, tuple[Gap, ...]]:
+    def by_rollover(self, prediction: Prediction) -> dict[int | None, tuple[Gap, ...]]:
         """Return the gaps of each rollover; those that no rollover causes are under None."""
         found: dict[int | None, tuple[Gap, ...]] = {}
         for gap in prediction.gaps:

@@ -1,4 +1,4 @@
-"""What is wrong with sessions, before any prediction: findings of single ends, of two ends together, and of chains."""
+"""Findings that need no prediction: about one end of a session, about both ends together, and about chains."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from keyroll.keychain.schedule import in_order, next_key, send_key
 from keyroll.names import SessionKind
 
 PORTS = {SessionKind.BGP: frozenset(("179", "bgp")), SessionKind.LDP: frozenset(("646", "ldp"))}
-"""Names of the sessions' ports in a filter (IANA)."""
+"""Names and numbers of the sessions' ports in a filter (IANA)."""
 _LICENSE = re.compile(r"requires \S+ license$")
-"""What Junos writes above a statement of a feature that lacks a licence: Junos warns, and runs the statement all the
-same."""
+"""The end of the warning that Junos shows above a statement whose feature has no licence; the statement is in force all
+the same."""
 _PORT_WORDS = frozenset(("port", "source-port", "destination-port"))
 
 
@@ -39,7 +39,7 @@ class Finding:
     where: Where
     severity: Severity
     subject: str = ""
-    """The session that the message begins with, where the same may be found of other sessions."""
+    """The session with which the message begins, if other sessions may have the same finding; else empty."""
 
     @classmethod
     def of(cls, rule: Rule, message: str, where: Where) -> Finding:
@@ -47,9 +47,9 @@ class Finding:
         return cls(rule, message, where, rule.severity)
 
     @classmethod
-    def about(cls, session: Session, rule: Rule, said: str, where: Where) -> Finding:
+    def about(cls, session: Session, rule: Rule, what: str, where: Where) -> Finding:
         """Return a finding about one session, of the rule's own severity."""
-        return cls(rule, f"{session.name}: {said}", where, rule.severity, session.name)
+        return cls(rule, f"{session.name}: {what}", where, rule.severity, session.name)
 
     def __str__(self) -> str:
         return self.rule.line(self.message, self.where, self.severity)
@@ -57,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class End:
-    """One end of a session: the session, its router, and the configuration that both stand in."""
+    """One end of a session: the session, its router, and the configuration of both."""
 
     session: Session
     router: Router
@@ -65,24 +65,24 @@ class End:
 
     @functools.cached_property
     def chain(self) -> Chain | None:
-        """The key-chain that the session names, where it is defined."""
+        """The key-chain that the session names; None if it names none or the chain is not defined."""
         named = self.session.authentication.chain
         return None if named is None else self.router.chain(named.value)
 
     @property
     def system(self) -> Path:
-        """The words that lead to the session's router: none, or a logical system's."""
+        """The first words of the session's path: those of its logical system, or none."""
         return self.session.path[:2] if self.session.path[0] in SYSTEMS else ()
 
     @property
     def instance(self) -> Path:
-        """The words that lead to its routing instance."""
+        """The first words of the session's path, up to its routing instance."""
         path, cut = self.session.path, len(self.system)
         return path[: cut + 2] if path[cut] == "routing-instances" else path[:cut]
 
     @property
     def means_ao(self) -> bool:
-        """Whether the session is protected with TCP-AO, or names a chain for it."""
+        """Whether the session is protected with TCP-AO, or names a chain for TCP-AO."""
         chain = self.chain
         return self.session.authentication.ao or (chain is not None and chain.means_ao)
 
@@ -94,7 +94,7 @@ _UNJUDGED = {
     "graceful-restart": rules.GRACEFUL_RESTART,
     "ipsec-sa": rules.IPSEC,
 }
-"""Statements of BGP that could decide the matter, by word."""
+"""Statements of BGP that can drop segments, end a session or hide that, and that are not judged: word to rule."""
 
 
 class Levels:
@@ -104,7 +104,7 @@ class Levels:
         self._known: dict[tuple[int, Path], dict[str, View]] = {}
 
     def unjudged(self, configuration: Configuration, path: Path) -> dict[str, View]:
-        """Return the statements at a level that could decide the matter and are not judged, by word."""
+        """Return the statements at a level that can affect sessions and are not judged, by word."""
         level = id(configuration), path
         if level not in self._known:
             view = configuration.view(*path)
@@ -113,13 +113,13 @@ class Levels:
 
 
 def rule_of(doubt: Doubt) -> Rule:
-    """Return the rule for an unknown: a missing licence does not hide a statement, so it has a rule of its own."""
+    """Return the rule for an unknown: a missing licence hides no statement, so it has its own rule."""
     lacks = doubt.kind is Kind.ROUTER_WARNING and _LICENSE.search(doubt.message) is not None
     return rules.LICENSE if lacks else rules.IN_DOUBT
 
 
 def of_end(end: End, levels: Levels) -> Iterator[Finding]:
-    """Yield what is wrong with one end, without regard to the other."""
+    """Yield what is wrong with one end, whatever the other end has."""
     session = end.session
     for finding in usage_of(end.router, session):
         yield Finding.of(finding.rule, finding.message, finding.where)
@@ -130,7 +130,7 @@ def of_end(end: End, levels: Levels) -> Iterator[Finding]:
 
 
 def of_router(end: End) -> Iterator[Finding]:
-    """Yield the statements of an end's router that could decide about any session of the kind, and are not judged."""
+    """Yield a note for each statement of the router that can affect all sessions of this kind and is not judged."""
     for level in dict.fromkeys((end.system, end.instance)):
         restart = end.configuration.view(*level, "routing-options", "graceful-restart")
         if restart:
@@ -139,7 +139,7 @@ def of_router(end: End) -> Iterator[Finding]:
     yield from _loopback_filters(end)
 
 
-def of_twice(configurations: Sequence[Configuration]) -> Iterator[tuple[Configuration, Finding]]:
+def of_duplicates(configurations: Sequence[Configuration]) -> Iterator[tuple[Configuration, Finding]]:
     """Yield each configuration whose router is given more than once, with the finding about it."""
     by_name: dict[str, list[Configuration]] = {}
     for configuration in configurations:
@@ -182,7 +182,7 @@ def _bgp_ends(session: Session, peer: Session) -> Iterator[Finding]:
 
 
 def of_single(single: Single) -> Finding:
-    """Return the finding about a protected session without another end."""
+    """Return the finding about a protected session whose other end was not found."""
     session = single.session
     if single.reason in (Alone.NO_SESSION, Alone.OTHER_LOCAL) and single.router is not None:
         reason = (
@@ -210,14 +210,14 @@ def of_chains(
 ) -> list[Finding]:
     """Return every broken rule of two chains together; `names` are the routers'."""
     findings = lint_pair(subject_of(one, names[0]), subject_of(other, names[1]))
-    # A finding stands in the second chain, or in the first where a key of it has no counterpart. A chain may stand in
-    # two files, with lines of a planned change: its places tell, its file does not.
+    # The place of a finding is in the second chain, or in the first one if that has a key without a counterpart. A
+    # planned change spreads a chain over two files, so the place decides which chain it is, and not the file.
     mine = {one.where, *one.places.values()}
     return [_of_lint(finding, one if finding.where in mine else other, at, change_by) for finding in findings]
 
 
 def of_age(chain: Chain, *, at: datetime, max_age: timedelta | None, within: timedelta | None) -> Iterator[Finding]:
-    """Yield keys that are in use for too long, and chains in which no key takes over soon enough."""
+    """Yield keys in use for longer than `max_age`, and chains in which no key takes over in time (`within`)."""
     keys = in_order(chain.keychain)
     for key, successor in zip(keys, (*keys, None)[1:], strict=True):
         if max_age is None or key.start is None or (successor is not None and successor.start is None):
@@ -245,7 +245,7 @@ def of_age(chain: Chain, *, at: datetime, max_age: timedelta | None, within: tim
 
 
 def retired(chain: Chain, number: int, at: datetime) -> bool:
-    """Say whether another key has followed for longer than the tolerance: this one is neither sent nor accepted."""
+    """Say whether a key is retired: its successor started longer ago than the tolerance, so it is no longer in use."""
     keys = in_order(chain.keychain)
     place = next((place for place, key in enumerate(keys) if key.id == number), None)
     if place is None or place + 1 == len(keys):
@@ -255,7 +255,7 @@ def retired(chain: Chain, number: int, at: datetime) -> bool:
 
 
 def after_the_change(finding: Finding) -> Finding:
-    """Return what is wrong with a state that another follows before it matters: nothing, if the change is made."""
+    """Return a finding as advice: the planned change ends the state before the fault takes effect."""
     return replace(finding, message=f"{finding.message} (after the change)", severity=Severity.ADVICE)
 
 
@@ -264,7 +264,7 @@ def _of_lint(finding: ChainFinding, chain: Chain, at: datetime, change_by: datet
     if found.severity is not Severity.ERROR or not finding.keys:
         return found
     if all(retired(chain, key, at) for key in finding.keys):
-        # A retired key is no longer used, so what is wrong with it has no effect.
+        # A retired key is no longer in use, so what is wrong with it has no effect.
         return replace(found, message=f"{found.message} (retired)", severity=Severity.ADVICE)
     if change_by is not None and all(_starts_after(chain, key, change_by) for key in finding.keys):
         return after_the_change(found)
@@ -277,10 +277,10 @@ def _starts_after(chain: Chain, number: int, instant: datetime) -> bool:
 
 
 def _not_judged(end: End, levels: Levels) -> Iterator[Finding]:
-    """Yield the statements that could decide the matter and are not judged."""
+    """Yield a note for each statement that can affect the session and is not judged."""
     session = end.session
     if session.kind is SessionKind.BGP:
-        # The neighbor's level, its group's, and BGP's: the innermost counts.
+        # The levels of the neighbor, its group, and BGP: the innermost statement counts.
         found: dict[str, View] = {}
         for cut in (4, 2, 0):
             found |= levels.unjudged(end.configuration, session.path[: len(session.path) - cut])

@@ -1,4 +1,4 @@
-"""From configurations to verdicts: every protected session, its findings, and its coming rollovers."""
+"""Judges configurations: the verdict, findings and coming rollovers of every protected session."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from keyroll.check.findings import (
     of_age,
     of_chain,
     of_chains,
+    of_duplicates,
     of_end,
     of_link,
     of_router,
     of_single,
-    of_twice,
     retired,
     rule_of,
 )
@@ -58,23 +58,23 @@ from keyroll.keychain.starttime import format_start_stored
 from keyroll.names import SessionKind
 
 SKEW_DEFAULT = timedelta(seconds=1)
-"""NTP keeps two routers' clocks closer than this, with a margin."""
+"""NTP keeps the clocks of two routers closer together than this."""
 
 
 class Verdict(enum.Enum):
     """The verdict on a session."""
 
     OK = "ok"
-    """It is up at the given instant, and every coming rollover is hitless."""
+    """The session is up at the given instant, and every coming rollover is hitless."""
     BAD = "bad"
-    """An error, or a rollover that is not hitless under a mix that was asked for."""
+    """There is an error, or a rollover that is not hitless under a requested mix."""
     UNKNOWN = "unknown"
-    """Nothing bad was found, but something that matters to the session is not known."""
+    """There is no error, but something that matters to the session is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the configurations are to be judged by."""
+    """The instants, policies and limits by which the configurations are judged."""
 
     at: datetime
     """The first instant that is judged (aware)."""
@@ -84,33 +84,35 @@ class Question:
     skew: timedelta = SKEW_DEFAULT
     """How far the clocks may be apart, either way."""
     max_age: timedelta | None = None
+    """Keys that are in use for longer are reported; None: not checked."""
     within: timedelta | None = None
+    """Chains in which no key takes over in this time are reported; None: not checked."""
     without_secrets: bool = False
     """Whether unknown secrets do not change a verdict."""
     change_by: datetime | None = None
-    """When the next change follows: what begins later is not an error of this state; None: no change follows."""
+    """When the planned change ends this state: a fault that begins later is advice; None: no change is planned."""
 
 
 def begins_later(predicted: PredictedRollover, question: Question) -> bool:
-    """Say whether a rollover begins after the next change, even on the clock that is ahead by the assumed skew."""
+    """Say whether a rollover begins after the planned change, even on a clock that is ahead by the assumed skew."""
     return question.change_by is not None and predicted.rollover.first - question.skew > question.change_by
 
 
 @dataclass(frozen=True, slots=True)
 class ChainPair:
-    """Two chains that protect sessions together, and their coming rollovers; of equal pairs the first."""
+    """Two chains that protect sessions together, and their coming rollovers. Pairs with equal keys share one."""
 
     chains: tuple[Chain, Chain]
     routers: tuple[str, str]
     hold: Hold | None
     coming: ComingRollovers
     zones: tuple[tzinfo | None, tzinfo | None] = (None, None)
-    """Each router's `time-zone`; None where it is not configured: then start-times keep the zone they are stored in."""
+    """Each router's `time-zone`; None if it is not configured: then start-times keep the zone they are stored in."""
     unknown_secrets: tuple[tuple[int, int], ...] = ()
-    """Keys (of the first chain, of the second) whose secrets cannot be compared, retired ones left out."""
+    """Keys (of the first chain, of the second) whose secrets cannot be compared; retired keys are left out."""
 
     def assumed(self, predicted: PredictedRollover) -> tuple[tuple[int, int], ...]:
-        """Return those of `unknown_secrets` that a rollover is about."""
+        """Return those of `unknown_secrets` that take part in a rollover."""
         one, other = predicted.rollover.parts
         mine = set() if one is None else {one.key.id, one.before.id}
         theirs = set() if other is None else {other.key.id, other.before.id}
@@ -119,23 +121,23 @@ class ChainPair:
 
 @dataclass(frozen=True, slots=True)
 class JudgedSession:
-    """A session that TCP-AO protects at one end at least, and its findings."""
+    """A session that TCP-AO protects at one end or both, and its findings."""
 
     one: Session
     other: Session | None
     findings: tuple[Finding, ...]
     pair: int | None = None
-    """The pair of chains of the report that protects it; None where nothing can be predicted."""
+    """The index in `Report.pairs` of the chains that protect it; None if nothing can be predicted."""
 
     @property
     def between(self) -> frozenset[tuple[str, str]]:
-        """Which chains of which routers protect it: (router, chain) of each end."""
+        """The chains that protect the session: (router, chain) of each end."""
         ends = [end for end in (self.one, self.other) if end is not None]
         return frozenset((end.router, end.authentication.chain.value) for end in ends if end.authentication.chain)
 
     @property
     def verdict(self) -> Verdict:
-        """The worst that was found: an error outweighs what is unknown."""
+        """The worst of the findings: an error outweighs an unknown."""
         found = {finding.severity for finding in self.findings}
         if Severity.ERROR in found:
             return Verdict.BAD
@@ -150,15 +152,15 @@ class Report:
     sessions: tuple[JudgedSession, ...]
     pairs: tuple[ChainPair, ...]
     chains: tuple[Finding, ...] = ()
-    """Findings without a session: chains that protect none, and what was not understood elsewhere."""
+    """Findings without a session: chains that protect none, and unknowns elsewhere in the configurations."""
     unprotected: int = 0
-    """Sessions without TCP-AO at either end."""
+    """How many sessions have TCP-AO at neither end."""
     disabled: int = 0
-    """Protected sessions that are disabled at an end."""
+    """How many protected sessions are disabled at an end."""
     routers: tuple[str, ...] = field(default=())
 
     def sessions_of(self, pair: int) -> tuple[JudgedSession, ...]:
-        """Return the sessions that a pair of chains, or an equal pair, protects."""
+        """Return the sessions that a pair of chains, or one with equal keys, protects."""
         return tuple(session for session in self.sessions if session.pair == pair)
 
     def count(self, verdict: Verdict) -> int:
@@ -167,7 +169,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether all protected sessions are known: no damaged line can be another one."""
+        """Whether all protected sessions are known: no line that is not understood may be another one."""
         return not any(finding.severity is Severity.UNKNOWN for finding in self.chains)
 
     @property
@@ -183,11 +185,11 @@ def judge(configurations: Sequence[Configuration], question: Question) -> Report
 
     Start-times that name no zone are in the router's `time-zone`, else in the zone that the configuration was read in.
     """
-    return _Judge(_told_apart([in_own_zone(one) for one in configurations]), question).report()
+    return _Judge(_with_different_names([in_own_zone(one) for one in configurations]), question).report()
 
 
-def _told_apart(configurations: Sequence[Configuration]) -> list[Configuration]:
-    """Return the configurations; where texts without host-name would have one name, each is called by its path."""
+def _with_different_names(configurations: Sequence[Configuration]) -> list[Configuration]:
+    """Return the configurations. If texts without host-name would have the same name, each is named by its path."""
     names = Counter(one.main.name for one in configurations)
     return [
         replace(one, called=one.name) if one.host is None and names[one.main.name] > 1 else one
@@ -196,7 +198,7 @@ def _told_apart(configurations: Sequence[Configuration]) -> list[Configuration]:
 
 
 class _Judge:
-    """The work of one judgement; what several sessions share is judged once."""
+    """Judges one set of configurations. What several sessions share (a router, a chain, a pair) is judged once."""
 
     def __init__(self, configurations: Sequence[Configuration], question: Question) -> None:
         self._configurations = configurations
@@ -211,7 +213,7 @@ class _Judge:
         self._texts = {id(router): one for one in configurations for router in one.routers}
         self._levels = Levels()
         self._router_findings: dict[tuple[int, SessionKind, Path], list[Finding]] = {}
-        self._twice = [(id(one), finding) for one, finding in of_twice(configurations)]
+        self._duplicates = [(id(one), finding) for one, finding in of_duplicates(configurations)]
         self._chain_findings: dict[int, list[Finding]] = {}
         self._pair_findings: dict[tuple[int, int, Hold | None], list[Finding]] = {}
         self._pairs: list[ChainPair] = []
@@ -230,7 +232,7 @@ class _Judge:
             self._question,
             tuple(sessions),
             tuple(self._pairs),
-            (*(finding for _, finding in self._twice), *self._unused(), *self._elsewhere(sessions)),
+            (*(finding for _, finding in self._duplicates), *self._unused(), *self._elsewhere(sessions)),
             unprotected=_all(ends) - len(protected) - len(alone),
             disabled=len(protected) + len(alone) - len(sessions),
             routers=tuple(router.name for router in self._routers if router.sessions),
@@ -268,7 +270,7 @@ class _Judge:
         return JudgedSession(single.session, None, tuple(found))
 
     def _doubt(self, single: Single) -> Finding | None:
-        """Return why the other end cannot be judged: its text is damaged where the session would be."""
+        """Return the finding that the other end is unknown, if its text is damaged where the session would be."""
         text = self._texts.get(id(single.router))
         if text is None or single.router is None:
             return None
@@ -283,7 +285,7 @@ class _Judge:
     def _of_ends(self, *ends: End) -> Iterator[Finding]:
         for end in ends:
             yield from of_end(end, self._levels)
-            yield from (finding for number, finding in self._twice if number == id(end.configuration))
+            yield from (finding for number, finding in self._duplicates if number == id(end.configuration))
             router = id(end.configuration), end.session.kind, end.instance
             if router not in self._router_findings:
                 self._router_findings[router] = list(of_router(end))
@@ -310,19 +312,19 @@ class _Judge:
                 yield Finding.of(found.rule, f"{name}: {found.message}", found.where)
 
     def _elsewhere(self, sessions: Sequence[JudgedSession]) -> Iterator[Finding]:
-        """Yield what is not known and bears on no protected session: noted, so that nothing is passed over.
+        """Yield a finding for each unknown that affects no known session, so that none is left out.
 
-        Where sessions stand, it may be a protected one of which nothing else is left.
+        Most are notes. Where sessions are configured, the unknown may be another protected session.
         """
-        told = {finding.where for session in sessions for finding in session.findings}
+        reported = {finding.where for session in sessions for finding in session.findings}
         for configuration in self._configurations:
             hiding = {doubt for doubt in configuration.doubts if "authentication-key-chains" not in doubt.path}
             for doubt in configuration.findings:
-                if doubt.kind is Kind.SECRET_UNKNOWN or doubt.where in told:
+                if doubt.kind is Kind.SECRET_UNKNOWN or doubt.where in reported:
                     continue
                 rule = rule_of(doubt)
                 if rule.severity is Severity.NOTE:
-                    # Where it concerns no session, there is nothing to judge.
+                    # Where no session is configured, it concerns nothing that is judged.
                     if doubt in hiding:
                         yield Finding.of(rule, doubt.message, doubt.where)
                 elif doubt in hiding:
@@ -366,12 +368,12 @@ class _Judge:
     def _content(self, chain: Chain) -> int:
         """Return a number that is equal for two chains whose predictions are equal."""
         if id(chain) not in self._content_of:
-            content = self._content_that_counts(chain.keychain)
+            content = self._relevant_content(chain.keychain)
             self._content_of[id(chain)] = self._contents.setdefault(content, len(self._contents))
         return self._content_of[id(chain)]
 
-    def _content_that_counts(self, chain: Keychain) -> object:
-        """Return all of a chain but its name and its keys' descriptions."""
+    def _relevant_content(self, chain: Keychain) -> object:
+        """Return all of a chain that a prediction depends on: not its name and not its keys' descriptions."""
         return chain.tolerance, tuple(
             (
                 key.id,
@@ -388,13 +390,13 @@ class _Judge:
         )
 
     def _token(self, secret: Secret | None) -> int | None:
-        """Return a number for each different secret; all unknown ones are -1: each is assumed to be right."""
+        """Return a number for each different secret; all unknown secrets are -1: each is assumed to match."""
         if secret is None:
             return None
         return self._secrets.setdefault(secret, len(self._secrets)) if secret.known else -1
 
     def _predicted(self, pair: ChainPair, mine: Chain, theirs: Chain, names: tuple[str, str]) -> Iterator[Finding]:
-        """Yield what the prediction says, at the places of these two chains."""
+        """Yield the findings of the prediction, with places in these two chains."""
         coming, question = pair.coming, self._question
         both = f"{names[0]} with {names[1]}"
         found: list[Finding] = []
@@ -409,7 +411,7 @@ class _Judge:
             found.append(Finding.of(rules.SESSION_DOWN, message, theirs.where))
         for predicted in coming.rollovers:
             found += self._of_rollover(predicted, mine, theirs, both)
-        # A statement that is not understood may be the one without which the prediction is what it is.
+        # A statement that is not understood may change the prediction.
         doubts = [doubt for chain in (mine, theirs) for doubt in chain.doubts if doubt.kind is not Kind.SECRET_UNKNOWN]
         sure = all(rule_of(doubt).severity is Severity.NOTE for doubt in doubts)
         yield from found if sure else map(_in_doubt, found)
@@ -472,7 +474,7 @@ def _unknown_secrets(one: Chain, other: Chain, at: datetime) -> Iterator[tuple[i
 
 
 def _hold(one: Session, other: Session) -> Hold | None:
-    """Return the lower hold time of both ends; None where one is 0, which switches the hold timer off."""
+    """Return the lower hold time of both ends; None if one is 0, which turns the hold timer off."""
     usual = BGP_HOLD if one.kind is SessionKind.BGP else LDP_HOLD
     times = [usual.time if end.hold_time is None else timedelta(seconds=end.hold_time.value) for end in (one, other)]
     time = min(times)

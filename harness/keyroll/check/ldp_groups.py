@@ -1,7 +1,7 @@
-"""Ends of LDP sessions that both name a prefix (`session-group`): by what the two routers have in common.
+"""Pairs the ends of LDP sessions if both name a prefix (`session-group`) instead of an address.
 
-`match` pairs ends by an address that one of them names. Where both name a prefix, no text says which peers there are:
-two routers are LDP neighbors where they run it in instances on one network, and each has an address in the other's
+`match` pairs ends by an address that one of them names. If both name a prefix, the configurations do not name the
+peers: two routers are then LDP neighbors if both have an address on one network, and each has an address in the other's
 prefix.
 """
 
@@ -39,7 +39,10 @@ class _Group:
 
 
 def pair_groups(ends: Ends, routers: Sequence[Router]) -> Ends:
-    """Return the ends with LDP's prefixes paired, too; one without any statement of the peer's gets that router."""
+    """Return the ends with LDP's prefixes paired as well.
+
+    A prefix whose peer runs LDP without a statement for it stays single, with that peer as its router.
+    """
     owners = {id(session): router for router in routers for session in router.sessions}
     groups = [_Group(one, owners[id(one.session)]) for one in ends.singles if _is_group(one)]
     if not groups:
@@ -76,7 +79,7 @@ def _with_neighbor(single: Single, owners: dict[int, Router], routers: Sequence[
 
 
 def _neighbors(group: _Group, routers: Sequence[Router]) -> Iterator[Router]:
-    """Yield the routers that run LDP on a network of the group's, and have an address in its prefix."""
+    """Yield the routers that run LDP on a network of the group's router, and have an address in its prefix."""
     for other in routers:
         if other is group.router:
             continue
@@ -91,12 +94,12 @@ def adjacent(one: Router, instance: str | None, other: Router, there: str | None
     networks = one.networks.get(instance)
     mine = one.addresses.get(instance, frozenset())
     theirs = other.addresses.get(there, frozenset())
-    # An address that both have is no network between them.
+    # An address that both have (anycast) does not connect them.
     return networks is not None and any(networks.near(address) - {address} for address in theirs - mine)
 
 
 def discovers(single: Single, router: Router) -> bool:
-    """Say whether a router makes the session without a statement of it, as LDP does on its interfaces."""
+    """Say whether a router makes the session without a statement for it, as LDP does on its interfaces."""
     session = single.session
     if single.reason is not Alone.NO_SESSION or session.kind is not SessionKind.LDP:
         return False

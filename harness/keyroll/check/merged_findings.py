@@ -1,4 +1,4 @@
-"""Join findings that say the same of several sessions: a statement of a group concerns each of its neighbors."""
+"""Joins equal findings about several sessions: a statement of a BGP group affects each of its neighbors."""
 
 from __future__ import annotations
 
@@ -12,43 +12,44 @@ _PLACES_SHOWN = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
-    """Findings of one rule and one sentence in one file, each of another session."""
+class MergedFinding:
+    """Findings with the same rule, severity and message in one file, each about another session."""
 
     findings: tuple[Finding, ...]
 
     @property
     def first(self) -> Finding:
-        """The finding that stands for all."""
+        """The first of the findings; all have its rule and severity."""
         return self.findings[0]
 
     @property
     def message(self) -> str:
-        """The sentence: of the first session, and of how many more."""
+        """The message, with the first session's name and how many more sessions there are."""
         further = len({finding.subject for finding in self.findings}) - 1
         if not further:
             return self.first.message
-        return f"{self.first.subject} and {further} more: {_said(self.first)}"
+        return f"{self.first.subject} and {further} more: {_without_subject(self.first)}"
 
     @property
     def place(self) -> str:
-        """The file, and the lines in it."""
+        """The file and its lines."""
         lines = list(dict.fromkeys(finding.where.line for finding in self.findings))
         further = [str(line) for line in lines[1:_PLACES_SHOWN] if line is not None]
         left = len(lines) - _PLACES_SHOWN
         return ", ".join((str(self.first.where), *further)) + (f" and {left} more" if left > 0 else "")
 
 
-def together(findings: Iterable[Finding]) -> Iterator[Together]:
-    """Yield findings, those that say the same of several sessions as one, at the place of the first."""
+def merged(findings: Iterable[Finding]) -> Iterator[MergedFinding]:
+    """Yield the findings, with equal ones about several sessions joined, in the order of the first of each."""
     found: dict[object, list[Finding]] = {}
     for finding in findings:
-        found.setdefault((finding.rule, finding.severity, finding.where.file, _said(finding)), []).append(finding)
+        key = finding.rule, finding.severity, finding.where.file, _without_subject(finding)
+        found.setdefault(key, []).append(finding)
     for same in found.values():
-        # What has no session as its subject stands for itself at each place.
+        # A finding that is not about a session is not joined: each place is reported.
         groups = [same] if same[0].subject else [[finding] for finding in same]
-        yield from (Together(tuple(group)) for group in groups)
+        yield from (MergedFinding(tuple(group)) for group in groups)
 
 
-def _said(finding: Finding) -> str:
+def _without_subject(finding: Finding) -> str:
     return finding.message.removeprefix(f"{finding.subject}: ")

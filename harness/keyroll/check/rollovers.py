@@ -14,8 +14,8 @@ from keyroll.keychain.schedule import in_order
 class Takeover:
     """One router's part in a rollover: the key that takes over, and the one that was sent before it.
 
-    `place` and `before_place` are places in the order of start-times (`schedule.in_order`); between the two stand only
-    keys of the same start-time, which are never sent.
+    `place` and `before_place` are indices in the order of start-times (`schedule.in_order`); the keys between the two
+    have the start-time of `key`, and are never sent.
     """
 
     key: Key
@@ -27,7 +27,7 @@ class Takeover:
 
 @dataclass(frozen=True, slots=True)
 class Rollover:
-    """Keys that take over together. Where a router has no counterpart of the other's key, its part is None."""
+    """Keys that take over together. If a router has no counterpart of the other's key, its part is None."""
 
     parts: tuple[Takeover | None, Takeover | None]
 
@@ -47,15 +47,15 @@ class Rollover:
         return max(self.starts)
 
     def is_coming(self, at: datetime, until: datetime | None) -> bool:
-        """Say whether it is not over at `at`, and begins at `until` (None: ever) at the latest."""
+        """Say whether the rollover ends after `at` and begins no later than `until` (None: without a limit)."""
         return self.last > at and (until is None or self.first <= until)
 
 
 def rollovers(one: Keychain, other: Keychain) -> tuple[Rollover, ...]:
     """Return the rollovers of two chains that protect one session, by the first start-time.
 
-    Keys belong together when their ids are each other's reverse; of several, those whose start-times are nearest. The
-    first key of a chain takes over from nothing and has no rollover.
+    Keys belong together if their ids are each other's reverse; of several, those with the nearest start-times. The
+    first key of a chain replaces no other key, so it has no rollover.
     """
     peers: dict[tuple[int | None, int | None], list[Takeover]] = {}
     for part in takeovers(other):
@@ -71,7 +71,7 @@ def rollovers(one: Keychain, other: Keychain) -> tuple[Rollover, ...]:
 
 
 def takeovers(chain: Keychain) -> Iterator[Takeover]:
-    """Yield each key that takes over from another; of several with one start-time only the last in order is sent."""
+    """Yield each key that takes over from another. Of several with the same start-time only the last one is sent."""
     keys = in_order(chain)
     before: tuple[Key, int] | None = None
     for place, key in enumerate(keys):

@@ -1,4 +1,4 @@
-"""The rules of `keyroll check`, as data: those of chains and their use stand in keychain/rules.py, the others here."""
+"""The rules of `keyroll check`, as data. Rules about chains and their use are in keychain/rules.py, the others here."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NOT_HITLESS = Rule(
 SKEW_NOT_BORNE = Rule(
     "skew-not-borne",
     Severity.ERROR,
-    "A coming rollover is hitless with clocks that far apart, either way, under every mix of policies asked for.",
+    "A coming rollover is hitless with clocks up to --skew apart, either way, under every mix of policies asked for.",
     "Juniper, tolerance (Authentication Key Chain)",
 )
 NO_NEXT_KEY = Rule(
@@ -49,7 +49,7 @@ NO_NEXT_KEY = Rule(
 SECRET_UNKNOWN = Rule(
     "secret-unknown",
     Severity.UNKNOWN,
-    "Each key's secret is known at both ends; an unknown one is assumed to be right.",
+    "Each key's secret is known at both ends; an unknown one is assumed to match.",
     "keyroll, docs/check.md",
 )
 IN_DOUBT = Rule(
@@ -134,7 +134,7 @@ SESSION_RULES: tuple[Rule, ...] = (
 RULES: tuple[Rule, ...] = (
     *USAGE,
     *SESSION_RULES,
-    # NOT_HITLESS says of each rollover whether it is robust.
+    # NOT_HITLESS replaces NOT_ROBUST: it judges each rollover.
     *(rule for rule in CHAIN_RULES if rule is not NOT_ROBUST and rule not in USAGE),
 )
 __all__ = ["RULES", "Rule", "Severity"]

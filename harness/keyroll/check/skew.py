@@ -1,8 +1,8 @@
 """How far two routers' clocks may be apart for a rollover to be hitless: sets of skews, as closed and open intervals.
 
-Skew is the second router's clock minus the first's, constant while the rollover lasts. What happens changes only at
-skews at which an event of the one router (a start-time, an edge of a window) meets one of the other. So each of these
-skews is simulated, and one between each two of them, and beyond both ends: the set is exact.
+Skew is the second router's clock minus the first's, constant while the rollover lasts. The outcome changes only at
+skews at which an event of one router (a start-time, an edge of a window) coincides with one of the other. So each of
+these skews is simulated, one between each two of them, and one beyond either end: the set is exact.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MIXES: tuple[Mix, ...] = tuple(itertools.product(POLICIES, POLICIES))
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Skews in microseconds from `low` to `high`; None is no bound. A closed end belongs to it, an open one not."""
+    """Skews in microseconds from `low` to `high`; None: no bound. A closed end belongs to the interval, an open not."""
 
     low: int | None
     high: int | None
@@ -50,8 +50,8 @@ class Interval:
         above = self.low is None or self.low < skew or (self.low_closed and self.low == skew)
         return above and (self.high is None or skew < self.high or (self.high_closed and self.high == skew))
 
-    def meet(self, other: Interval) -> Interval | None:
-        """Return what both hold, or None."""
+    def intersect(self, other: Interval) -> Interval | None:
+        """Return the skews that both intervals hold, or None."""
         low = max(self, other, key=lambda one: (one.low is not None, one.low or 0, not one.low_closed))
         high = min(self, other, key=lambda one: (one.high is None, one.high or 0, one.high_closed))
         found = Interval(low.low, high.high, low.low_closed, high.high_closed)
@@ -61,9 +61,9 @@ class Interval:
 
 
 Skews = tuple[Interval, ...]
-"""Intervals that neither overlap nor touch, ascending; without any, no skew is hitless."""
+"""Intervals that neither overlap nor touch, ascending; if there is none, no skew is hitless."""
 Known = dict[object, dict[Mix, Skews]]
-"""Results by pattern."""
+"""The hitless skews that are computed already, by pattern (`SkewBounds._pattern`) and mix."""
 ALL: Skews = (Interval(None, None),)
 
 
@@ -71,8 +71,8 @@ def intersection(sets: Iterable[Skews]) -> Skews:
     """Return the skews that all sets hold."""
     found = ALL
     for other in sets:
-        met = (mine.meet(theirs) for mine, theirs in itertools.product(found, other))
-        found = tuple(interval for interval in met if interval is not None)
+        both = (mine.intersect(theirs) for mine, theirs in itertools.product(found, other))
+        found = tuple(interval for interval in both if interval is not None)
     return found
 
 
@@ -82,10 +82,10 @@ def covers(skews: Skews, within: int) -> bool:
 
 
 class SkewBounds:
-    """Computes the skews of one pair of chains. A pattern that comes back, as with even spacing, is computed once."""
+    """Computes the hitless skews of two chains' rollovers. Rollovers with equal patterns are computed once."""
 
     def __init__(self, one: Keychain, other: Keychain, known: Known | None = None) -> None:
-        """Take two chains. `known` can be shared between pairs of chains: a pattern holds all that skews depend on."""
+        """Take two chains. `known` can be shared between pairs: a pattern has all that the skews depend on."""
         self._tables = {
             receiving: (Timetable.of(one, receiving), Timetable.of(other, receiving)) for receiving in Receiving
         }
@@ -95,8 +95,8 @@ class SkewBounds:
     def of(self, rollover: Rollover, mixes: Sequence[Mix] = MIXES) -> dict[Mix, Skews]:
         """Return the hitless skews of a rollover under each mix of policies.
 
-        The rollover before and the one after take part where an event of theirs can meet one of this rollover's within
-        the skews that matter to it; they count as faults of their own only.
+        The neighbouring rollovers are simulated too if one of their events can coincide with one of this rollover's at
+        a skew that matters to it; their own faults do not count for this rollover.
         """
         one, other = rollover.parts
         if one is None or other is None:
@@ -116,7 +116,7 @@ class SkewBounds:
         return one, other
 
     def _reach(self, parts: Parts) -> int:
-        """Return how many neighbours on each side take part: 0, or 1 where windows and start-times are near enough."""
+        """Return how many neighbours on each side are simulated: 1 if their events are near enough, else 0."""
         both = Receiving.TOLERANCE, Receiving.TOLERANCE
         near, wide = ([set(cut.edges) for cut in self._cuts(parts, reach, both)] for reach in (0, 1))
         greatest = max(abs(theirs - mine) for mine, theirs in itertools.product(*near))
@@ -160,18 +160,18 @@ class SkewBounds:
             other = Party(theirs.table, ClockParts(offsets=(skew,)), mix[1][0])
             moments = sorted({*mine.edges, *(edge - skew for edge in theirs.edges)})
             simulation = Simulation(one, other, None, self._differ)
-            # A second before the first event both routers still send with the first keys of the timetable.
+            # A second before the first event, both routers still send with the first keys of the timetable.
             return _is_hitless(simulation.run([moments[0] - SECOND, *moments, moments[-1] + SECOND]), parts)
 
         return intervals_of({there - here for here, there in itertools.product(mine.edges, theirs.edges)}, hitless)
 
 
 def intervals_of(points: Iterable[int], hitless: Callable[[int], bool]) -> Skews:
-    """Return where a function of skew holds that changes only at `points` (whole microseconds, two apart at least)."""
+    """Return where `hitless` is true. It changes only at `points` (whole microseconds, at least two apart)."""
     ordered = sorted(points)
     if not ordered:
         return ALL if hitless(0) else ()
-    # One skew of each stretch between two points, and a second beyond both ends.
+    # One skew between each two points, and one a second beyond either end.
     between = [
         ordered[0] - SECOND,
         *((low + high) // 2 for low, high in itertools.pairwise(ordered)),
@@ -193,20 +193,20 @@ def intervals_of(points: Iterable[int], hitless: Callable[[int], bool]) -> Skews
 
 @dataclass(frozen=True, slots=True)
 class _Cut:
-    """A timetable around a rollover: the key before it has been sent since ever, the last that takes part is for ever.
+    """The part of a timetable around a rollover: its first key has no beginning, and its last key no end.
 
-    Which keys an id names stays as it is: under `any`, a later key of the same id counts however far away it is.
+    The keys of each id are not cut: under `any`, a later key with the same id counts however much later it is.
     """
 
     table: Timetable
     low: int
     high: int
     edges: tuple[int, ...]
-    """The readings of the router's clock that matter to the rollover."""
+    """The start-times and window edges that matter to the rollover, by the router's own clock, in microseconds."""
 
     @classmethod
     def of(cls, table: Timetable, part: Takeover, reach: int) -> _Cut:
-        """Cut so that `reach` keys before and after those of the rollover take part, where there are any."""
+        """Cut so that up to `reach` keys before and after those of the rollover take part."""
         low, high = max(part.before_place - reach, 0), min(part.place + reach, len(table.keys) - 1)
         starts = tuple(
             -EVER if place <= low else EVER if place > high else start for place, start in enumerate(table.starts)
@@ -237,7 +237,7 @@ def _is_hitless(states: Iterable[tuple[int, State]], parts: Parts) -> bool:
 
 
 def _concerns(direction: Direction, sender: Takeover, receiver: Takeover) -> bool:
-    """Say whether a drop is this rollover's fault, and not that of a neighbour that takes part."""
+    """Say whether this rollover causes a drop, and not a neighbouring one that is simulated with it."""
     if direction.drop is Drop.TOO_LATE:
         return receiver.before_place <= direction.received_as < receiver.place
     if direction.drop is Drop.TOO_EARLY:

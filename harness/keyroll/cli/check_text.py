@@ -13,7 +13,7 @@ import click
 from keyroll.check.as_json import mix_name, summary_of
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.judge import ChainPair, JudgedSession, Report, begins_later
-from keyroll.check.merged_findings import Together, together
+from keyroll.check.merged_findings import MergedFinding, merged
 from keyroll.check.rollovers import Takeover
 from keyroll.check.rules import RULES
 from keyroll.check.skew import Mix, Skews
@@ -56,7 +56,7 @@ def _text(report: Report, width: int) -> Iterator[str | _Line]:
     findings = report.findings
     if findings:
         yield ""
-        for same in together(findings):
+        for same in merged(findings):
             yield from _finding(same)
     yield ""
     yield summary_of(report)
@@ -77,12 +77,12 @@ def markdown_of(report: Report) -> Iterator[str]:
         yield from ("```", *_broken(_pair(pair, report, WIDTH), WIDTH), "```")
     if report.findings:
         yield ""
-        yield from table(("severity", "finding", "place", "rule"), map(_finding_cells, together(report.findings)))
+        yield from table(("severity", "finding", "place", "rule"), map(_finding_cells, merged(report.findings)))
     yield ""
     yield summary_of(report)
 
 
-def _finding_cells(same: Together) -> tuple[str, ...]:
+def _finding_cells(same: MergedFinding) -> tuple[str, ...]:
     message, rule = _message(same)
     return same.first.severity.value, literal(message), literal(same.place), f"`{rule}`"
 
@@ -316,13 +316,13 @@ def _marks(chain: Keychain, part: Takeover) -> list[tuple[datetime, str]]:
 # ---------------------------------------------------------------------- findings and words
 
 
-def _finding(same: Together) -> Iterator[str | _Line]:
+def _finding(same: MergedFinding) -> Iterator[str | _Line]:
     message, rule = _message(same)
     yield from _wrapped(f"{_coloured(same.first.severity.value)}: {printable(message)} [{rule}]", hang=4)
     yield f"    {printable(same.place)}"
 
 
-def _message(same: Together) -> tuple[str, str]:
+def _message(same: MergedFinding) -> tuple[str, str]:
     """Return the message and the rule; the kind of an unknown, which ends its message, goes beside the rule."""
     found = _KIND.fullmatch(same.message)
     rule = same.first.rule.id

@@ -13,7 +13,7 @@ from keyroll.check import judge as judging
 from keyroll.check.as_json import as_data
 from keyroll.check.coming_rollovers import DEFAULT_MIXES, predict_rollovers
 from keyroll.check.judge import Question, Verdict, judge
-from keyroll.check.merged_findings import together
+from keyroll.check.merged_findings import merged
 from keyroll.check.rules import RULES
 from keyroll.configuration import read, zone_of
 from keyroll.keychain.generate import generate
@@ -355,7 +355,7 @@ def test_a_statement_of_a_group_is_told_once_for_all_its_neighbors(pair: Callabl
     one.add("set protocols bgp group g tcp-mss 1400")
     for number in (6, 10):
         one.add(*(line.replace("10.0.0.2", f"10.0.0.{number}") for line in one.lines if "neighbor 10.0.0.2" in line))
-    found = {same.first.rule.id: same for same in together(judged(one).findings)}
+    found = {same.first.rule.id: same for same in merged(judged(one).findings)}
     assert set(found) == {"other-end-not-given", "tcp-mss-not-judged"}
     assert found["tcp-mss-not-judged"].message == "BGP R1 to 10.0.0.2 and 2 more: tcp-mss is configured"
     lines = [number for number, line in enumerate(one.lines, 1) if "peer-as" in line]
