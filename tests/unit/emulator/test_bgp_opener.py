@@ -22,9 +22,9 @@ PEER = ip_address("10.0.12.2")
 NEIGHBOR = BgpNeighbor(PEER, 65002, "g", external=True)
 UNITS = (Unit("ge-0/0/0.0", (ip_interface("10.0.12.1/29"),)),)
 DEADLINE_SECONDS = 20
-"""Of the virtual clock: longer than any wait here."""
+"""On the virtual clock: longer than any wait in these tests."""
 POLL_SECONDS = 0.05
-"""How late a wait may end: somewhat more than the time between two looks at the session."""
+"""How late a wait may end: a little more than the time between two polls of the session."""
 INTENT = Intent("R1", units=UNITS, autonomous_system=65001, neighbors=(NEIGHBOR,))
 
 
@@ -50,13 +50,13 @@ class FakeSynListener:
         return
 
 
-def opener(bgp: FakeBgp, knock: float | None = None, *, too_late: int = 0) -> tuple[BgpOpener, list[object]]:
-    """Return an opener and the list of what it does; in its first `too_late` attempts the peer has opened before it."""
-    insisted: list[object] = []
+def opener(bgp: FakeBgp, last_syn: float | None = None, *, too_late: int = 0) -> tuple[BgpOpener, list[object]]:
+    """Return an opener and the list of its actions; before its first `too_late` attempts, the peer has opened."""
+    actions: list[object] = []
 
     async def open_actively(address: object) -> bool:
-        insisted.append(address)
-        if len(insisted) <= too_late:
+        actions.append(address)
+        if len(actions) <= too_late:
             return False
         made.mark_active(PEER)
         return True
@@ -64,15 +64,15 @@ def opener(bgp: FakeBgp, knock: float | None = None, *, too_late: int = 0) -> tu
     async def make_passive(address: object) -> None:
         assert address == PEER
         if made.mark_passive(PEER):
-            insisted.append("gave way")
+            actions.append("made passive")
 
     async def restart_timer(address: object) -> None:
         assert address == PEER
-        insisted.append("started anew")
+        actions.append("restarted timer")
 
     made = BgpOpener(cast("BgpReader", bgp), open_actively, make_passive, restart_timer)
-    made._syns = FakeSynListener(knock)  # type: ignore[assignment]
-    return made, insisted
+    made._syns = FakeSynListener(last_syn)  # type: ignore[assignment]
+    return made, actions
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_the_router_with_the_lower_address_waits_for_its_peer_to_open() -> None:
     assert not has_lower_address(replace(NEIGHBOR, address=ip_address("10.0.12.1")), mirrored)
 
 
-def test_who_is_told_to_be_passive_or_has_no_known_address_does_not_choose() -> None:
+def test_a_router_that_is_passive_or_whose_address_is_unknown_does_not_wait() -> None:
     assert not has_lower_address(replace(NEIGHBOR, passive=True), UNITS)
     assert not has_lower_address(replace(NEIGHBOR, address=ip_address("192.0.2.9")), UNITS)
     assert has_lower_address(
@@ -97,57 +97,59 @@ def test_who_is_told_to_be_passive_or_has_no_known_address_does_not_choose() -> 
     )
 
 
-def test_a_peer_that_has_just_sent_syn_is_not_waited_for(clock: VirtualTime) -> None:
-    made, _ = opener(FakeBgp("Active"), knock=clock.now)
+def test_a_router_does_not_wait_for_a_peer_that_has_just_sent_a_syn(clock: VirtualTime) -> None:
+    made, _ = opener(FakeBgp("Active"), last_syn=clock.now)
     assert made.choose(Intent(""), INTENT) == frozenset()
-    made, _ = opener(FakeBgp("Active"), knock=clock.now - 60)
+    made, _ = opener(FakeBgp("Active"), last_syn=clock.now - 60)
     assert made.choose(Intent(""), INTENT) == {PEER}
 
 
-def waited(clock: VirtualTime, bgp: FakeBgp, knock_after: float | None, *, too_late: int = 0) -> list[object]:
+def actions_after_commit(
+    clock: VirtualTime, bgp: FakeBgp, syn_after: float | None, *, too_late: int = 0
+) -> list[object]:
     async def play() -> list[object]:
-        knock = None if knock_after is None else clock.now + knock_after
-        made, insisted = opener(bgp, knock, too_late=too_late)
+        last_syn = None if syn_after is None else clock.now + syn_after
+        made, actions = opener(bgp, last_syn, too_late=too_late)
         made.applied(INTENT, frozenset({PEER}))
         await asyncio.wait_for(asyncio.gather(*made._tasks.values()), DEADLINE_SECONDS)
         await made.close()
-        return insisted
+        return actions
 
     return clock.run(play())
 
 
-def test_a_peer_that_does_not_come_is_opened_to(clock: VirtualTime) -> None:
+def test_a_router_opens_the_connection_if_its_peer_does_not(clock: VirtualTime) -> None:
     begun = clock.now
-    assert waited(clock, FakeBgp("Active"), None) == [PEER]
+    assert actions_after_commit(clock, FakeBgp("Active"), None) == [PEER]
     assert clock.now - begun == pytest.approx(bgp_opener.PEER_FIRST_SECONDS, abs=POLL_SECONDS)
 
 
-def test_a_peer_that_was_turned_away_is_opened_to_before_its_time_is_over(clock: VirtualTime) -> None:
+def test_a_router_opens_the_connection_early_if_it_has_refused_its_peers_syn(clock: VirtualTime) -> None:
     begun = clock.now
-    assert waited(clock, FakeBgp("Active"), -0.01) == [PEER]
+    assert actions_after_commit(clock, FakeBgp("Active"), -0.01) == [PEER]
     assert clock.now - begun == pytest.approx(bgp_opener.SETTLE_SECONDS, abs=POLL_SECONDS)
 
 
-def test_a_peer_that_opens_the_session_is_left_to_open_it(clock: VirtualTime) -> None:
-    assert waited(clock, FakeBgp("Active", "OpenSent", "Established"), None) == []
+def test_a_router_does_nothing_if_its_peer_opens_the_session(clock: VirtualTime) -> None:
+    assert actions_after_commit(clock, FakeBgp("Active", "OpenSent", "Established"), None) == []
 
 
-def test_a_peer_that_opens_just_before_this_side_does_gets_the_same_time_again(clock: VirtualTime) -> None:
+def test_a_peer_that_opens_just_before_the_router_gets_the_same_time_again(clock: VirtualTime) -> None:
     begun = clock.now
-    assert waited(clock, FakeBgp("Active"), None, too_late=1) == [PEER, PEER]
+    assert actions_after_commit(clock, FakeBgp("Active"), None, too_late=1) == [PEER, PEER]
     assert clock.now - begun == pytest.approx(2 * bgp_opener.PEER_FIRST_SECONDS, abs=2 * POLL_SECONDS)
 
 
 @pytest.mark.parametrize(
-    ("knock_after", "passed", "opening"),
+    ("syn_after", "passed", "opening"),
     [(None, 0.0, False), (-0.01, 0.0, False), (0.3, 0.5, True), (0.3, 0.4 + bgp_opener.SYN_RETRY_SECONDS, False)],
     ids=["no SYN", "refused, before the activation", "answered", "answered long ago"],
 )
 def test_a_peer_is_opening_for_a_while_after_a_syn_that_was_answered(
-    clock: VirtualTime, knock_after: float | None, passed: float, opening: bool
+    clock: VirtualTime, syn_after: float | None, passed: float, opening: bool
 ) -> None:
     async def play() -> bool:
-        made, _ = opener(FakeBgp("Active"), None if knock_after is None else clock.now + knock_after)
+        made, _ = opener(FakeBgp("Active"), None if syn_after is None else clock.now + syn_after)
         made.applied(INTENT, frozenset({PEER}))
         clock.now += passed
         found = made.peer_is_opening(PEER)
@@ -162,7 +164,7 @@ def test_a_peer_is_opening_for_a_while_after_a_syn_that_was_answered(
     [("Active", None, True), ("Established", None, False), ("Active", 0.1, False)],
     ids=["not opened", "up", "SYN answered"],
 )
-def test_a_session_that_the_peer_has_opened_while_a_commit_was_under_way_is_not_reset(
+def test_a_session_that_the_peer_opened_during_a_commit_is_not_reset(
     clock: VirtualTime, tmp_path: Path, state: str, syn: float | None, changed: bool
 ) -> None:
     async def play() -> list[str]:
@@ -188,18 +190,18 @@ def test_a_session_that_the_peer_has_opened_while_a_commit_was_under_way_is_not_
     assert ("no neighbor 10.0.12.2 passive" in clock.run(play())) is changed
 
 
-def test_a_peer_whose_handshake_fails_is_opened_to(clock: VirtualTime) -> None:
-    assert waited(clock, FakeBgp("Active", "OpenSent", "OpenConfirm", "Active"), None) == [PEER]
+def test_a_router_opens_the_connection_if_its_peers_handshake_fails(clock: VirtualTime) -> None:
+    assert actions_after_commit(clock, FakeBgp("Active", "OpenSent", "OpenConfirm", "Active"), None) == [PEER]
 
 
 def after_a_reset(
-    clock: VirtualTime, bgp: FakeBgp, *, insisted_before: bool, knock: float | None, intent: Intent = INTENT
+    clock: VirtualTime, bgp: FakeBgp, *, active_before: bool, last_syn: float | None, intent: Intent = INTENT
 ) -> tuple[list[object], float]:
-    """Return what is done once the session has gone down, and how long that took in seconds."""
+    """Return the opener's actions after the session has gone down, and the seconds until the last one."""
 
     async def play() -> list[object]:
-        made, done = opener(bgp, knock)
-        made.applied(intent, frozenset() if insisted_before else frozenset({PEER}))
+        made, done = opener(bgp, last_syn)
+        made.applied(intent, frozenset() if active_before else frozenset({PEER}))
         made.went_down(PEER)
         await asyncio.wait_for(asyncio.gather(*made._tasks.values(), return_exceptions=True), DEADLINE_SECONDS)
         await made.close()
@@ -210,49 +212,49 @@ def after_a_reset(
 
 
 @pytest.mark.parametrize("tearing_down", ["Clearing", "Deleted", "Idle"])
-def test_a_session_that_is_still_being_torn_down_is_waited_for_all_the_same(
-    clock: VirtualTime, tearing_down: str
-) -> None:
-    done, _ = after_a_reset(clock, FakeBgp(tearing_down, "Active"), insisted_before=False, knock=None)
-    assert done == ["started anew", PEER]
+def test_a_router_waits_for_its_peer_also_while_the_session_is_torn_down(clock: VirtualTime, tearing_down: str) -> None:
+    done, _ = after_a_reset(clock, FakeBgp(tearing_down, "Active"), active_before=False, last_syn=None)
+    assert done == ["restarted timer", PEER]
 
 
-def test_after_a_reset_the_side_that_insisted_gives_way_again_apart_from_the_peers_whole_seconds(
+def test_after_a_reset_the_side_that_opened_becomes_passive_again_after_the_timer_delay(
     clock: VirtualTime,
 ) -> None:
-    done, took = after_a_reset(clock, FakeBgp("Active", "Established"), insisted_before=True, knock=clock.now - 60)
-    assert done == ["gave way"]
+    done, took = after_a_reset(clock, FakeBgp("Active", "Established"), active_before=True, last_syn=clock.now - 60)
+    assert done == ["made passive"]
     assert took == pytest.approx(bgp_opener.TIMER_DELAY_SECONDS, abs=POLL_SECONDS)
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_after_a_reset_a_side_that_is_passive_already_starts_anew_apart_from_the_peers_whole_seconds(
-    clock: VirtualTime, told: bool
+@pytest.mark.parametrize("configured_passive", [False, True])
+def test_after_a_reset_a_passive_side_restarts_its_timer_after_the_timer_delay(
+    clock: VirtualTime, configured_passive: bool
 ) -> None:
-    intent = replace(INTENT, neighbors=(replace(NEIGHBOR, passive=told),))
-    done, took = after_a_reset(clock, FakeBgp("Established"), insisted_before=told, knock=clock.now - 60, intent=intent)
-    assert done == ["started anew"]
+    intent = replace(INTENT, neighbors=(replace(NEIGHBOR, passive=configured_passive),))
+    done, took = after_a_reset(
+        clock, FakeBgp("Established"), active_before=configured_passive, last_syn=clock.now - 60, intent=intent
+    )
+    assert done == ["restarted timer"]
     assert took == pytest.approx(bgp_opener.TIMER_DELAY_SECONDS, abs=POLL_SECONDS)
 
 
-def test_a_peer_that_comes_before_its_passive_side_starts_anew_is_not_turned_away(clock: VirtualTime) -> None:
-    knock = clock.now + DEADLINE_SECONDS
-    done, _ = after_a_reset(clock, FakeBgp("Established"), insisted_before=False, knock=knock)
+def test_the_timer_is_not_restarted_if_the_peer_has_sent_a_syn_by_then(clock: VirtualTime) -> None:
+    last_syn = clock.now + DEADLINE_SECONDS
+    done, _ = after_a_reset(clock, FakeBgp("Established"), active_before=False, last_syn=last_syn)
     assert done == []
 
 
-def test_after_a_reset_a_peer_that_was_never_heard_to_open_is_not_waited_for(clock: VirtualTime) -> None:
-    done, _ = after_a_reset(clock, FakeBgp("Active"), insisted_before=True, knock=None)
+def test_after_a_reset_a_router_does_not_wait_for_a_peer_that_never_sent_a_syn(clock: VirtualTime) -> None:
+    done, _ = after_a_reset(clock, FakeBgp("Active"), active_before=True, last_syn=None)
     assert done == []
 
 
-def test_after_a_reset_a_peer_that_keeps_sending_syns_is_left_to_open_until_it_stops(clock: VirtualTime) -> None:
-    done, took = after_a_reset(clock, FakeBgp("Active"), insisted_before=False, knock=clock.now + 0.2)
+def test_after_a_reset_a_router_waits_while_its_peer_keeps_sending_syns(clock: VirtualTime) -> None:
+    done, took = after_a_reset(clock, FakeBgp("Active"), active_before=False, last_syn=clock.now + 0.2)
     assert done == [PEER]
     assert took == pytest.approx(0.2 + bgp_opener.PEER_FIRST_AGAIN_SECONDS, abs=POLL_SECONDS)
 
 
-def test_after_a_routing_restart_every_peer_may_open_again(clock: VirtualTime) -> None:
+def test_after_a_routing_restart_every_peer_may_open_first_again(clock: VirtualTime) -> None:
     async def play() -> None:
         made, _ = opener(FakeBgp("Established"))
         made.applied(INTENT, frozenset())
@@ -263,7 +265,7 @@ def test_after_a_routing_restart_every_peer_may_open_again(clock: VirtualTime) -
     clock.run(play())
 
 
-def test_a_peer_that_was_made_to_open_stays_so_while_it_is_configured(clock: VirtualTime) -> None:
+def test_a_later_commit_leaves_a_neighbour_passive_or_active(clock: VirtualTime) -> None:
     made, _ = opener(FakeBgp("Established"))
 
     async def play() -> None:
@@ -276,7 +278,8 @@ def test_a_peer_that_was_made_to_open_stays_so_while_it_is_configured(clock: Vir
     clock.run(play())
 
 
-def test_an_internal_neighbour_in_a_local_as_is_not_left_to_open_because_bgpd_would_turn_it_away() -> None:
+def test_a_router_does_not_wait_for_an_internal_neighbour_in_a_local_as() -> None:
+    """bgpd accepts no connection for a neighbour in a view."""
     made, _ = opener(FakeBgp("Established"))
     inside = replace(NEIGHBOR, address=ip_address("10.0.12.3"), peer_as=65009, external=False, local_as=65009)
     assert made.choose(Intent("R1"), replace(INTENT, neighbors=(NEIGHBOR, inside), units=UNITS)) == {PEER}

@@ -1,4 +1,4 @@
-"""The emulated router as a container: its surroundings, its links, its console, its start-up configuration."""
+"""The emulated router as a container: its environment variables, links and console."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_container_environment_is_read() -> None:
         ("KEYROLL_WAIT_SCALE", "x"),
     ],
 )
-def test_a_wrong_value_is_named(name: str, value: str) -> None:
+def test_an_invalid_value_is_named(name: str, value: str) -> None:
     with pytest.raises(ProcessError, match=f"invalid {name} '{value}'"):
         ContainerSettings.read({name: value}, "R1")
 
@@ -92,10 +92,11 @@ def converse(
 
 @pytest.fixture(autouse=True)
 def _short_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Name a folder in CONSOLE whose path is short enough for a socket."""
     monkeypatch.setenv("CONSOLE", str(tmp_path_factory.mktemp("c")))
 
 
-def test_one_command_is_asked_and_its_answer_printed_with_nothing_on_stderr() -> None:
+def test_one_command_is_run_and_its_output_printed_with_nothing_on_stderr() -> None:
     seen = []
 
     async def router(_reader: StreamReader, writer: StreamWriter, greeting: Greeting) -> None:
@@ -108,13 +109,13 @@ def test_one_command_is_asked_and_its_answer_printed_with_nothing_on_stderr() ->
     assert seen == [("show conf", False)]
 
 
-def test_without_a_command_what_is_typed_goes_to_the_router() -> None:
+def test_without_a_command_the_input_is_sent_to_the_router() -> None:
     async def router(reader: StreamReader, writer: StreamWriter, greeting: Greeting) -> None:
         assert greeting.command is None
-        writer.write(b"you said: " + await reader.readline())
+        writer.write(b"received: " + await reader.readline())
         await writer.drain()
 
-    assert converse(answer=router).stdout == "you said: show version\n"
+    assert converse(answer=router).stdout == "received: show version\n"
 
 
 def test_a_router_that_is_not_running_is_reported() -> None:

@@ -26,12 +26,12 @@ def test_a_listening_socket_has_no_remote_end_and_no_address() -> None:
     assert (found.local, found.remote, found.state, found.version) == ((None, 179), None, "LISTEN", 6)
 
 
-def test_an_ipv6_socket() -> None:
+def test_an_ipv6_socket_is_read() -> None:
     line = f"   0: B80D0120000000000000000001000000:00B3 B80D0120000000000000000002000000:8249 01 0:0 {TAIL}"
     assert kernel.parse_socket(line, 6).local[0] == ip_address("2001:db8::1")
 
 
-def test_only_authentication_counts_as_authentication() -> None:
+def test_only_drops_by_authentication_are_counted_as_such() -> None:
     drops = {
         (Direction.IN, DropReason.BAD_MAC): 3,
         (Direction.IN, DropReason.CONGESTION): 5,

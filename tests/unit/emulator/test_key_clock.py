@@ -52,23 +52,23 @@ def test_a_key_becomes_active_at_its_start_to_the_nanosecond() -> None:
     assert [clock.asked(T0 + HALF_HOUR + step) for step in (-1, 0)] == [0, 1]
 
 
-def test_clock_moves_the_sending_key_at_the_start_and_back_when_the_clock_is_stepped_back() -> None:
+def test_under_clock_the_sending_key_follows_the_clock_forward_and_back() -> None:
     clock = two_keys(Sending.CLOCK)
     assert clock.sent(T0 + HALF_HOUR, 0) == 1
     assert clock.sent(T0 + HALF_HOUR - 1, 1) == 0
-    assert clock.follow(T0 + HALF_HOUR, 1, 0) == 1, "an RNextKeyID moves nothing"
+    assert clock.follow(T0 + HALF_HOUR, 1, 0) == 1, "an RNextKeyID changes nothing"
 
 
-def test_rnext_moves_the_sending_key_only_when_the_peer_asks() -> None:
+def test_under_rnext_the_sending_key_changes_only_if_the_peer_asks() -> None:
     clock = two_keys(Sending.RNEXT)
     assert clock.sent(T0 + HALF_HOUR, 0) == 0
     assert clock.follow(T0 + HALF_HOUR, 0, 1) == 1
     assert clock.follow(T0 + HALF_HOUR, 0, None) == 0, "an unknown RNextKeyID changes nothing"
-    assert clock.sent(T0 + 60 * NS, 1) == 1, "a clock stepped back moves only what is asked for"
+    assert clock.sent(T0 + 60 * NS, 1) == 1, "a clock that is stepped back changes only the key that is asked for"
     assert clock.asked(T0 + 60 * NS) == 0
 
 
-def test_rnext_follows_only_into_the_named_keys_window_where_receiving_has_one() -> None:
+def test_under_rnext_the_key_asked_for_is_used_only_in_its_receive_window() -> None:
     early = T0 + HALF_HOUR - (TOLERANCE + 1) * NS
     assert two_keys(Sending.RNEXT, Receiving.TOLERANCE).follow(early, 0, 1) == 0
     assert two_keys(Sending.RNEXT, Receiving.ANY).follow(early, 0, 1) == 1
@@ -78,7 +78,7 @@ def test_a_sending_key_that_was_removed_is_not_replaced_by_another() -> None:
     assert two_keys(Sending.RNEXT).sent(T0, 7) is None
 
 
-def test_tolerance_opens_before_the_start_and_closes_after_the_successors() -> None:
+def test_a_key_is_accepted_from_the_tolerance_before_its_start_to_that_after_the_next_keys() -> None:
     clock = two_keys()
     opens, closes = T0 + HALF_HOUR - TOLERANCE * NS, T0 + HALF_HOUR + TOLERANCE * NS
     assert [clock.acceptable_keys(instant) for instant in (T0 - TOLERANCE * NS - 1, T0 - TOLERANCE * NS)] == [(), (0,)]
@@ -87,7 +87,7 @@ def test_tolerance_opens_before_the_start_and_closes_after_the_successors() -> N
     assert clock.acceptable(1, T0 + 10_000 * HALF_HOUR), "the last key has no end"
 
 
-def test_any_accepts_every_configured_key_at_any_time_and_no_other() -> None:
+def test_under_any_every_configured_key_is_accepted_at_any_time() -> None:
     clock = two_keys(receiving=Receiving.ANY)
     assert clock.acceptable_keys(0) == (0, 1)
     assert not clock.acceptable(2, T0)
@@ -99,7 +99,7 @@ def test_of_two_keys_with_the_same_start_the_higher_number_is_active() -> None:
     assert clock.upcoming(T0 - 1) == ClockKey(3, T0, 1, 2)
 
 
-def test_a_chains_unusable_keys_take_no_part() -> None:
+def test_unusable_keys_of_a_chain_are_ignored() -> None:
     whole = Key(
         id=4,
         secret=Secret("abc"),
@@ -121,7 +121,7 @@ def test_a_chains_unusable_keys_take_no_part() -> None:
 @pytest.mark.parametrize(
     "moment", [datetime(2030, 1, 1, 1, 2, 3, 456789, tzinfo=UTC), datetime(1969, 5, 1, tzinfo=UTC)]
 )
-def test_instants_and_moments_say_the_same(moment: datetime) -> None:
+def test_a_datetime_and_its_nanoseconds_are_the_same_instant(moment: datetime) -> None:
     assert datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=to_ns(moment) // 1000) == moment
     assert to_ns(moment + timedelta(microseconds=1)) - to_ns(moment) == 1000
 
@@ -135,13 +135,15 @@ def test_the_active_key_has_the_latest_start_that_has_passed(clock: KeyClock, no
 
 
 @given(clocks, instants)
-def test_a_router_accepts_what_it_asks_for_and_what_a_peer_with_the_same_clock_sends(clock: KeyClock, now: int) -> None:
+def test_a_router_accepts_the_key_it_asks_for_and_that_of_a_peer_with_the_same_clock(clock: KeyClock, now: int) -> None:
     for number in (clock.asked(now), clock.opening(now)):
         assert number is None or clock.acceptable(number, now)
 
 
 @given(clocks, instants, st.integers(-2000, 2000))
-def test_what_a_peer_within_the_tolerance_sends_by_its_clock_is_accepted(clock: KeyClock, now: int, skew: int) -> None:
+def test_the_key_of_a_peer_whose_clock_is_within_the_tolerance_is_accepted(
+    clock: KeyClock, now: int, skew: int
+) -> None:
     sent = clock.active(now + skew * NS)
     if sent is not None and (abs(skew) * NS < clock._tolerance or clock.receiving is Receiving.ANY):
         assert clock.acceptable(sent, now)

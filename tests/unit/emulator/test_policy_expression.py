@@ -1,4 +1,4 @@
-"""Policy expressions: the order in which a route meets policies gives what the expression's logic says."""
+"""Policy expressions: the steps through the policies give the result of the logical expression."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def text(tree: object) -> str:
 
 
 def value(tree: object, answers: dict[str, str]) -> str:
-    """Return what Juniper's tables say: the action of the policy that is asked last, turned round by every `!`."""
+    """Return the result by Juniper's tables: the action of the last policy evaluated, inverted by each `!`."""
     if isinstance(tree, str):
         return answers[tree]
     assert isinstance(tree, tuple)
     if tree[0] == "!":
         return ACCEPT if value(tree[1], answers) == REJECT else REJECT
     first = value(tree[0], answers)
-    asked_on = first != REJECT if tree[1] == "&&" else first == REJECT
-    return value(tree[2], answers) if asked_on else first
+    goes_on = first != REJECT if tree[1] == "&&" else first == REJECT
+    return value(tree[2], answers) if goes_on else first
 
 
 def walked(found: tuple[PolicyStep, ...], answers: dict[str, str]) -> Exit:
@@ -43,7 +43,7 @@ def walked(found: tuple[PolicyStep, ...], answers: dict[str, str]) -> Exit:
     while isinstance(place, int):
         step = found[place]
         after = {ACCEPT: step.accept, REJECT: step.reject, NEXT: step.next}[answers[step.policy]]
-        assert isinstance(after, Exit) or after > place, "a route map goes forward alone"
+        assert isinstance(after, Exit) or after > place, "a route map only goes forward"
         place = after
     return place
 
@@ -52,7 +52,7 @@ def walked(found: tuple[PolicyStep, ...], answers: dict[str, str]) -> Exit:
     st.lists(TREES, max_size=3),
     st.fixed_dictionaries({name: st.sampled_from([ACCEPT, REJECT, NEXT]) for name in "abcd"}),
 )
-def test_the_steps_of_a_list_decide_as_its_expressions_do(trees: list[object], answers: dict[str, str]) -> None:
+def test_the_steps_of_a_list_give_the_result_of_its_expressions(trees: list[object], answers: dict[str, str]) -> None:
     listed = [tree if isinstance(tree, str) else f"({text(tree)})" for tree in trees]
     decided = next((found for found in (value(tree, answers) for tree in trees) if found != NEXT), NEXT)
     assert walked(steps(listed), answers) is {ACCEPT: Exit.ACCEPT, REJECT: Exit.REJECT, NEXT: Exit.END}[decided]

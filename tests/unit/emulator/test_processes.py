@@ -1,4 +1,4 @@
-"""Processes beneath a router: ready when they take connections, named with what they did when they are not."""
+"""The processes of a router: ready once they accept connections, and named in the error if they are not."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ def logs(tmp_path: Path) -> Iterator[Logs]:
     os.close(folder)
 
 
-def played(logs: Logs, program: str, path: Path, seconds: float) -> Child:
+def run_child(logs: Logs, program: str, path: Path, seconds: float) -> Child:
     async def play() -> Child:
         child = start("bgpd", [sys.executable, "-c", program, str(path)], logs)
         child.watch(lambda _: None)
@@ -43,20 +43,20 @@ def played(logs: Logs, program: str, path: Path, seconds: float) -> Child:
     return asyncio.run(play())
 
 
-def test_a_socket_that_is_bound_but_takes_no_connection_is_not_ready(logs: Logs, tmp_path: Path) -> None:
+def test_a_socket_that_is_bound_but_accepts_no_connection_is_not_ready(logs: Logs, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(tmp_path / "s"))
         with pytest.raises(ProcessError, match=r"bgpd did not open its vty socket within 0\.5 s"):
-            played(logs, "import signal; signal.pause()", tmp_path / "s", 0.5)
+            run_child(logs, "import signal; signal.pause()", tmp_path / "s", 0.5)
 
 
-def test_a_socket_that_takes_connections_is_ready(logs: Logs, tmp_path: Path) -> None:
+def test_a_socket_that_accepts_connections_is_ready(logs: Logs, tmp_path: Path) -> None:
     program = BINDS_AND_WAITS.replace(
         "sys.stdin.readline()\ns.listen()\nsys.stdin.readline()", "s.listen(); s.accept(); s.accept()"
     )
-    played(logs, program, tmp_path / "s", 20)
+    run_child(logs, program, tmp_path / "s", 20)
 
 
 def test_a_process_that_ends_first_is_named(logs: Logs, tmp_path: Path) -> None:
     with pytest.raises(ProcessError, match="bgpd ended before it could open its vty socket"):
-        played(logs, "import sys; sys.exit(3)", tmp_path / "s", 20)
+        run_child(logs, "import sys; sys.exit(3)", tmp_path / "s", 20)

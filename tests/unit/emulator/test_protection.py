@@ -1,4 +1,4 @@
-"""From an intent to the sessions that the wire path protects, and those that a change of protection resets."""
+"""Which sessions of an intent the wire path protects, and which ones a change of protection resets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keyroll.emulator.machine.protected_sessions import (
 )
 
 AO = Protection(AuthScheme.AO, "chain")
-PEER, OTHER, STRANGER = (ip_address(text) for text in ("10.0.1.1", "10.0.2.1", "192.0.2.1"))
+PEER, OTHER, UNPROTECTED = (ip_address(text) for text in ("10.0.1.1", "10.0.2.1", "192.0.2.1"))
 
 
 def intent(*peers: tuple[str, Protection | None]) -> Intent:
@@ -26,10 +26,10 @@ def intent(*peers: tuple[str, Protection | None]) -> Intent:
 
 def covered(wanted: Intent) -> list[list[str]]:
     sessions = protected_sessions(wanted, KeyPolicy())
-    return [[str(one) for one in (PEER, OTHER, STRANGER) if session.covers(one)] for session in sessions]
+    return [[str(one) for one in (PEER, OTHER, UNPROTECTED) if session.covers(one)] for session in sessions]
 
 
-def test_a_group_covers_its_prefix_but_for_longer_ones_that_say_nothing_of_protection() -> None:
+def test_a_group_covers_its_prefix_except_longer_prefixes_without_protection() -> None:
     assert covered(intent(("10.0.1.1/32", AO))) == [[str(PEER)]]
     assert covered(intent(("10.0.0.0/16", AO))) == [[str(PEER), str(OTHER)]]
     assert covered(intent(("10.0.0.0/16", AO), ("10.0.1.1/32", None))) == [[str(OTHER)]]
@@ -44,8 +44,8 @@ def test_other_schemes_are_refused_for_groups_too() -> None:
         protected_sessions(intent(("10.0.0.0/16", Protection(AuthScheme.HMAC_SHA_1_96, "chain"))), KeyPolicy())
 
 
-def test_peers_whose_protection_a_group_brings_or_takes_are_reset_and_no_others() -> None:
-    known = (PEER, OTHER, STRANGER)
+def test_only_the_peers_that_a_group_starts_or_stops_protecting_are_reset() -> None:
+    known = (PEER, OTHER, UNPROTECTED)
     group, none = intent(("10.0.0.0/16", AO)), intent()
     assert changed_kind(none, group, known) == [(646, PEER), (646, OTHER)]
     assert changed_kind(group, none, known) == [(646, PEER), (646, OTHER)]
@@ -54,7 +54,7 @@ def test_peers_whose_protection_a_group_brings_or_takes_are_reset_and_no_others(
     assert changed_kind(intent(("10.0.1.1/32", AO)), none) == [(646, PEER)]
 
 
-def test_a_group_that_goes_is_kept_until_its_sessions_are_given_up() -> None:
+def test_a_group_that_was_removed_is_found_by_comparing_the_tables() -> None:
     old = protected_sessions(intent(("10.0.0.0/16", AO)), KeyPolicy())
     assert removed_sessions(old, protected_sessions(intent(("10.0.0.0/24", AO)), KeyPolicy())) == old
     assert removed_sessions(old, old) == ()

@@ -1,4 +1,4 @@
-"""Replacement of the wire path's process: what a successor is given, and when there is none."""
+"""Replacement of the wire path's process: what a successor receives, and when there is none."""
 
 from __future__ import annotations
 
@@ -30,50 +30,52 @@ HERE, PEER, OTHER = (ip_address(text) for text in ("10.0.12.1", "10.0.12.2", "10
 SESSION = ProtectedSession(PEER, 179, Keychain("chain"))
 RECORD = ConnectionRecord((HERE, 40000), (PEER, 179), 179, 1, 2, 1, 2, None)
 
-# Says what it is ordered, and tells a connection and three drops. It dies where its file says so: of the first order
-# of a kind, or before it is ready.
-PLAYED = """
+# Writes each order to the journal and answers it. At the first order of a kind that its `orders` file names, it reports
+# a connection and three drops and kills itself. If the file names `start`, a successor ends before it is ready.
+FAKE_PROCESS = """
 import json, os, socket, sys
 fd, journal, orders = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-dies_of = open(orders).read().split()
-def say(message):
+killed_at = open(orders).read().split()
+def send(message):
     control.sendall(json.dumps({"v": 1, **message}).encode() + b"\\n")
 control = socket.socket(fileno=fd)
-if "start" in dies_of and os.path.exists(journal):
+if "start" in killed_at and os.path.exists(journal):
     sys.exit("no such interface")
-say({"event": "ready"})
+send({"event": "ready"})
 for line in control.makefile():
     order = json.loads(line)
     with open(journal, "a") as file:
         file.write(json.dumps([os.getpid(), order]) + "\\n")
-    if order["op"] in dies_of:
-        open(orders, "w").write(" ".join(one for one in dies_of if one != order["op"]))
+    if order["op"] in killed_at:
+        open(orders, "w").write(" ".join(one for one in killed_at if one != order["op"]))
         at = {"at_ns": 0, "peer": "10.0.12.2", "port": 179}
         record = RECORD
-        say({"event": "drop", **at, "direction": "in", "reason": "bad-mac", "count": 3})
-        say({"event": "connection", **at, "local": record["local"], "remote": record["remote"], "record": record})
+        send({"event": "drop", **at, "direction": "in", "reason": "bad-mac", "count": 3})
+        send({"event": "connection", **at, "local": record["local"], "remote": record["remote"], "record": record})
         os.kill(os.getpid(), 9)
     more = {"restored": len(order.get("records", []))}
     if order["op"] == "status":
         more["status"] = STATUS
-    say({"id": order["id"], "ok": True, **more})
+    send({"id": order["id"], "ok": True, **more})
 """
 
 
 class Rig:
-    """A wire path whose processes are played."""
+    """A wire path with fake processes."""
 
-    def __init__(self, folder: Path, logs: Logs, dies_of: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, folder: Path, logs: Logs, killed_at: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.journal, orders = folder / "journal", folder / "orders"
-        orders.write_text(dies_of)
+        orders.write_text(killed_at)
         status = protocol_status()
-        program = PLAYED.replace("STATUS", repr(status)).replace("RECORD", repr(protocol.encode_record(RECORD)))
+        program = FAKE_PROCESS.replace("STATUS", repr(status)).replace("RECORD", repr(protocol.encode_record(RECORD)))
 
         def start(name: str, _command: list[str], logs: Logs, *, pass_fds: tuple[int]) -> Child:
-            played = [sys.executable, "-c", program, str(pass_fds[0]), str(self.journal), str(orders)]
-            return really_start(name, played, logs, pass_fds=pass_fds)
+            command = [sys.executable, "-c", program, str(pass_fds[0]), str(self.journal), str(orders)]
+            return really_start(name, command, logs, pass_fds=pass_fds)
 
-        monkeypatch.setattr(wire_process, "alone", lambda: False)  # or it forks, and nothing is played
+        monkeypatch.setattr(
+            wire_process, "alone", lambda: False
+        )  # alone, it would fork this process and not start the fake one
         monkeypatch.setattr(wire_process, "start", start)
         self.deaths: list[Death] = []
         self.replaced: list[Replacement] = []
@@ -90,16 +92,16 @@ class Rig:
         self.replaced.append(replacement)
 
     def orders(self) -> list[tuple[int, dict[str, Any]]]:
-        """Return (which process, order) in their order; processes count from 0."""
-        told = [json.loads(line) for line in self.journal.read_text().splitlines()]
-        pids = list(dict.fromkeys(pid for pid, _ in told))
-        return [(pids.index(pid), order) for pid, order in told]
+        """Return (process, order) in the order of receipt; processes are numbered from 0."""
+        entries = [json.loads(line) for line in self.journal.read_text().splitlines()]
+        pids = list(dict.fromkeys(pid for pid, _ in entries))
+        return [(pids.index(pid), order) for pid, order in entries]
 
-    def play(self, story: Callable[[WirePath], Awaitable[None]]) -> None:
+    def play(self, steps: Callable[[WirePath], Awaitable[None]]) -> None:
         async def act() -> None:
             try:
                 await self.path.start()
-                await story(self.path)
+                await steps(self.path)
             finally:
                 await self.path.stop()
 
@@ -121,21 +123,21 @@ def logs(tmp_path: Path) -> Iterator[Logs]:
 
 @pytest.fixture
 def rig(tmp_path: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Rig]:
-    return lambda dies_of: Rig(tmp_path, logs, dies_of, monkeypatch)
+    return lambda killed_at: Rig(tmp_path, logs, killed_at, monkeypatch)
 
 
-def test_a_successor_gets_the_clock_the_table_and_the_connections_and_then_the_order_that_was_under_way(
+def test_a_successor_gets_the_clock_the_table_the_connections_and_then_the_unfinished_order(
     rig: Callable[[str], Rig],
 ) -> None:
     made = rig("status")
 
-    async def story(path: WirePath) -> None:
+    async def steps(path: WirePath) -> None:
         await path.set_clock(timedelta(hours=1))
         await path.set_sessions([SESSION])
         status = await path.status()
         assert status.drops == {(Direction.IN, DropReason.BAD_MAC): 7}
 
-    made.play(story)
+    made.play(steps)
     after = [order for process, order in made.orders() if process == 1]
     assert [order["op"] for order in after] == ["clock", "sessions", "status"]
     assert after[0]["offset_ns"] == 3600 * 10**9
@@ -151,20 +153,20 @@ def test_a_session_table_set_during_the_failure_is_given_to_the_successor(
 ) -> None:
     made = rig("clock")
 
-    async def story(path: WirePath) -> None:
+    async def steps(path: WirePath) -> None:
         await asyncio.gather(path.set_clock(timedelta(hours=1)), path.set_sessions([SESSION]))
 
-    made.play(story)
+    made.play(steps)
     tables = [order["sessions"] for process, order in made.orders() if process == 1 and order["op"] == "sessions"]
     assert [session["peer"] for session in tables[-1]] == [str(PEER)]
 
 
-def test_a_wire_process_that_dies_again_soon_is_not_replaced(
+def test_a_wire_process_that_soon_ends_again_is_not_replaced(
     rig: Callable[[str], Rig],
 ) -> None:
     made = rig("status clock")
 
-    async def story(path: WirePath) -> None:
+    async def steps(path: WirePath) -> None:
         await path.status()
         with pytest.raises(BackendError, match="the wire path has ended"):
             await path.set_clock(timedelta(hours=1))
@@ -172,19 +174,19 @@ def test_a_wire_process_that_dies_again_soon_is_not_replaced(
             await path.status()
         assert path.pid is None
 
-    made.play(story)
+    made.play(steps)
     assert len(made.replaced) == 1
     assert [str(death) for death in made.deaths] == ["wire was killed by SIGKILL"]
 
 
-def test_a_successor_that_does_not_come_up_ends_the_wire_path(rig: Callable[[str], Rig], tmp_path: Path) -> None:
+def test_a_successor_that_does_not_start_ends_the_wire_path(rig: Callable[[str], Rig], tmp_path: Path) -> None:
     made = rig("status start")
 
-    async def story(path: WirePath) -> None:
+    async def steps(path: WirePath) -> None:
         with pytest.raises(BackendError, match="the wire path has ended"):
             await path.status()
 
-    made.play(story)
+    made.play(steps)
     assert [(death.name, death.code) for death in made.deaths] == [("wire", 1)]
     assert "no such interface" in (tmp_path / made.deaths[0].log).read_text()
 
@@ -211,17 +213,17 @@ def test_open_connections_unknown_to_the_wire_path_are_found() -> None:
     assert unknown_to_wire([known, *lost, *free], [RECORD], [SESSION, ldp]) == [(179, PEER), (646, OTHER)]
 
 
-def test_sessions_whose_state_died_are_reset_and_the_router_says_so(
+def test_sessions_whose_state_is_lost_are_reset_and_reported(
     tmp_path: Path, logs: Logs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     restarts: list[Any] = []
     notes: list[Any] = []
     reset: list[Any] = []
 
-    def died(death: Death) -> None:
-        pytest.fail(f"a process ended unasked: {death}")
+    def unexpected_end(death: Death) -> None:
+        pytest.fail(f"a process ended unexpectedly: {death}")
 
-    router = Machine((), tmp_path, logs, on_death=died, on_restart=restarts.append, on_reboot=lambda: None)
+    router = Machine((), tmp_path, logs, on_death=unexpected_end, on_restart=restarts.append, on_reboot=lambda: None)
     router.subscribe(notes.append)
 
     async def known() -> tuple[ConnectionRecord, ...]:
@@ -238,5 +240,5 @@ def test_sessions_whose_state_died_are_reset_and_the_router_says_so(
     assert reset == [(179, PEER)]
     (restart,) = restarts
     assert restart.at - datetime.now(UTC) < timedelta(minutes=1)
-    said = "wire was killed by SIGKILL; replaced after 0.250 s without a wire path; 0 connections go on; reset, its"
-    assert notes == [RouterNote(f"{said} state being lost: BGP 10.0.12.2")]
+    start = "wire was killed by SIGKILL; replaced after 0.250 s without a wire path; 0 connections go on; reset, its"
+    assert notes == [RouterNote(f"{start} state being lost: BGP 10.0.12.2")]

@@ -17,7 +17,7 @@ class VirtualTime:
         self.now = now
 
     def monotonic(self) -> float:
-        """Stand in for `time.monotonic`."""
+        """Return the virtual time, in place of `time.monotonic`."""
         return self.now
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -36,7 +36,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for no time: moves the clock instead."""
+    """Moves the clock to the next timer instead of waiting."""
 
     def __init__(self, clock: VirtualTime) -> None:
         super().__init__()

@@ -21,12 +21,12 @@ Reply = str | Callable[["Device", str], str]
 
 
 class Device:
-    """Answers by script. What it does not know, it refuses as Junos does; every line it got is in `heard`."""
+    """Answers from `replies` and refuses all other lines as Junos does; `received` has every line it got."""
 
     def __init__(self, *, user: str = "admin", host: str = "R1", start_in_shell: bool = False) -> None:
         self.user, self.host, self.start_in_shell = user, host, start_in_shell
         self.replies: dict[str, Reply] = {}
-        self.heard: list[str] = []
+        self.received: list[str] = []
         self.dirty = False
         self.banner, self.login_delay = "", 0.0
         self.reboots = 0
@@ -49,7 +49,7 @@ class Device:
 
     def stop_listening(self) -> None:
         async def close() -> None:
-            known(self._server).close()  # nothing to wait for: since Python 3.12 that would be every connection's end
+            known(self._server).close()  # no wait_closed: since Python 3.12 it waits until every connection has ended
 
         asyncio.run_coroutine_threadsafe(close(), self._loop).result(10)
 
@@ -95,30 +95,30 @@ class Device:
 
     async def _serve(self, process: asyncssh.SSHServerProcess[str]) -> None:
         mode = "shell" if self.start_in_shell else "cli"
-        say = process.stdout.write
-        say("Last login: Tue Jan  1 00:00:00 2030 from 127.0.0.1\n--- JUNOS 21.2R3-S2.9 Kernel 64-bit\n")
-        say(self.banner)
+        write = process.stdout.write
+        write("Last login: Tue Jan  1 00:00:00 2030 from 127.0.0.1\n--- JUNOS 21.2R3-S2.9 Kernel 64-bit\n")
+        write(self.banner)
         await asyncio.sleep(self.login_delay)
-        say(self._prompt(mode))
+        write(self._prompt(mode))
         try:
             async for raw in process.stdin:
                 line = raw.rstrip("\n")
                 if line.strip():
-                    self.heard.append(line)
+                    self.received.append(line)
                 if line == self.drop_on:
                     process.channel.get_connection().abort()
                     return
                 if line == self.hang_on:
                     continue
                 mode, text = self._answer(mode, line.strip())
-                if mode == "gone":
+                if mode == "closed":
                     break
-                if mode in {"asking", "reboot?"}:
-                    say(text)
+                if mode in {"exit?", "reboot?"}:
+                    write(text)
                     continue
-                say(text + "\n" if text else "")
-                say(("\n" if text else "") + self._prompt(mode))
-                if mode == "going":
+                write(text + "\n" if text else "")
+                write(("\n" if text else "") + self._prompt(mode))
+                if mode == "rebooting":
                     break
         except (asyncssh.BreakReceived, asyncssh.TerminalSizeChanged, asyncssh.SignalReceived):
             pass
@@ -127,13 +127,13 @@ class Device:
     def _prompt(self, mode: str) -> str:
         return {
             "shell": f"root@{self.host}:~# ",
-            "going": f"{self.user}@{self.host}> ",
+            "rebooting": f"{self.user}@{self.host}> ",
             "cli": f"{self.user}@{self.host}> ",
             "configure": f"[edit{self.level}]\n{self.user}@{self.host}# ",
         }[mode]
 
     def _answer(self, mode: str, line: str) -> tuple[str, str]:
-        """Return the mode after `line`, and what is said to it."""
+        """Return the mode after `line`, and the answer."""
         fixed = {
             "": "",
             "set cli screen-width 511": "Screen width set to 511",
@@ -151,7 +151,7 @@ class Device:
             "shell": self._shell,
             "cli": self._operational,
             "configure": self._configuration,
-            "asking": lambda _line: ("cli", "Exiting configuration mode"),
+            "exit?": lambda _line: ("cli", "Exiting configuration mode"),
             "reboot?": self._reboot,
         }
         return answers[mode](line)
@@ -163,14 +163,14 @@ class Device:
         if line != "yes":
             return "cli", ""
         self.reboots += 1
-        return "going", "Shutdown NOW!\n[pid 4711]"
+        return "rebooting", "Shutdown NOW!\n[pid 4711]"
 
     def _operational(self, line: str) -> tuple[str, str]:
         note = "\nThe configuration has been changed but not committed" if self.dirty else ""
         answers = {
             "configure": ("configure", "Entering configuration mode" + note),
             "request system reboot": ("reboot?", "Reboot the system ? [yes,no] (no) "),
-            "exit": ("gone", ""),
+            "exit": ("closed", ""),
         }
         answers["configure exclusive"] = answers["configure"]
         return answers.get(line, ("cli", UNKNOWN))
@@ -184,7 +184,7 @@ class Device:
         if line == "exit configuration-mode":
             note = "The configuration has been changed but not committed\n"
             question = note + "Exit with uncommitted changes? [yes,no] (yes) "
-            return ("asking", question) if self.dirty else ("cli", "Exiting configuration mode")
+            return ("exit?", question) if self.dirty else ("cli", "Exiting configuration mode")
         return "configure", self._statement(line)
 
     def _statement(self, line: str) -> str:

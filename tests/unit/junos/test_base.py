@@ -25,7 +25,7 @@ R2 = Plan(
 BGP, LDP = SessionKind.BGP, SessionKind.LDP
 
 
-def test_bgp_over_ipv4() -> None:
+def test_bgp_over_ipv4_is_configured() -> None:
     assert base_configuration(R1, R2, sessions={BGP}, chain="new_auth_key") == [
         "set system host-name R1",
         "set interfaces ge-0/0/0 unit 0 family inet address 10.0.0.1/30",
@@ -47,7 +47,7 @@ def test_bgp_over_ipv4() -> None:
     ]
 
 
-def test_bgp_over_ipv6_carries_the_ipv6_loopback() -> None:
+def test_bgp_over_ipv6_announces_the_ipv6_loopback() -> None:
     lines = base_configuration(R1, R2, sessions={BGP}, chain=None, family=Family.INET6)
     assert "set protocols bgp group keyroll family inet6 unicast" in lines
     assert "set protocols bgp group keyroll neighbor 2001:db8::2 peer-as 65002" in lines
@@ -66,7 +66,7 @@ def test_ldp_is_configured_without_bgp() -> None:
     assert not any("protocols bgp" in line for line in lines)
 
 
-def test_one_as_makes_an_internal_group() -> None:
+def test_routers_in_the_same_as_get_an_internal_group() -> None:
     lines = base_configuration(R1, replace(R2, asn=65001), sessions=[BGP], chain=None)
     assert "set protocols bgp group keyroll type internal" in lines
 
@@ -86,13 +86,13 @@ def test_no_statement_that_hides_flaps_is_configured() -> None:
         (replace(R1, loopback6=None), R2, Family.INET6, "no inet6 loopback"),
     ],
 )
-def test_a_plan_that_does_not_fit_is_named(me: Plan, peer: Plan, family: Family, problem: str) -> None:
+def test_an_invalid_plan_is_refused_with_the_reason(me: Plan, peer: Plan, family: Family, problem: str) -> None:
     with pytest.raises(PlanError, match=problem):
         base_configuration(me, peer, sessions={BGP}, chain="c", family=family)
 
 
 @pytest.mark.parametrize(("in_protocols", "named"), [(None, "eth1.0"), ("eth1", "eth1")])
-def test_ldp_and_mpls_name_the_port_as_the_platform_has_it(in_protocols: str | None, named: str) -> None:
+def test_ldp_and_mpls_use_the_platforms_name_of_the_port(in_protocols: str | None, named: str) -> None:
     me = replace(R1, interface="eth1", in_protocols=in_protocols)
     lines = base_configuration(me, R2, sessions={LDP}, chain=None)
     assert [line for line in lines if line.startswith(("set protocols mpls", "set protocols ldp interface"))] == [

@@ -1,4 +1,4 @@
-"""What `show system connections` says of a run's sessions, and what must not be taken for them."""
+"""The sessions of a run in `show system connections`, and connections that are not sessions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ tcp4       0      0  *.179               *.*                 LISTEN
 tcp4       0      0  *.33081              *.*                 LISTEN
 udp4       0      0  *.646               *.*
 """
-"""What Junos lists whatever the configuration: the asking SSH session, the chassis' own, servers."""
+"""Listed with every configuration: the SSH session itself, connections inside the chassis, listening servers."""
 SESSIONS = """\
 tcp4       0      0  10.0.12.1.179              10.0.12.2.40123              ESTABLISHED
 tcp6       0      0  2001:db8:12::1.40000              2001:db8:12::2.179              FIN_WAIT_2
@@ -42,7 +42,7 @@ tcp4       0      0  10.255.0.1.646              10.255.0.2.50000              T
 OURS = {ip_address(text) for text in ("10.0.12.1", "10.0.12.2", "2001:db8:12::1", "2001:db8:12::2")}
 
 
-def test_sessions_are_told_from_the_managements_connections() -> None:
+def test_sessions_are_distinguished_from_management_connections() -> None:
     found = connections(HEADER + MANAGEMENT + SESSIONS, router="R1")
     assert [str(one.local[0]) for one in found] == ["10.1.0.192", "128.0.0.1", "10.0.12.1", "2001:db8:12::1"]
     ours = [one for one in found if one.is_session(OURS)]
@@ -50,12 +50,12 @@ def test_sessions_are_told_from_the_managements_connections() -> None:
     assert ours[0].ends == {("10.0.12.1", 179), ("10.0.12.2", 40123)}
 
 
-def test_a_management_connection_between_the_labs_own_addresses_is_no_session() -> None:
+def test_a_management_connection_between_the_labs_own_addresses_is_not_a_session() -> None:
     (one,) = connections(HEADER + "tcp4  0  0  10.0.12.1.22  10.0.12.2.40123  ESTABLISHED\n", router="R1")
     assert not one.is_session(OURS)
 
 
-def test_linux_writes_ports_behind_colons_and_names_programs() -> None:
+def test_the_form_of_linux_with_colons_and_program_names_is_read() -> None:
     rows = """\
 tcp        0      0 0.0.0.0:22              0.0.0.0:*               LISTEN      -
 tcp        0     64 172.20.20.3:22          172.20.20.1:56714       ESTABLISHED 123/sshd: root@pts
@@ -80,13 +80,13 @@ tcp6       0      0 2001:db8:12::1:179      2001:db8:12::2:40124    ESTABLISHED 
         HEADER + "tcp4  10.0.12.1.179  10.0.12.2.40123\n",
     ],
 )
-def test_what_is_in_no_known_form_is_an_error_and_never_none(text: str) -> None:
+def test_output_in_an_unknown_form_is_an_error(text: str) -> None:
     with pytest.raises(OutputError):
         connections(text, router="R1")
 
 
 def lab_of(device: Device) -> Lab:
-    """Return a lab of one router, which is all that a reset looks at."""
+    """Return a lab that has only what a reset reads: one router."""
     ports = (Port("ge-0/0/0", IPv4Interface("10.0.12.1/30")),)
     one = Router("R1", "127.0.0.1", device.port, device.user, PASSWORD, "vjunos-router", 1, None, None, ports)
     return cast("Lab", SimpleNamespace(routers={"R1": one}))
@@ -112,7 +112,7 @@ def test_a_lab_is_used_again_while_management_connections_are_open(device: Devic
 
 
 @pytest.mark.parametrize(
-    ("shown", "said"),
+    ("shown", "message"),
     [
         (
             HEADER + SESSIONS.replace("10.0.12.2.40123", "10.0.12.1.40123"),
@@ -121,11 +121,11 @@ def test_a_lab_is_used_again_while_management_connections_are_open(device: Devic
         (f"{' ' * 20}^\nsyntax error, expecting <command>.", "R1 has no `show system connections`"),
     ],
 )
-def test_a_lab_of_which_nothing_good_can_be_said_is_not_used_again(
-    device: Device, shown: str, said: str, monkeypatch: pytest.MonkeyPatch
+def test_a_lab_whose_reset_cannot_be_confirmed_is_not_used_again(
+    device: Device, shown: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reset, "_CLOSING", reset._POLL)
     lab = lab_of(device)
     device.replies["show system connections"] = shown
-    with pytest.raises(RunBrokenError, match=said):
+    with pytest.raises(RunBrokenError, match=message):
         reset.reset(lab, before(lab), clocks=False)

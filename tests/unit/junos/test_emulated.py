@@ -1,4 +1,4 @@
-"""The same session against the emulated router's own command line, over real SSH, on a machine half in memory."""
+"""Sessions with the emulated router's command line over real SSH, with a machine half in memory."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CONFIGURATION = [*base_configuration(R1, R2, sessions={SessionKind.BGP}, chain=C
 
 
 class MemoryMachine:
-    """Says that every configured neighbour is up; its clock stands where it was set."""
+    """Reports every configured neighbour as up; its clock moves only when it is set."""
 
     def __init__(self) -> None:
         self.clock = T0
@@ -159,7 +159,7 @@ def session(port: int) -> Iterator[RouterSession]:
             assert secret not in f"{record.command}{record.raw}{record.error}"
 
 
-def test_the_whole_configuration_is_taken_and_read_back(session: RouterSession, machine: MemoryMachine) -> None:
+def test_the_whole_configuration_is_accepted_and_read_back(session: RouterSession, machine: MemoryMachine) -> None:
     session.configure(CONFIGURATION)
     diff = session.compare()
     assert "neighbor 10.0.0.2" in diff
@@ -174,7 +174,7 @@ def test_the_whole_configuration_is_taken_and_read_back(session: RouterSession, 
     assert session.compare() == ""
 
 
-def test_what_it_shows_is_understood(session: RouterSession) -> None:
+def test_the_outputs_of_keychains_bgp_and_version_are_parsed(session: RouterSession) -> None:
     session.configure(CONFIGURATION)
     session.commit()
     session.set_clock(T0 + timedelta(minutes=10))
@@ -187,7 +187,7 @@ def test_what_it_shows_is_understood(session: RouterSession) -> None:
     assert session.read("show version", Version).hostname == "R1"
 
 
-def test_ldp_routes_neighbours_and_counters_are_understood(session: RouterSession) -> None:
+def test_the_outputs_of_ldp_routes_neighbours_and_counters_are_parsed(session: RouterSession) -> None:
     both = base_configuration(R1, R2, sessions={SessionKind.BGP, SessionKind.LDP}, chain=CHAIN.name)
     session.configure([*both, *set_lines(CHAIN)])
     session.commit()
@@ -197,8 +197,8 @@ def test_ldp_routes_neighbours_and_counters_are_understood(session: RouterSessio
     detail = session.read("show ldp session detail", LdpSessions).session(PEER)
     assert (detail.up_for, detail.local_address, detail.keepalive) == (timedelta(seconds=87), known(R1.ipv4).ip, 3)
     assert detail.authentication == f"keychain ({CHAIN.name})"
-    (heard,) = session.read("show ldp neighbor", LdpNeighbors).neighbors
-    assert (heard.address, heard.interface, heard.hold_time) == (PEER, "ge-0/0/0.0", 12)
+    (adjacency,) = session.read("show ldp neighbor", LdpNeighbors).neighbors
+    assert (adjacency.address, adjacency.interface, adjacency.hold_time) == (PEER, "ge-0/0/0.0", 12)
     (neighbor,) = session.read("show bgp neighbor", BgpNeighbors).neighbors
     assert (neighbor.state, neighbor.key_chain, neighbor.authentication_algorithm) == (
         SeenState.ESTABLISHED, CHAIN.name, "ao"
@@ -209,7 +209,7 @@ def test_ldp_routes_neighbours_and_counters_are_understood(session: RouterSessio
     assert (drops.send_dropped, drops.receive_dropped) == (1, 3)
 
 
-def test_a_router_without_protocols_says_so(session: RouterSession) -> None:
+def test_without_protocols_the_records_show_them_as_not_running(session: RouterSession) -> None:
     for command in (
         "show bgp summary",
         "show bgp neighbor",
@@ -226,7 +226,7 @@ def test_the_clock_is_set_forwards_and_backwards(session: RouterSession) -> None
         assert session.set_clock(T0 + timedelta(minutes=minutes)) == T0 + timedelta(minutes=minutes)
 
 
-def test_a_chain_that_does_not_exist_is_refused_at_commit_and_taken_back(
+def test_a_chain_that_does_not_exist_is_refused_at_commit_and_rolled_back(
     session: RouterSession, machine: MemoryMachine
 ) -> None:
     session.configure(CONFIGURATION[: -len(set_lines(CHAIN))])
@@ -236,7 +236,7 @@ def test_a_chain_that_does_not_exist_is_refused_at_commit_and_taken_back(
     assert session.compare() == ""
 
 
-def test_a_machine_that_cannot_do_it_fails_the_commit(session: RouterSession, machine: MemoryMachine) -> None:
+def test_a_commit_that_the_machine_half_refuses_is_rolled_back(session: RouterSession, machine: MemoryMachine) -> None:
     machine.refuse = "no such interface"
     session.configure(CONFIGURATION)
     with pytest.raises(CommitError, match="no such interface"):
@@ -252,14 +252,14 @@ def test_a_machine_that_cannot_do_it_fails_the_commit(session: RouterSession, ma
         "nonsense",
     ],
 )
-def test_a_bad_line_is_named_and_nothing_of_the_others_stays(session: RouterSession, line: str) -> None:
+def test_an_invalid_line_is_named_and_the_other_lines_are_rolled_back(session: RouterSession, line: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         session.configure(["set system host-name R7", line, "set system nonsense"])
     assert caught.value.line == line.replace("abc", "<secret>")
     assert session.compare() == ""
 
 
-def test_deleting_what_is_not_there_is_a_warning(session: RouterSession) -> None:
+def test_deleting_a_missing_statement_is_a_warning(session: RouterSession) -> None:
     assert "warning" in session.configure(["delete protocols bgp group keyroll"]).raw
 
 
@@ -268,7 +268,7 @@ def test_an_unknown_command_is_named(session: RouterSession) -> None:
         session.show("show nonsense")
 
 
-def test_clear_bgp_reaches_the_machine_half_soft_or_hard(session: RouterSession, machine: MemoryMachine) -> None:
+def test_clear_bgp_is_passed_to_the_machine_half_soft_or_hard(session: RouterSession, machine: MemoryMachine) -> None:
     session.configure(CONFIGURATION)
     session.commit()
     session.clear_bgp(PEER, soft=True)
@@ -276,6 +276,6 @@ def test_clear_bgp_reaches_the_machine_half_soft_or_hard(session: RouterSession,
     assert machine.cleared == [(PEER, True), (PEER, False)]
 
 
-def test_root_lands_in_the_shell_and_goes_on(port: int) -> None:
+def test_a_root_login_starts_the_cli_from_the_shell(port: int) -> None:
     with RouterSession(Target("R1", "127.0.0.1", port, "root", PASSWORD)) as session:
         assert session.clock() == T0

@@ -1,7 +1,7 @@
-"""Every sample of show output becomes the record that was written down for it.
+"""Each sample of show output is parsed into the record that is stored with it.
 
 `golden/real` was seen on real routers and is never regenerated. `golden/assumed` was written from memory or put
-together from parts. `golden/emulated` is what the emulated router prints, which does not prove a template right.
+together from parts. `golden/emulated` has outputs of the emulated router, which do not prove that a template is right.
 """
 
 from __future__ import annotations
@@ -47,25 +47,25 @@ def expected(raw: Path) -> Any:
 
 
 @pytest.mark.parametrize("raw", SAMPLES, ids=IDS)
-def test_a_sample_becomes_its_record(raw: Path) -> None:
+def test_a_sample_is_parsed_into_its_record(raw: Path) -> None:
     wanted = expected(raw)
     record = parse(wanted["command"], raw.read_text(), router="R1")
     assert type(record).__name__ == wanted["record"]
     assert plain(record) == wanted["fields"]
 
 
-def test_an_additional_line_is_an_error_that_carries_the_raw_text() -> None:
+def test_an_additional_line_is_an_error_with_the_raw_text() -> None:
     for raw, place in itertools.product(SAMPLES, (0, 1, -1)):
         command = expected(raw)["command"]
         lines = raw.read_text().splitlines()
-        lines.insert(place if place >= 0 else len(lines), "%% a line that nobody knows")
+        lines.insert(place if place >= 0 else len(lines), "%% an additional line")
         text = "\n".join(lines)
-        with pytest.raises(OutputError, match="a line that nobody knows") as caught:
+        with pytest.raises(OutputError, match="an additional line") as caught:
             parse(command, text, router="R1")
         assert (caught.value.raw, caught.value.router, caught.value.command) == (text, "R1", command)
 
 
-def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error() -> None:
+def test_every_template_of_keyroll_has_a_sample_and_ends_each_state_with_an_error() -> None:
     seen = {known(template_for(expected(raw)["command"])).file for raw in SAMPLES}
     assert seen == {template.file for template in templates()}
     folder = Path("harness/keyroll/junos/templates")
@@ -82,7 +82,7 @@ def test_every_template_of_ours_has_a_sample_and_ends_every_state_in_an_error() 
             assert rules[-1] == "^. -> Error", (path.name, state)
 
 
-def test_the_index_says_which_templates_rest_on_assumptions() -> None:
+def test_the_index_says_which_templates_are_based_on_assumptions() -> None:
     folder = Path(__file__).parents[3] / "harness/keyroll/junos/templates"
     for template in templates():
         if template.package == "keyroll.junos":
@@ -107,7 +107,7 @@ def test_the_index_says_which_templates_rest_on_assumptions() -> None:
         ("xshow version", None),
     ],
 )
-def test_commands_find_their_template(command: str, file: str | None) -> None:
+def test_a_command_selects_its_template(command: str, file: str | None) -> None:
     template = template_for(command)
     assert (template.file if template else None) == file
 

@@ -1,4 +1,4 @@
-"""Two routers driven together, and a change that is made on both or on neither."""
+"""Two routers controlled together, and a change that is made on both or on neither."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ def pair_of(devices: tuple[Device, Device], **options: Any) -> Pair[Any]:
     return Pair({device.host: RouterSession(device.target(), **options) for device in devices})
 
 
-def test_both_are_asked_at_the_same_time(devices: tuple[Device, Device]) -> None:
-    meeting = threading.Barrier(2, timeout=60)
+def test_both_routers_are_queried_at_the_same_time(devices: tuple[Device, Device]) -> None:
+    both_queried = threading.Barrier(2, timeout=60)
 
-    def meet(device: Device, _line: str) -> str:
-        meeting.wait()
+    def wait_for_both(device: Device, _line: str) -> str:
+        both_queried.wait()
         return f"I am {device.host}"
 
     for device in devices:
-        device.replies["show system alarms"] = meet
+        device.replies["show system alarms"] = wait_for_both
     with pair_of(devices) as pair:
         answers = pair.at_once(lambda session: session.show("show system alarms").raw)
     assert answers == {"R1": "I am R1", "R2": "I am R2"}
 
 
-def test_a_change_commits_on_both_with_what_it_changed(devices: tuple[Device, Device]) -> None:
+def test_a_change_is_committed_on_both_and_returns_the_differences(devices: tuple[Device, Device]) -> None:
     with pair_of(devices) as pair:
         changes = pair.change(DRAFTS)
     assert set(changes) == {"R1", "R2"}
     assert "host-name" in changes["R1"].diff
-    assert 'commit comment "together"' in devices[1].heard
+    assert 'commit comment "together"' in devices[1].received
 
 
 def test_a_stated_order_is_kept(devices: tuple[Device, Device]) -> None:
@@ -61,21 +61,21 @@ def test_a_stated_order_is_kept(devices: tuple[Device, Device]) -> None:
     assert first[3] <= second[2]
 
 
-def test_a_refused_line_on_one_leaves_neither_touched(devices: tuple[Device, Device]) -> None:
+def test_a_refused_line_on_one_changes_neither(devices: tuple[Device, Device]) -> None:
     devices[1].refusals[LINES["R2"][0]] = "syntax error."
     with pair_of(devices) as pair, pytest.raises(ConfigurationError, match="R2 refused"):
         pair.change(DRAFTS)
     assert not devices[0].dirty
     assert not devices[1].dirty
-    assert not any(line.startswith("commit") for device in devices for line in device.heard)
+    assert not any(line.startswith("commit") for device in devices for line in device.received)
 
 
-def test_a_refused_check_on_one_leaves_neither_touched(devices: tuple[Device, Device]) -> None:
+def test_a_refused_check_on_one_changes_neither(devices: tuple[Device, Device]) -> None:
     devices[0].check_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError, match="R1 refused 'commit check'"):
         pair.change(DRAFTS)
     assert not devices[1].dirty
-    assert not any(line.startswith("commit comment") for line in devices[1].heard)
+    assert not any(line.startswith("commit comment") for line in devices[1].received)
 
 
 @pytest.mark.parametrize("order", [None, ["R1", "R2"]])
@@ -85,35 +85,35 @@ def test_a_commit_refused_by_one_is_rolled_back_on_the_other(
     devices[1].commit_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError, match="R2 refused 'commit"):
         pair.change(DRAFTS, order=order)
-    heard = devices[0].heard
-    assert heard[heard.index("rollback 1") + 1].startswith("commit comment")
+    received = devices[0].received
+    assert received[received.index("rollback 1") + 1].startswith("commit comment")
     assert not devices[0].dirty
     assert not devices[1].dirty
-    assert "rollback 1" not in devices[1].heard
+    assert "rollback 1" not in devices[1].received
 
 
-def test_commits_and_what_was_taken_back_are_told_as_they_happen(devices: tuple[Device, Device]) -> None:
-    told: list[object] = []
+def test_commits_and_rollbacks_are_reported_as_they_happen(devices: tuple[Device, Device]) -> None:
+    events: list[object] = []
     devices[1].commit_reply = REFUSED
     with pair_of(devices) as pair, pytest.raises(CommitError):
         pair.change(
             DRAFTS,
             order=["R1", "R2"],
-            between=lambda: told.append("between"),
-            committed=lambda name, begun, done: told.append((name, "committed", begun < done)),
-            taken_back=lambda name, begun, done: told.append((name, "taken back", begun < done)),
+            between=lambda: events.append("between"),
+            committed=lambda name, begun, done: events.append((name, "committed", begun < done)),
+            taken_back=lambda name, begun, done: events.append((name, "taken back", begun < done)),
         )
-    assert told == [("R1", "committed", True), "between", ("R1", "taken back", True)]
+    assert events == [("R1", "committed", True), "between", ("R1", "taken back", True)]
 
 
 def test_a_draft_can_be_an_earlier_configuration_that_must_be_confirmed(devices: tuple[Device, Device]) -> None:
     draft = Draft(lambda session: session.rollback(2), confirmed_minutes=3)
     with pair_of(devices) as pair:
         pair.change({"R2": draft})
-    heard = devices[1].heard
-    assert heard.index("rollback 2") < heard.index("commit confirmed 3")
-    assert "commit check" not in heard
-    assert "configure" not in devices[0].heard
+    received = devices[1].received
+    assert received.index("rollback 2") < received.index("commit confirmed 3")
+    assert "commit check" not in received
+    assert "configure" not in devices[0].received
 
 
 def test_a_failure_of_both_routers_is_reported_for_both(devices: tuple[Device, Device]) -> None:
@@ -124,7 +124,7 @@ def test_a_failure_of_both_routers_is_reported_for_both(devices: tuple[Device, D
     assert any("R2 refused" in note for note in caught.value.__notes__)
 
 
-def test_one_router_that_is_not_there_leaves_no_session_to_the_other(
+def test_a_router_that_cannot_be_reached_ends_the_session_to_the_other(
     devices: tuple[Device, Device], quick: Deadlines
 ) -> None:
     devices[1].stop_listening()
@@ -138,6 +138,6 @@ def test_one_router_that_is_not_there_leaves_no_session_to_the_other(
         pair.sessions["R1"].show("show version")
 
 
-def test_an_unknown_router_is_a_mistake_of_the_caller(devices: tuple[Device, Device]) -> None:
+def test_an_unknown_router_is_a_key_error(devices: tuple[Device, Device]) -> None:
     with pair_of(devices) as pair, pytest.raises(KeyError, match="no session to R3"):
         pair.at_once(lambda session: session.name, ["R3"])

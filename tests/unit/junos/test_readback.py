@@ -1,4 +1,4 @@
-"""Keychains read back are compared decoded, attribute by attribute."""
+"""Keychains that are read back are decoded and compared attribute by attribute."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stored(chain: Keychain) -> str:
     return text
 
 
-def test_what_was_sent_is_what_is_read_back(device: Device) -> None:
+def test_a_chain_is_read_back_as_it_was_sent(device: Device) -> None:
     device.replies[COMMAND] = stored(CHAIN)
     with RouterSession(device.target()) as session:
         assert read_keychains(session) == [CHAIN]
@@ -41,7 +41,7 @@ def test_no_chain_is_an_empty_list(device: Device) -> None:
         assert read_keychains(session) == []
 
 
-def test_the_record_of_reading_back_holds_no_encoded_secret(device: Device) -> None:
+def test_the_record_of_reading_back_has_no_encoded_secret(device: Device) -> None:
     device.replies[COMMAND] = stored(CHAIN)
     records: list[Any] = []
     with RouterSession(device.target(), recorder=records.append) as session:
@@ -51,7 +51,7 @@ def test_the_record_of_reading_back_holds_no_encoded_secret(device: Device) -> N
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         (replace(KEY, secret=Secret("another")), "key 1: the secret differs"),
         (
@@ -66,11 +66,11 @@ def test_the_record_of_reading_back_holds_no_encoded_secret(device: Device) -> N
         (replace(KEY, id=5), "key 1 is missing"),
     ],
 )
-def test_every_difference_is_named_without_the_secret(device: Device, changed: Key, said: str) -> None:
+def test_every_difference_is_named_without_the_secret(device: Device, changed: Key, message: str) -> None:
     device.replies[COMMAND] = stored(replace(CHAIN, keys=(CHAIN.keys[0], changed)))
     with RouterSession(device.target()) as session:
         found = "; ".join(differences([CHAIN], read_keychains(session)))
-    assert said in found
+    assert message in found
     assert "another" not in found
 
 

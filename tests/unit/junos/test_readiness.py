@@ -1,4 +1,4 @@
-"""When a router that is coming up is ready: platform by platform, as its own command line says it."""
+"""When a router that boots is ready, by its own command line, for each platform."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from keyroll.scenario.labs.readiness import readiness
 
 from .conftest import PASSWORD
 
-# As containerlab's page of the kind shows it, with an interface's peer as Linux names it in newer ones.
+# From containerlab's page of the kind; newer releases append the index of an interface's peer, as Linux does.
 CRPD_ROUTING = """\
 Interface        State Addresses
 lsi              Up
@@ -47,12 +47,12 @@ def test_crpd_is_ready_when_its_routing_daemon_shows_the_port(make_device: Calla
     device = make_device(user="root", start_in_shell=True)
     device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1=name)
     readiness()(router(device, CRPD))
-    assert "show interfaces terse" not in device.heard, "a syntax error on some cRPDs"
-    assert not any(line.startswith("set date") for line in device.heard), "its clock is its host's"
+    assert "show interfaces terse" not in device.received, "a syntax error on some cRPDs"
+    assert not any(line.startswith("set date") for line in device.received), "a container has the clock of its host"
     assert not device.dirty, "nothing is left in the candidate"
 
 
-def test_a_port_that_is_not_there_yet_is_named(make_device: Callable[..., Device]) -> None:
+def test_a_port_that_is_still_missing_is_named(make_device: Callable[..., Device]) -> None:
     device = make_device(user="root", start_in_shell=True)
     device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1="eth12")
     with pytest.raises(LabError, match="R1 does not show eth1 yet"):
@@ -67,14 +67,14 @@ def test_a_router_is_ready_once_it_accepts_a_configuration(make_device: Callable
         readiness()(router(device, VJUNOS_ROUTER))
 
 
-def vjunos(device: Device) -> None:
+def script_vjunos(device: Device) -> None:
     device.replies["show interfaces terse"] = VJUNOS_TERSE
     device.replies["show configuration system time-zone"] = ""
 
 
 def test_a_clock_that_must_not_be_set_does_not_delay_readiness(make_device: Callable[..., Device]) -> None:
     device = make_device()
-    vjunos(device)
+    script_vjunos(device)
     device.replies["show system uptime"] = UPTIME.format(T0)
     with pytest.raises(LabUnfitError, match=r"R1's clock cannot be set: R1 refused 'set date 203001010000.00'"):
         readiness()(router(device, VJUNOS_ROUTER))
@@ -82,7 +82,7 @@ def test_a_clock_that_must_not_be_set_does_not_delay_readiness(make_device: Call
 
 def test_a_clock_that_does_not_keep_its_setting_does_not_delay_readiness(make_device: Callable[..., Device]) -> None:
     device = make_device()
-    vjunos(device)
+    script_vjunos(device)
     shown = iter((T0, T0 + timedelta(hours=1)))
     device.replies["show system uptime"] = lambda _device, _line: UPTIME.format(next(shown))
     device.replies["set date 203001010000.00"] = "Tue Jan  1 00:00:00 UTC 2030"
@@ -90,20 +90,20 @@ def test_a_clock_that_does_not_keep_its_setting_does_not_delay_readiness(make_de
         readiness()(router(device, VJUNOS_ROUTER))
 
 
-def test_a_router_that_shows_no_clock_yet_is_waited_for(make_device: Callable[..., Device]) -> None:
+def test_a_router_that_shows_no_clock_yet_is_not_ready(make_device: Callable[..., Device]) -> None:
     device = make_device()
-    vjunos(device)
+    script_vjunos(device)
     with pytest.raises(CommandError, match="show system uptime"):
         readiness()(router(device, VJUNOS_ROUTER))
 
 
 def test_a_router_with_ports_a_configuration_and_a_clock_is_ready(make_device: Callable[..., Device]) -> None:
     device = make_device()
-    vjunos(device)
+    script_vjunos(device)
     device.replies["show system uptime"] = UPTIME.format(T0)
     device.replies["set date 203001010000.00"] = "Tue Jan  1 00:00:00 UTC 2030"
     readiness()(router(device, VJUNOS_ROUTER))
-    assert "set date 203001010000.00" in device.heard
+    assert "set date 203001010000.00" in device.received
     assert not device.dirty
 
 
@@ -111,7 +111,7 @@ def test_a_release_without_tcp_ao_is_reported_once_and_does_not_delay_readiness(
     make_device: Callable[..., Device],
 ) -> None:
     device = make_device()
-    vjunos(device)
+    script_vjunos(device)
     device.replies["show version"] = "Hostname: R1\nModel: vmx\nJunos: 19.4R1.10\n"
     line = "set protocols bgp group keyroll-probe authentication-algorithm ao"
     device.refusals[line] = f"{' ' * 60}^\nsyntax error."
@@ -120,9 +120,9 @@ def test_a_release_without_tcp_ao_is_reported_once_and_does_not_delay_readiness(
     assert not device.dirty
 
 
-def test_a_router_is_asked_for_tcp_ao_and_left_as_it_was(make_device: Callable[..., Device]) -> None:
+def test_a_router_is_tested_for_tcp_ao_and_left_unchanged(make_device: Callable[..., Device]) -> None:
     device = make_device(user="root", start_in_shell=True)
     device.replies["show interfaces routing"] = CRPD_ROUTING.format(eth1="eth1")
     readiness()(router(device, CRPD))
-    assert "set protocols bgp group keyroll-probe authentication-algorithm ao" in device.heard
+    assert "set protocols bgp group keyroll-probe authentication-algorithm ao" in device.received
     assert not device.dirty

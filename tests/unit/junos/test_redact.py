@@ -1,4 +1,4 @@
-"""Secrets leave no text, wherever and in whatever form they stand."""
+"""Secrets are redacted in every place and form of a text."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECRETS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=4
         ("key-chain c { key 0 { secret x; } }", "key-chain c { key 0 { secret <secret>; } }"),
     ],
 )  # fmt: skip
-def test_a_secret_is_redacted_by_the_statement_that_it_stands_in(text: str, shown: str | None) -> None:
+def test_a_secret_is_redacted_by_the_statement_that_contains_it(text: str, shown: str | None) -> None:
     assert redact(text) == (text if shown is None else shown)
 
 
@@ -61,6 +61,6 @@ def test_no_form_of_a_chain_shows_its_secret(text: str) -> None:
 
 
 @given(SECRETS)
-def test_a_secret_in_a_set_line_is_learnt(text: str) -> None:
+def test_a_secret_in_a_set_line_is_found(text: str) -> None:
     (line,) = [line for line in set_lines(Keychain("c", (Key(0, Secret(text)),))) if " secret " in line]
     assert secrets_in(line) == [Secret(text)]

@@ -1,4 +1,4 @@
-"""Talking to a router: what is sent, what is recorded, and how a session is lost and found again."""
+"""Sessions with a router: what is sent and recorded, and how a lost session is opened again."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def test_a_show_command_gives_its_raw_text_and_its_record(device: Device) -> Non
 
 
 @pytest.mark.parametrize("secret", ["0", "I", "76"])
-def test_a_secret_that_stands_in_innocent_places_hides_what_is_kept_and_not_what_is_read(
-    device: Device, secret: str
-) -> None:
+def test_a_secret_that_also_occurs_as_plain_text_is_redacted_only_after_parsing(device: Device, secret: str) -> None:
     device.replies["show bgp summary"] = (GOLDEN / "real" / "bgp_summary_mx_20.4.raw").read_text(encoding="utf-8")
     with RouterSession(device.target(), secrets=[Secret(secret)]) as session:
         exchange = session.show("show bgp summary")
@@ -67,7 +65,7 @@ def test_an_empty_answer_is_empty(device: Device) -> None:
         assert session.show("show security keychain nothing").raw == ""
 
 
-def test_a_root_login_that_lands_in_the_shell_goes_on_to_the_cli(make_device: Callable[..., Device]) -> None:
+def test_a_root_login_that_starts_in_the_shell_starts_the_cli(make_device: Callable[..., Device]) -> None:
     device = make_device(user="root", start_in_shell=True)
     device.replies["show system alarms"] = "none"
     with RouterSession(device.target()) as session:
@@ -75,7 +73,9 @@ def test_a_root_login_that_lands_in_the_shell_goes_on_to_the_cli(make_device: Ca
 
 
 @pytest.mark.parametrize("user", ["admin", "root"])
-def test_a_login_that_is_slow_and_greets_with_prompt_like_text(make_device: Callable[..., Device], user: str) -> None:
+def test_a_slow_login_with_a_banner_that_looks_like_a_prompt_succeeds(
+    make_device: Callable[..., Device], user: str
+) -> None:
     device = make_device(user=user, start_in_shell=user == "root")
     device.banner = "### Authorised use only -> 100% watched, $ fines ###\nadmin@elsewhere> \nroot@old# \n"
     device.login_delay = 0.7
@@ -85,7 +85,7 @@ def test_a_login_that_is_slow_and_greets_with_prompt_like_text(make_device: Call
             assert session.show("show system alarms").raw == "none"
 
 
-def test_what_greets_without_a_prompt_is_no_junos_router(device: Device) -> None:
+def test_a_login_without_a_junos_prompt_is_an_error(device: Device) -> None:
     device.banner, device.login_delay = "Welcome to something else\n> ", 60
     with pytest.raises(SessionError, match=r"no Junos prompt within 1 s after the login"):
         RouterSession(device.target(), deadlines=Deadlines(connect=1)).connect()
@@ -156,11 +156,11 @@ def test_a_missing_prompt_is_an_error_with_the_last_output_and_the_session_is_no
 
 
 def is_dirty(device: Device) -> bool:
-    """Tell it as it is now: mypy would take it to be as it was at the last look."""
+    """Return the current value: mypy would assume that it is still as at the last assertion."""
     return device.dirty
 
 
-def test_a_lost_session_is_named_and_its_changes_are_taken_back_on_reconnect(device: Device) -> None:
+def test_a_lost_session_is_named_and_its_changes_are_rolled_back_on_reconnect(device: Device) -> None:
     device.drop_on = "set system location building X"
     with RouterSession(device.target()) as session:
         with pytest.raises(SessionError, match="lost at"):
@@ -195,13 +195,13 @@ def test_a_router_that_does_not_come_back_is_named_with_the_last_reason(device: 
             device.listen_again()
 
 
-def test_a_reboot_is_asked_for_confirmed_and_waited_for(device: Device) -> None:
+def test_a_reboot_is_requested_confirmed_and_awaited(device: Device) -> None:
     device.replies["show system alarms"] = "none"
     with RouterSession(device.target()) as session:
         session.reboot(within=10)
         assert session.show("show system alarms").raw == "none"
     assert device.reboots == 1
-    assert device.heard.count("yes") == 1
+    assert device.received.count("yes") == 1
 
 
 def test_an_edit_level_left_by_the_lines_does_not_prevent_the_rollback(device: Device) -> None:
@@ -210,7 +210,7 @@ def test_an_edit_level_left_by_the_lines_does_not_prevent_the_rollback(device: D
     with RouterSession(device.target()) as session:
         with pytest.raises(ConfigurationError):
             session.configure(["set system location building A", "edit system services", "set nonsense"])
-        assert device.heard[-3:] == ["top", "rollback 0", "exit configuration-mode"]
+        assert device.received[-3:] == ["top", "rollback 0", "exit configuration-mode"]
 
 
 @pytest.mark.parametrize(
@@ -218,24 +218,26 @@ def test_an_edit_level_left_by_the_lines_does_not_prevent_the_rollback(device: D
     [(None, False, "clear bgp neighbor all"), (None, True, "clear bgp neighbor soft"),
      (PEER, False, "clear bgp neighbor 10.0.0.2"), (PEER, True, "clear bgp neighbor 10.0.0.2 soft")],
 )  # fmt: skip
-def test_clearing_bgp(device: Device, address: IPv4Address | None, soft: bool, command: str) -> None:
+def test_clear_bgp_sends_the_command_for_its_arguments(
+    device: Device, address: IPv4Address | None, soft: bool, command: str
+) -> None:
     device.replies[command] = "Cleared 1 connections"
     with RouterSession(device.target()) as session:
         session.clear_bgp(address, soft=soft)
-    assert command in device.heard
+    assert command in device.received
 
 
-def test_clearing_ldp(device: Device) -> None:
+def test_clear_ldp_sends_the_command_for_its_arguments(device: Device) -> None:
     device.replies["clear ldp session 10.0.0.2"] = device.replies["clear ldp session all"] = ""
     with RouterSession(device.target()) as session:
         session.clear_ldp(PEER)
         session.clear_ldp()
-    assert device.heard.count("clear ldp session all") == 1
+    assert device.received.count("clear ldp session all") == 1
 
 
-@pytest.mark.parametrize("words", ["BGP is not running", "error: neighbor 10.0.0.2 not found"])
-def test_clearing_what_is_not_there_is_refused(device: Device, words: str) -> None:
-    device.replies["clear bgp neighbor 10.0.0.2"] = words
+@pytest.mark.parametrize("answer", ["BGP is not running", "error: neighbor 10.0.0.2 not found"])
+def test_clearing_a_missing_session_is_an_error(device: Device, answer: str) -> None:
+    device.replies["clear bgp neighbor 10.0.0.2"] = answer
     with RouterSession(device.target()) as session, pytest.raises(CommandError, match="not "):
         session.clear_bgp(PEER)
 
@@ -245,10 +247,10 @@ def test_clearing_what_is_not_there_is_refused(device: Device, words: str) -> No
 )
 def test_control_characters_are_not_sent(device: Device, line: str) -> None:
     with RouterSession(device.target()) as session:
-        before = list(device.heard)
+        before = list(device.received)
         with pytest.raises(ConfigurationError):
             session.show(line)
-        assert device.heard == before
+        assert device.received == before
 
 
 def test_two_threads_on_one_session_take_turns(device: Device) -> None:

@@ -16,7 +16,7 @@ from keyroll.junos.time_zone import SHOW_ZONE, zone_of
 
 
 class Clock:
-    """A router's clock that stands still, takes what it is given, or does not."""
+    """A router's clock that does not run; `set date` sets it, unless it `ignores` that."""
 
     def __init__(self, device: Device, *, ignores: bool = False) -> None:
         self.now, self.ignores = T0, ignores
@@ -38,13 +38,13 @@ def test_the_clock_is_set_and_read_back(device: Device) -> None:
 
 
 class TestAnotherZone:
-    """Junos shows and takes local time; the zone's name stands in the configuration, abbreviations say no instant."""
+    """Junos shows and takes local time; the zone's name is in the configuration, as abbreviations are ambiguous."""
 
     def test_the_clock_is_set_in_the_routers_zone_and_read_back(self, device: Device) -> None:
-        heard: list[str] = []
+        received: list[str] = []
 
         def set_date(_device: Device, line: str) -> str:
-            heard.append(line)
+            received.append(line)
             return "Sun Mar 31 03:00:00"
 
         device.replies[SHOW_ZONE] = "time-zone Europe/Berlin;"
@@ -54,10 +54,10 @@ class TestAnotherZone:
         summer = datetime(2030, 3, 31, 1, tzinfo=UTC)
         with RouterSession(device.target()) as session:
             assert session.set_clock(summer) == summer
-        assert heard == ["set date 203003310300.00"]
+        assert received == ["set date 203003310300.00"]
 
     @pytest.mark.parametrize(("abbreviation", "hour"), [("CEST", 0), ("CET", 1)])
-    def test_a_repeated_hour_is_told_apart_by_its_abbreviation(
+    def test_a_repeated_hour_is_resolved_by_its_abbreviation(
         self, device: Device, abbreviation: str, hour: int
     ) -> None:
         device.replies[SHOW_ZONE] = "time-zone Europe/Berlin;"
@@ -67,13 +67,13 @@ class TestAnotherZone:
             assert session.clock() == datetime(2030, 10, 27, hour, 30, tzinfo=UTC)
 
     @pytest.mark.parametrize("local", ["2030-03-31 02:30:00 CET", "2030-07-01 12:00:00 CET", "2030-07-01 12:00:00 XYZ"])
-    def test_what_the_zone_does_not_have_is_an_error(self, device: Device, local: str) -> None:
+    def test_a_time_that_the_zone_does_not_have_is_an_error(self, device: Device, local: str) -> None:
         device.replies[SHOW_ZONE] = "time-zone Europe/Berlin;"
         device.replies["show system uptime"] = UPTIME.replace("{now:%Y-%m-%d %H:%M:%S} UTC", local, 1)
         with RouterSession(device.target()) as session, pytest.raises(ClockError, match="does not have"):
             session.clock()
 
-    def test_a_zone_that_this_machine_does_not_know_is_an_error(self) -> None:
+    def test_a_zone_that_this_machine_does_not_have_is_an_error(self) -> None:
         with pytest.raises(ClockError, match="Mars/Olympus"):
             zone_of("time-zone Mars/Olympus;")
         assert zone_of("") is UTC

@@ -1,4 +1,4 @@
-"""Configuring a router: its candidate, its commits, and what becomes of a refusal."""
+"""Configuring a router: its candidate, its commits, and what follows a refusal."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def test_lines_are_configured_compared_and_committed(device: Device) -> None:
         assert session.compare() == ""
     assert "+  host-name R1;" in diff
     assert "$9$" not in diff
-    assert device.heard[-9:] == [
+    assert device.received[-9:] == [
         "set system host-name R1", "delete system foo", "show | compare", 'commit comment "two lines"',
         "exit configuration-mode", "configure", "show | compare", "exit configuration-mode", "exit",
     ]  # fmt: skip
     assert not device.dirty
 
 
-def test_a_refused_line_is_named_and_the_candidate_put_back(device: Device) -> None:
+def test_a_refused_line_is_named_and_the_candidate_is_rolled_back(device: Device) -> None:
     line = "set system hst-name R1"
     device.refusals[line] = f"{' ' * 20}^\nsyntax error."
     with RouterSession(device.target()) as session, pytest.raises(ConfigurationError) as caught:
@@ -42,8 +42,8 @@ def test_a_refused_line_is_named_and_the_candidate_put_back(device: Device) -> N
     assert f"R1 refused '{line}': syntax error." in str(caught.value)
     assert caught.value.line == line
     assert not device.dirty
-    assert "set system never sent" not in device.heard
-    assert device.heard[-3:] == ["rollback 0", "exit configuration-mode", "exit"]
+    assert "set system never sent" not in device.received
+    assert device.received[-3:] == ["rollback 0", "exit configuration-mode", "exit"]
 
 
 def test_an_unknown_answer_to_a_statement_is_a_refusal_and_a_warning_is_not(device: Device) -> None:
@@ -64,7 +64,7 @@ error: commit failed: (statements constraint check failed)
 
 
 @pytest.mark.parametrize("step", ["commit", "commit_check"])
-def test_a_refused_commit_is_in_the_routers_words_and_the_candidate_put_back(device: Device, step: str) -> None:
+def test_a_refused_commit_has_the_routers_message_and_the_candidate_is_rolled_back(device: Device, step: str) -> None:
     device.commit_reply = device.check_reply = COMMIT_FAILED
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])
@@ -73,17 +73,17 @@ def test_a_refused_commit_is_in_the_routers_words_and_the_candidate_put_back(dev
     assert "Referenced key-chain must be defined" in str(caught.value)
     assert caught.value.words.startswith("[edit protocols bgp group G neighbor 10.0.0.2]")
     assert not device.dirty
-    assert "rollback 0" in device.heard
+    assert "rollback 0" in device.received
 
 
-def test_a_licence_warning_inside_a_commit_is_no_failure(device: Device) -> None:
+def test_a_licence_warning_inside_a_commit_is_not_a_failure(device: Device) -> None:
     device.commit_reply = "[edit protocols]\n  'bgp'\n    warning: requires 'bgp' license\ncommit complete"
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])
         assert "warning" in session.commit().raw
 
 
-def test_a_commit_that_renames_the_router_is_understood(device: Device) -> None:
+def test_a_commit_that_renames_the_router_succeeds(device: Device) -> None:
     def renamed(device: Device, _line: str) -> str:
         device.host = "R9"
         return "done"
@@ -95,34 +95,34 @@ def test_a_commit_that_renames_the_router_is_understood(device: Device) -> None:
         session.commit()
 
 
-def test_a_candidate_with_someone_elses_changes_is_left_alone(device: Device) -> None:
+def test_a_candidate_with_changes_of_another_user_is_left_unchanged(device: Device) -> None:
     device.dirty = True
     with RouterSession(device.target()) as session, pytest.raises(ConfigurationError, match="not committed"):
         session.configure(["set system host-name R1"])
     assert device.dirty
-    assert "set system host-name R1" not in device.heard
+    assert "set system host-name R1" not in device.received
 
 
 LOCKED = "error: configuration database locked by:\n  admin\n      exclusive [edit]"
 
 
-def test_a_configuration_that_another_login_has_locked_is_left_alone_and_can_be_changed_later(device: Device) -> None:
+def test_a_configuration_that_another_login_has_locked_can_be_changed_later(device: Device) -> None:
     device.refusals |= {SECRET_LINE: LOCKED, "rollback 0": LOCKED}
     with RouterSession(device.target()) as session:
         with pytest.raises(ConfigurationError, match="configuration database locked by"):
             session.configure([SECRET_LINE])
-        assert "rollback 0" not in device.heard, "nothing of it is in the candidate"
+        assert "rollback 0" not in device.received, "no line has reached the candidate"
         device.refusals.clear()
         session.configure([SECRET_LINE])
         session.commit()
 
 
-def test_a_candidate_that_cannot_be_rolled_back_is_said_once(device: Device) -> None:
+def test_a_candidate_that_cannot_be_rolled_back_is_reported_once(device: Device) -> None:
     device.refusals |= {SECRET_LINE: "syntax error", "rollback 0": "error: no such rollback"}
     with RouterSession(device.target()) as session:
         with pytest.raises(ConfigurationError, match="its candidate could not be rolled back"):
             session.configure([SECRET_LINE])
-        assert device.heard.count("rollback 0") == 1
+        assert device.received.count("rollback 0") == 1
         device.refusals.clear()
 
 
@@ -133,10 +133,10 @@ def test_a_second_login_locks_the_configuration_until_it_leaves(device: Device) 
         holder.lock()
         holder.discard()
         holder.close()
-    assert device.heard.index("configure exclusive") < device.heard.index("exit configuration-mode")
+    assert device.received.index("configure exclusive") < device.received.index("exit configuration-mode")
 
 
-def test_leaving_takes_back_only_ones_own_changes(device: Device) -> None:
+def test_closing_a_session_rolls_back_only_its_own_changes(device: Device) -> None:
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])
     assert not device.dirty
@@ -146,17 +146,17 @@ def test_leaving_takes_back_only_ones_own_changes(device: Device) -> None:
     assert device.dirty
 
 
-def test_a_look_during_configuration_does_not_touch_the_candidate(device: Device) -> None:
+def test_a_show_command_during_configuration_does_not_change_the_candidate(device: Device) -> None:
     device.replies["show system alarms"] = "none"
     with RouterSession(device.target()) as session:
         session.configure(["set system host-name R1"])
         assert session.show("show system alarms").raw == "none"
         assert device.dirty
         session.commit()
-    assert "run show system alarms" in device.heard
+    assert "run show system alarms" in device.received
 
 
-def test_secrets_are_nowhere_but_on_the_router(
+def test_secrets_are_sent_to_the_router_and_appear_nowhere_else(
     device: Device, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -176,7 +176,7 @@ def test_secrets_are_nowhere_but_on_the_router(
         session.deadlines = Deadlines(answer=0.5)
         with pytest.raises(SessionDeadlineError) as silent:
             session.configure([SECRET_LINE])
-    assert SECRET_LINE in device.heard
+    assert SECRET_LINE in device.received
     everywhere = [repr(records), "".join(f"{record.command}{record.raw}{record.error}" for record in records)]
     everywhere += [caplog.text, *capfd.readouterr()]
     for error in (caught.value, silent.value):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from keyroll.lab.local import recorder
 
 
-def test_the_pcap_header_says_nanoseconds_and_ethernet() -> None:
+def test_the_pcap_header_declares_nanoseconds_and_ethernet() -> None:
     assert recorder.file_header()[:4] == struct.pack("=I", 0xA1B23C4D)
     assert struct.unpack("=I", recorder.file_header()[-4:]) == (1,)
     assert len(recorder.file_header()) == 24

@@ -1,4 +1,4 @@
-"""Requests to parts of a lab, and answers that come too late."""
+"""Requests to the parts of a lab, and answers that arrive too late."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keyroll.lab.local import channel
 from keyroll.lab.protocol import LabError
 
 
-def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_request() -> None:
+def test_a_late_answer_is_not_taken_for_the_answer_to_the_next_request() -> None:
     ours, theirs = channel.pair()
     requests = channel.RequestChannel(ours)
     with ours, theirs:
@@ -26,7 +26,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_request
         assert requests.finish(second, time.monotonic() + 1)["to"] == "second"
 
 
-def test_a_ping_tells_parts_that_are_silent_from_those_that_have_ended() -> None:
+def test_a_ping_distinguishes_silent_parts_from_ended_ones() -> None:
     pairs = {name: channel.pair() for name in ("silent", "ended", "full")}
     parts = {name: channel.RequestChannel(ours) for name, (ours, _) in pairs.items()}
     pairs["ended"][1].close()
@@ -42,7 +42,7 @@ def test_a_ping_tells_parts_that_are_silent_from_those_that_have_ended() -> None
         theirs.close()
 
 
-def test_a_part_that_ends_while_it_is_asked_has_ended() -> None:
+def test_a_part_that_ends_before_it_answers_is_an_error() -> None:
     ours, theirs = channel.pair()
     requests = channel.RequestChannel(ours)
     number = requests.begin({"op": "x"})

@@ -34,7 +34,7 @@ def monitor(path: Path) -> Callable[[], None]:
 
 def fork_server_client(path: Path) -> Callable[[], None]:
     del path
-    made = _ForkServerClient.__new__(_ForkServerClient)  # without a process: what it holds is what is looked at
+    made = _ForkServerClient.__new__(_ForkServerClient)  # without a process: only its descriptors are tested
     made.owner = -1
     made._channel = socket.socket()
     made._open = [descriptor()]
@@ -94,10 +94,10 @@ def test_a_second_close_leaves_the_descriptors_of_others_open(
     async def closed_twice() -> None:
         close = holder(tmp_path)
         close()
-        others = [descriptor() for _ in range(4)]  # these have the numbers that were let go
+        others = [descriptor() for _ in range(4)]  # these reuse the numbers of the closed descriptors
         close()
         for other in others:
-            os.close(other)  # OSError: it was closed
+            os.close(other)  # raises OSError if the second close has closed it
 
     asyncio.run(closed_twice())
 
@@ -108,7 +108,7 @@ def test_a_monitor_that_is_closed_has_ended() -> None:
     await_end(ended, 0.0)
 
 
-def test_an_interrupted_end_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_close_does_not_repeat_a_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(_: int) -> None:
         raise KeyboardInterrupt
 
@@ -120,7 +120,7 @@ def test_an_interrupted_end_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch
             linux.close_all(descriptors)
     linux.close_all(descriptors)
     assert descriptors == []
-    os.close(first)  # the only one that is left
+    os.close(first)  # the one whose close was interrupted
 
 
 def test_a_capturing_command_that_is_stopped_twice_has_not_ended_early(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def test_every_finding_that_is_not_good_has_a_remedy() -> None:
         ("{}", State.OPTIONAL),
     ],
 )
-def test_containerlab_is_asked_for_its_version(monkeypatch: pytest.MonkeyPatch, answer: str, state: State) -> None:
+def test_the_version_of_containerlab_is_checked(monkeypatch: pytest.MonkeyPatch, answer: str, state: State) -> None:
     monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 0, answer, ""))
     assert doctor._containerlab().state is state
 
@@ -36,7 +36,9 @@ def test_containerlab_is_asked_for_its_version(monkeypatch: pytest.MonkeyPatch, 
     ("answer", "state"),
     [("zebra version 8.4.4\n", State.GOOD), ("zebra version 7.5.1\n", State.MISSING), ("", State.MISSING)],
 )
-def test_frr_has_to_be_new_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str, state: State) -> None:
+def test_the_version_of_frr_is_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str, state: State
+) -> None:
     for name in ("zebra", "bgpd", "ldpd", "staticd"):
         (tmp_path / name).touch()
     monkeypatch.setattr(doctor, "frr_directory", lambda: tmp_path)
@@ -46,12 +48,12 @@ def test_frr_has_to_be_new_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "lacks ldpd" in doctor._frr().found
 
 
-def test_a_docker_that_does_not_answer_is_to_be_started_and_one_that_is_not_there_installed(
+def test_the_remedy_for_a_silent_docker_is_to_start_it_and_for_a_missing_one_to_install_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    words = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
-    monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 1, "", words))
-    assert doctor._docker().found == words
+    message = "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."
+    monkeypatch.setattr(doctor, "_run", lambda command: subprocess.CompletedProcess(command, 1, "", message))
+    assert doctor._docker().found == message
     assert "systemctl start docker" in (doctor._docker().remedy or "")
     monkeypatch.setattr(doctor, "_run", lambda _command: None)
     assert "apt-get install" in (doctor._docker().remedy or "")
@@ -65,7 +67,7 @@ def test_a_docker_that_does_not_answer_is_to_be_started_and_one_that_is_not_ther
         ("flags\t\t: fpu sse", "neither vmx nor svm", State.OPTIONAL),
     ],
 )
-def test_kvm_is_of_use_where_containerlab_takes_the_processor_for_fit(
+def test_kvm_is_usable_only_with_the_processor_flags_that_containerlab_requires(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: str, found: str, state: State
 ) -> None:
     monkeypatch.setattr(doctor, "_KVM", tmp_path / "kvm")
@@ -87,7 +89,7 @@ def test_a_missing_program_is_reported_without_a_traceback() -> None:
     assert doctor._run(["/nonexistent/program"]) is None
 
 
-def test_doctor_prints_json_and_its_exit_code_is_the_verdict() -> None:
+def test_doctor_prints_json_and_exits_by_its_verdict() -> None:
     command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor", "--json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     shown = json.loads(result.stdout)

@@ -6,7 +6,7 @@ from keyroll.lab.embedded.keeper_plan import LinkPlan, Plan, RouterPlan
 from keyroll.lab.local import channel
 
 
-def test_a_plan_and_its_descriptors_cross_the_channel() -> None:
+def test_a_plan_and_its_descriptors_are_sent_over_the_channel() -> None:
     fds = [os.memfd_create(f"f{number}") for number in range(12)]
     for number, fd in enumerate(fds):
         os.write(fd, str(number).encode())
@@ -33,7 +33,7 @@ def test_a_plan_and_its_descriptors_cross_the_channel() -> None:
     plan.close()
 
 
-def test_the_end_of_a_channel_is_seen() -> None:
+def test_the_end_of_a_channel_is_detected() -> None:
     ours, theirs = channel.pair()
     ours.close()
     assert channel.receive(theirs) is None

@@ -15,7 +15,7 @@ from keyroll.lab.protocol import LabError, LabUnfitError
 
 @pytest.fixture
 def base() -> Iterator[Path]:
-    # Sockets have short paths; pytest's own folders do not.
+    # The path of a socket has at most 107 octets; those of pytest's folders are too long.
     with tempfile.TemporaryDirectory(prefix="kr") as folder:
         yield Path(folder) / "keyroll"
 
@@ -28,14 +28,14 @@ def test_a_lab_has_a_locked_folder_of_its_own_that_only_its_user_can_enter(base:
     assert not base.exists()
 
 
-def test_two_labs_cannot_have_one_name(base: Path) -> None:
+def test_two_labs_cannot_have_the_same_name(base: Path) -> None:
     run = folders.RunDirectory.create("one", base)
     with pytest.raises(LabError, match="'one' exists already"):
         folders.RunDirectory.create("one", base)
     run.remove()
 
 
-def test_names_by_chance_differ(base: Path) -> None:
+def test_random_names_differ(base: Path) -> None:
     runs = [folders.RunDirectory.create(None, base) for _ in range(3)]
     assert len({run.id for run in runs}) == 3
     for run in runs:
@@ -48,14 +48,14 @@ def test_a_name_too_long_for_sockets_is_refused(base: Path) -> None:
 
 
 def test_labs_with_a_running_owner_are_kept_and_others_removed(base: Path) -> None:
-    living = folders.RunDirectory.create("living", base)
+    running = folders.RunDirectory.create("running", base)
     code = "import sys, os; from pathlib import Path; from keyroll.lab.local import folders\n"
     code += "folders.RunDirectory.create('dead', Path(sys.argv[1])); os._exit(9)"
     subprocess.run([sys.executable, "-c", code, str(base)], check=False)
-    assert {path.name for path in folders.labs(base)} == {"dead", "living"}
+    assert {path.name for path in folders.labs(base)} == {"dead", "running"}
     assert dead_labs.reap(base) == ["dead"]
-    assert folders.labs(base) == [living.path]
-    living.remove()
+    assert folders.labs(base) == [running.path]
+    running.remove()
 
 
 def test_an_inherited_lock_keeps_a_lab_alive_after_its_owner(base: Path) -> None:
@@ -73,7 +73,7 @@ def test_an_inherited_lock_keeps_a_lab_alive_after_its_owner(base: Path) -> None
     assert not base.exists()
 
 
-def test_state_is_read_back_as_written_and_its_password_shows_nowhere(base: Path) -> None:
+def test_state_is_read_back_as_written_and_its_password_is_not_shown(base: Path) -> None:
     run = folders.RunDirectory.create("one", base)
     entry = folders.RouterEntry("R1", "127.0.0.1", 2222, "admin", "hush-hush")
     state = folders.LabState(
@@ -96,17 +96,17 @@ def test_a_lab_without_a_state_file_has_none_and_a_broken_one_is_an_error(base: 
     run.remove()
 
 
-def test_without_a_folder_for_run_time_files_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_folder_for_run_time_files_the_error_has_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     with pytest.raises(LabUnfitError, match="XDG_RUNTIME_DIR"):
         folders.base_directory()
 
 
-@pytest.mark.parametrize("goes", [True, False])
+@pytest.mark.parametrize("removable", [True, False])
 @pytest.mark.parametrize("how", ["removed", "reaped"])
-def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidence_stays(
-    base: Path, tmp_path: Path, goes: bool, how: str, monkeypatch: pytest.MonkeyPatch
+def test_a_labs_own_evidence_is_removed_with_it_and_other_evidence_is_kept(
+    base: Path, tmp_path: Path, removable: bool, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = folders.RunDirectory.create("one", base)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -115,7 +115,7 @@ def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidenc
     (evidence / "R1.pcap").touch()
     run.write_state(
         folders.LabState(
-            "one", kept=False, owner=1, topology="t", evidence=str(evidence), created="", evidence_goes=goes
+            "one", kept=False, owner=1, topology="t", evidence=str(evidence), created="", evidence_goes=removable
         )
     )
     if how == "removed":
@@ -123,10 +123,10 @@ def test_evidence_of_the_labs_own_goes_with_it_however_it_goes_and_other_evidenc
     else:
         os.close(run.lock_fd)
         assert dead_labs.reap(base) == ["one"]
-    assert evidence.exists() is not goes
+    assert evidence.exists() is not removable
 
 
-def test_a_state_file_that_nobody_understands_removes_nothing_but_the_labs_folder(base: Path, tmp_path: Path) -> None:
+def test_with_an_unknown_state_file_only_the_labs_folder_is_removed(base: Path, tmp_path: Path) -> None:
     run = folders.RunDirectory.create("one", base)
     (run.path / folders.STATE).write_text(f'{{"v": 99, "evidence": "{tmp_path}", "evidence_goes": true}}')
     run.remove()
@@ -135,14 +135,12 @@ def test_a_state_file_that_nobody_understands_removes_nothing_but_the_labs_folde
 
 
 @pytest.mark.parametrize("name", ["evidence", "keyroll-lab-", "keyroll-lab-0123456789zz", "keyroll-lab-0123456789ab"])
-def test_evidence_is_removed_only_where_it_is_a_folder_that_keyroll_makes(
-    base: Path, tmp_path: Path, name: str
-) -> None:
+def test_evidence_is_removed_only_if_it_is_a_folder_that_keyroll_made(base: Path, tmp_path: Path, name: str) -> None:
     target = tmp_path / "home"
     target.mkdir()
     (target / "letters").touch()
     evidence = tmp_path / name
-    evidence.symlink_to(target)  # a folder of another shape, or a link in the place of one
+    evidence.symlink_to(target)  # another name than keyroll uses, or a symbolic link
     run = folders.RunDirectory.create("one", base)
     run.write_state(
         folders.LabState(
@@ -181,18 +179,18 @@ def test_leftovers_of_a_deploy_that_was_killed_are_removed(base: Path, made: str
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "message"),
     [
         ("labs", "not an absolute path"),
         ("/nowhere/labs", "there is no folder /nowhere"),
         ("/etc/passwd", "is not a folder"),
     ],
 )
-def test_a_named_folder_that_cannot_be_used_is_refused_in_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, value: str, said: str
+def test_a_named_folder_that_cannot_be_used_is_refused_with_the_reason(
+    monkeypatch: pytest.MonkeyPatch, value: str, message: str
 ) -> None:
     monkeypatch.setenv("KEYROLL_RUNTIME_DIR", value)
-    with pytest.raises(LabUnfitError, match=said):
+    with pytest.raises(LabUnfitError, match=message):
         folders.base_directory()
 
 
@@ -204,7 +202,7 @@ def test_a_folder_that_others_own_or_may_write_to_is_refused(monkeypatch: pytest
         base.chmod(mode)
         with pytest.raises(LabUnfitError, match="others may write"):
             folders.base_directory()
-        with pytest.raises(LabUnfitError, match="others may write"):  # made by somebody after it was looked at
+        with pytest.raises(LabUnfitError, match="others may write"):  # changed by somebody after the check
             folders.RunDirectory.create("one", base)
     base.chmod(0o700)
     monkeypatch.setattr(os, "geteuid", lambda: 4711)
@@ -212,7 +210,7 @@ def test_a_folder_that_others_own_or_may_write_to_is_refused(monkeypatch: pytest
         folders.base_directory()
 
 
-def test_a_labs_programs_get_nothing_of_the_callers_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_labs_programs_do_not_get_the_callers_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CI_JOB_TOKEN", "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "DOCKER_AUTH_CONFIG", "TWINE_PASSWORD"):
         monkeypatch.setenv(name, "hush-hush")
     monkeypatch.setenv("DOCKER_HOST", "tcp://docker:2375")

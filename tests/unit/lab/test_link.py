@@ -1,4 +1,4 @@
-"""What a link does to frames, decided purely."""
+"""A link's decisions about frames, computed without a network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_same_seed_gives_the_same_fates(
 
 
 @given(frames=FRAMES)
-def test_without_impairment_every_frame_goes_out_at_once_as_it_is(frames: list[bytes]) -> None:
+def test_without_impairment_every_frame_is_sent_at_once_and_unchanged(frames: list[bytes]) -> None:
     direction = Direction(Impairment(seed=5))
     assert direction.plain
     for frame in frames:
@@ -40,7 +40,7 @@ def test_a_loss_of_1_drops_every_frame(frames: list[bytes]) -> None:
 
 
 @given(frame=st.binary(min_size=15, max_size=200), seed=st.integers(0, 1000))
-def test_damage_turns_one_bit_behind_the_ethernet_header(frame: bytes, seed: int) -> None:
+def test_damage_inverts_one_bit_behind_the_ethernet_header(frame: bytes, seed: int) -> None:
     fate = Direction(Impairment(damage=1, seed=seed)).decide(frame)
     assert fate.what == "damaged"
     assert fate.frame[:14] == frame[:14]
@@ -57,24 +57,24 @@ def test_a_share_beyond_one_and_a_negative_time_are_refused() -> None:
 LINKS = (Link(("R1", "eth1"), ("R2", "eth1")), Link(("R1", "eth2"), ("R2", "eth2")))
 
 
-def test_a_link_is_named_when_there_are_two() -> None:
-    told = []
+def test_a_link_has_to_be_named_if_there_are_two() -> None:
+    orders = []
 
     def order(name: str, message: dict[str, str | int | dict[str, float | int]]) -> dict[str, bool]:
-        told.append((name, message["op"], message.get("towards")))
+        orders.append((name, message["op"], message.get("towards")))
         return {"ok": True}
 
-    desk = LinkController("lab", LINKS, {}, order)
+    controller = LinkController("lab", LINKS, {}, order)
     with pytest.raises(LabError, match=r"which link\? There is R1:eth1-R2:eth1, R1:eth2-R2:eth2"):
-        desk.cut()
-    desk.cut("R1:eth2-R2:eth2")
-    desk.impair(Impairment(loss=0.5), towards="R2", link="R1:eth1-R2:eth1")
-    assert told == [("R1:eth2-R2:eth2", "cut", None), ("R1:eth1-R2:eth1", "impair", 1)]
+        controller.cut()
+    controller.cut("R1:eth2-R2:eth2")
+    controller.impair(Impairment(loss=0.5), towards="R2", link="R1:eth1-R2:eth1")
+    assert orders == [("R1:eth2-R2:eth2", "cut", None), ("R1:eth1-R2:eth1", "impair", 1)]
     with pytest.raises(LabError, match="does not lead to 'R9'"):
-        desk.impair(Impairment(), towards="R9", link="R1:eth1-R2:eth1")
+        controller.impair(Impairment(), towards="R9", link="R1:eth1-R2:eth1")
 
 
 def test_a_refusal_of_the_link_is_an_error() -> None:
-    desk = LinkController("lab", LINKS[:1], {}, lambda _name, _order: {"ok": False, "error": "it has ended"})
+    controller = LinkController("lab", LINKS[:1], {}, lambda _name, _order: {"ok": False, "error": "it has ended"})
     with pytest.raises(LabError, match="it has ended"):
-        desk.cut()
+        controller.cut()

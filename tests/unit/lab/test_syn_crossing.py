@@ -24,7 +24,7 @@ def test_a_syn_is_held_until_the_other_direction_has_one_and_both_go_at_once() -
     assert crossing.take(0, other, 10.6) is None
 
 
-def test_a_syn_that_was_held_too_long_is_given_up_for_its_repetition() -> None:
+def test_a_syn_that_was_held_too_long_is_replaced_by_its_retransmission() -> None:
     crossing = SynCrossing(179)
     assert crossing.take(1, syn("stale"), 10.0) == []
     assert crossing.take(0, syn("other"), 10.1 + FRESH_SECONDS) == []

@@ -18,7 +18,7 @@ topology:
       labels:
         keyroll.asn: 65001
         keyroll.eth1.ipv4: 10.0.12.1/30
-        other.label: kept out of it
+        other.label: ignored
     R2:
       kind: juniper_crpd
       labels: {keyroll.asn: "65002", keyroll.eth1.ipv6: "2001:db8::2/64"}
@@ -51,8 +51,8 @@ def test_labels_become_the_plan_of_the_routers() -> None:
     assert topology.links[0].name == "R1:eth1-R2:eth1"
 
 
-def test_labels_say_what_a_commit_may_change_of_keychains_in_use() -> None:
-    r1, r2 = read_topology(Path("t"), GOOD.replace("other.label: kept out of it", "keyroll.repoint: at-once")).nodes
+def test_labels_set_the_rules_for_keychains_in_use() -> None:
+    r1, r2 = read_topology(Path("t"), GOOD.replace("other.label: ignored", "keyroll.repoint: at-once")).nodes
     assert (r1.settings, r2.settings) == ({"repoint": "at-once"}, {})
 
 
@@ -62,12 +62,12 @@ def test_a_missing_as_number_names_the_file_and_line() -> None:
     assert "keyroll.asn" in text
 
 
-def test_an_address_without_prefix_length_is_named_where_it_stands() -> None:
+def test_an_address_without_prefix_length_is_reported_with_its_position() -> None:
     text = refused(GOOD.replace("10.0.12.1/30", "10.0.12.1"))
     assert text == "lab.clab.yml:8:28: label 'keyroll.eth1.ipv4': '10.0.12.1' has no prefix length"
 
 
-def test_an_unknown_label_of_ours_lists_what_is_allowed() -> None:
+def test_an_unknown_keyroll_label_is_refused_with_the_allowed_ones() -> None:
     text = refused(GOOD.replace("keyroll.eth1.ipv4", "keyroll.eth2.ipv4"))
     assert text.startswith(
         "lab.clab.yml:8:9: unknown label 'keyroll.eth2.ipv4'; allowed here: keyroll.alteration, keyroll.asn"
@@ -75,7 +75,7 @@ def test_an_unknown_label_of_ours_lists_what_is_allowed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "sentence"),
+    ("old", "new", "message"),
     [
         ("R2:eth1", "R3:eth1", "'R3' is not a node; nodes are: R1, R2"),
         ("R2:eth1", "R1:eth1", "'R1:eth1' is already on link 1"),
@@ -84,14 +84,14 @@ def test_an_unknown_label_of_ours_lists_what_is_allowed() -> None:
         ("name: t", "nam: t", "'name' is missing"),
         ("R1:", "R_1:", "invalid router name"),
         ("10.0.12.1/30", "10.0.12.1/33", "is not an IPv4 address"),
-        ("other.label: kept", "keyroll.repoint: kept", "is not one of next-connection, at-once"),
+        ("other.label: ignored", "keyroll.repoint: maybe", "is not one of next-connection, at-once"),
     ],
 )
-def test_mistakes_are_named(old: str, new: str, sentence: str) -> None:
-    assert sentence in refused(GOOD.replace(old, new))
+def test_mistakes_are_named(old: str, new: str, message: str) -> None:
+    assert message in refused(GOOD.replace(old, new))
 
 
-def test_the_router_counts_ports_from_zero() -> None:
+def test_the_routers_port_numbers_start_at_zero() -> None:
     assert junos_name("eth1") == "ge-0/0/0"
     assert junos_name("eth12") == "ge-0/0/11"
     with pytest.raises(ValueError, match="eth0"):
@@ -103,7 +103,7 @@ VENDOR = GOOD.replace("juniper_crpd", "juniper_vjunosrouter")
 
 @pytest.mark.parametrize("name", ["ge-0/0/0", "et-0/0/0", "xe-0/0/0"])
 @pytest.mark.parametrize("label", ["eth1", "ge-0/0/0"])
-def test_interfaces_may_have_the_vendors_names_as_containerlab_takes_them(name: str, label: str) -> None:
+def test_interfaces_may_have_the_vendors_names_that_containerlab_accepts(name: str, label: str) -> None:
     text = (
         VENDOR.replace("R1:eth1", f"R1:{name}")
         .replace("R2:eth1", f"R2:{name}")
@@ -115,12 +115,12 @@ def test_interfaces_may_have_the_vendors_names_as_containerlab_takes_them(name: 
     assert topology.nodes[0].ports[0].ipv4 == ip_interface("10.0.12.1/30")
 
 
-def test_one_interface_by_two_names_is_on_two_links() -> None:
+def test_an_interface_on_two_links_under_two_names_is_refused() -> None:
     text = VENDOR + '    - endpoints: ["R1:ge-0/0/0", "R2:eth2"]\n'
     assert "'R1:ge-0/0/0' is already on link 1" in refused(text)
 
 
-def test_a_wrong_label_is_named_as_the_file_spells_it() -> None:
+def test_a_wrong_label_is_named_as_in_the_file() -> None:
     text = refused(
         VENDOR.replace("R1:eth1", "R1:ge-0/0/0").replace(
             "keyroll.eth1.ipv4: 10.0.12.1/30", "keyroll.ge-0/0/0.ipv4: 10.0.12.1"
@@ -130,7 +130,7 @@ def test_a_wrong_label_is_named_as_the_file_spells_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "end", "said"),
+    ("kind", "end", "message"),
     [
         ("juniper_crpd", "R1:ge-0/0/0", "'ge-0/0/0' is not eth1, eth2, …"),
         ("juniper_vjunosrouter", "R1:ge-1/0/0", "'ge-1/0/0' is not eth1, eth2, … or ge-0/0/0, …"),
@@ -138,12 +138,12 @@ def test_a_wrong_label_is_named_as_the_file_spells_it() -> None:
         ("juniper_vmx", "R1:eth0", "'eth0' is not eth1"),
     ],
 )
-def test_an_interface_that_a_kind_has_not_is_named(kind: str, end: str, said: str) -> None:
+def test_an_interface_that_a_kind_does_not_have_is_named(kind: str, end: str, message: str) -> None:
     text = GOOD.replace("kind: juniper_crpd\n      labels:\n", f"kind: {kind}\n      labels:\n").replace("R1:eth1", end)
-    assert said in refused(text)
+    assert message in refused(text)
 
 
-def test_the_free_container_of_evolved_begins_with_its_fourth_interface() -> None:
+def test_cjunos_evolved_begins_with_its_fourth_interface() -> None:
     r1 = read_topology(SHIPPED / "cjunos-evolved.clab.yml").nodes[0]
     assert r1.interfaces == ("eth4",)
     assert r1.ports[0].ipv4 == ip_interface("10.0.12.1/30")

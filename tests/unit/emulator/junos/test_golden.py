@@ -1,7 +1,7 @@
-"""Real outputs, byte for byte where the emulated router is in the same situation; and what it prints, side by side.
+"""The emulated router's outputs: equal to those of real routers in the same situation, and to its reviewed ones.
 
-`golden/real/` holds samples of real routers with their sources and is never regenerated. `golden/emulated/` is what
-this router prints: `KEYROLL_GOLDEN=write pytest …` writes it anew, and a person reads the difference.
+`golden/real/` has samples of real routers with their sources and is never regenerated. `golden/emulated/` has the
+outputs of this router: `KEYROLL_GOLDEN=write pytest …` writes them again, and a person reviews the difference.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def chain(name: str, number: int, send: int) -> Keychain:
     return Keychain(name, (key,))
 
 
-def test_keychain_detail_is_the_real_routers() -> None:
+def test_keychain_detail_equals_a_real_routers() -> None:
     chains = [chain("AES", 10, 10), chain("SHA", 55, 0)]
     now = datetime(2023, 6, 1, tzinfo=UTC)
     assert keychain.detail(chains, now, UTC, Receiving.TOLERANCE) == real("keychain_detail_vmx_21.2")
@@ -128,7 +128,7 @@ COMPARED = [
 ]
 
 
-def test_each_place_is_compared_as_the_real_routers_compare_it(console: Console) -> None:
+def test_differences_in_each_place_equal_those_of_real_routers(console: Console) -> None:
     blocks = "\n".join(real("compare_places")).split("\n\n")
     console.type("configure")
     for (before, edits), wanted in zip(COMPARED, blocks, strict=True):
@@ -138,7 +138,7 @@ def test_each_place_is_compared_as_the_real_routers_compare_it(console: Console)
         assert console.type(*edits, "show | compare") == wanted
 
 
-def test_a_chain_is_shown_as_the_real_router_shows_it(console: Console) -> None:
+def test_a_chain_is_shown_as_on_a_real_router(console: Console) -> None:
     wanted = real("configuration_chain_mx")
     console.type("configure", "set system time-zone Asia/Kolkata", "commit", "exit")
     console.block = "security { authentication-key-chains {\n" + "\n".join(wanted) + "\n} }"
@@ -154,7 +154,9 @@ def test_a_chain_is_shown_as_the_real_router_shows_it(console: Console) -> None:
         ("configuration_bgp_nokia", "protocols bgp group ebgp_nokia"),
     ],
 )
-def test_real_sessions_load_and_are_shown_as_they_were(console: Console, name: str, path: str) -> None:
+def test_session_configurations_of_real_routers_are_loaded_and_shown_unchanged(
+    console: Console, name: str, path: str
+) -> None:
     wanted = real(name)
     words = path.split()
     levels = [*words[:2], *([" ".join(words[2:])] if words[2:] else [])]
@@ -164,7 +166,7 @@ def test_real_sessions_load_and_are_shown_as_they_were(console: Console, name: s
     assert console.type(f"show {path}").splitlines() == wanted
 
 
-def test_bgp_summary_is_the_real_routers() -> None:
+def test_bgp_summary_equals_a_real_routers() -> None:
     down = BgpState(ip_address("172.16.12.1"), 64501, "Active", 2196, 0, 75, 82, 0, {"inet.0": (0, 0, 0)})
     peers = [replace(down, state="Established"), replace(down, state="Established"), down]
     assert [line for line in bgp.summary(peers, groups=2) if not line.startswith(("172.", "  inet.0:"))] == real(
@@ -172,7 +174,7 @@ def test_bgp_summary_is_the_real_routers() -> None:
     )
 
 
-def test_peer_rows_are_the_real_routers() -> None:
+def test_peer_rows_equal_a_real_routers() -> None:
     def seconds(weeks: int, days: int, clock: str) -> int:
         hours, minutes, rest = (int(part) for part in clock.split(":"))
         return weeks * 604800 + days * 86400 + hours * 3600 + minutes * 60 + rest
@@ -200,7 +202,7 @@ def test_peer_rows_are_the_real_routers() -> None:
         (29 * 604800 + 5 * 86400 + 22 * 3600 + 42 * 60 + 36, "29w5d 22:42:36"),
     ],
 )
-def test_uptimes_are_written_as_real_routers_write_them(seconds: int, shown: str) -> None:
+def test_uptimes_have_the_form_of_real_routers(seconds: int, shown: str) -> None:
     assert durations.up_down(seconds) == shown
 
 
@@ -217,10 +219,10 @@ SESSION = LdpSession(
 )
 
 
-def test_ldp_tables_are_the_real_routers() -> None:
+def test_ldp_tables_equal_a_real_routers() -> None:
     assert ldp.sessions([SESSION]) == real("ldp_session_vmx")
-    heard = LdpAdjacency(IPv4Address("10.169.14.158"), IPv4Address("10.34.2.250"), "ge-0/0/0.0", 14)
-    assert ldp.neighbors([heard]) == real("ldp_neighbor")
+    adjacency = LdpAdjacency(IPv4Address("10.169.14.158"), IPv4Address("10.34.2.250"), "ge-0/0/0.0", 14)
+    assert ldp.neighbors([adjacency]) == real("ldp_neighbor")
 
 
 @pytest.mark.parametrize(
@@ -234,11 +236,11 @@ def test_ldp_tables_are_the_real_routers() -> None:
         (8 * 86400 + 5 * 3600, "up 8 days, 5 hrs,"),
     ],
 )
-def test_how_long_a_router_is_up_is_written_as_w_writes_it(seconds: int, shown: str) -> None:
+def test_the_time_since_boot_has_the_form_of_w(seconds: int, shown: str) -> None:
     assert shown in w_line(datetime(2020, 1, 1, 14, 8, tzinfo=UTC), UTC, seconds, 1, (0.3, 0.4, 0.5))
 
 
-def test_commits_uptimes_and_route_counts_are_written_as_real_routers_write_them() -> None:
+def test_commits_uptimes_and_route_counts_have_the_form_of_real_routers() -> None:
     commits = [
         Commit(empty(ROOT), datetime(2020, 3, 5, 16, 4, 34, tzinfo=UTC), "cisco"),
         Commit(empty(ROOT), datetime(2020, 3, 5, 16, 1, 49, tzinfo=UTC), "cisco"),
@@ -254,11 +256,11 @@ def test_commits_uptimes_and_route_counts_are_written_as_real_routers_write_them
     assert [line for line in printed if line in real("route_summary")] == real("route_summary")
 
 
-def test_a_listening_socket_is_the_real_routers() -> None:
+def test_a_listening_socket_is_shown_as_on_a_real_router() -> None:
     assert host.connections([TcpConnection((None, 33081), None, "LISTEN")])[2:] == real("system_connections")
 
 
-def test_a_refused_commit_is_laid_out_as_the_real_one(console: Console) -> None:
+def test_a_refused_commit_is_shown_as_on_a_real_router(console: Console) -> None:
     printed = console.type(
         "configure",
         "set routing-options autonomous-system 1",
@@ -269,7 +271,7 @@ def test_a_refused_commit_is_laid_out_as_the_real_one(console: Console) -> None:
     assert printed.splitlines() == real("commit_refused")
 
 
-def test_a_group_with_authentication_discovers_no_peers_as_on_the_real_router(console: Console) -> None:
+def test_peer_discovery_in_a_group_with_authentication_is_refused_as_on_a_real_router(console: Console) -> None:
     group = "set protocols bgp group UNDERLAY"
     chain_name = "set security authentication-key-chains key-chain c description x"
     console.type("configure", chain_name, f"{group} dynamic-neighbor bgp_unnumbered peer-auto-discovery")
@@ -282,11 +284,11 @@ def test_a_group_with_authentication_discovers_no_peers_as_on_the_real_router(co
     assert "    not emulated: dynamic neighbors" in answer
 
 
-@pytest.mark.parametrize("who", ["0.0.0.0/0", "::/0", "all"])
+@pytest.mark.parametrize("peers", ["0.0.0.0/0", "::/0", "all"])
 @pytest.mark.parametrize("level", ["protocols bgp", "protocols bgp group UNDERLAY"])
-def test_a_group_with_authentication_does_not_let_everybody_in(console: Console, who: str, level: str) -> None:
+def test_a_group_with_authentication_that_allows_all_peers_is_refused(console: Console, peers: str, level: str) -> None:
     console.type("configure", "set security authentication-key-chains key-chain c description x")
-    console.type(f"set protocols bgp group UNDERLAY allow {who}", f"set {level} authentication-key-chain c")
+    console.type(f"set protocols bgp group UNDERLAY allow {peers}", f"set {level} authentication-key-chain c")
     answer = console.type("commit")
     assert "    Can't be configured along with authentication-key-chain\n" in answer
     assert answer.endswith("error: commit failed: (statements constraint check failed)")
@@ -297,7 +299,7 @@ def test_a_group_with_authentication_does_not_let_everybody_in(console: Console,
     assert "    not emulated: dynamic neighbors" in console.type("commit")
 
 
-def test_a_difference_is_laid_out_as_the_real_one(console: Console) -> None:
+def test_a_difference_is_shown_as_on_a_real_router(console: Console) -> None:
     printed = console.type(
         "configure",
         "set system login user OSS uid 2005",
@@ -367,8 +369,8 @@ COMMANDS = {
 }
 
 
-def situate(console: Console, full: FullBackend) -> None:
-    """Put the router into the situation of the golden files."""
+def set_up_golden_state(console: Console, full: FullBackend) -> None:
+    """Give the router the configuration and the states that the golden files show."""
     full.states = [
         BgpState(
             ip_address("10.0.12.2"),
@@ -440,9 +442,11 @@ def situate(console: Console, full: FullBackend) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_emulated_router_prints_what_it_printed(name: str, console: Console, full: FullBackend) -> None:
-    situate(console, full)
-    # The version is the tag's: it changes with every commit, and the sample does not.
+def test_each_output_of_the_emulated_router_equals_its_golden_file(
+    name: str, console: Console, full: FullBackend
+) -> None:
+    set_up_golden_state(console, full)
+    # The version comes from the tag and changes with every commit; the golden file has a fixed one.
     printed = console.type(COMMANDS[name]).replace(f"[{__version__}]", "[0.1.0]") + "\n"
     file = GOLDEN / "emulated" / f"{name}.txt"
     if os.environ.get("KEYROLL_GOLDEN") == "write":

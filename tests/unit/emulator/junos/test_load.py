@@ -1,4 +1,4 @@
-"""Configurations that are loaded: merged, overriding, pasted with mistakes, kept as they were shown."""
+"""Loading configurations: merge, override and replace, pastes with mistakes, text kept as it was shown."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ snmp {
 }"""
 
 
-def test_what_labs_configure_around_routing_is_kept_as_it_was(console: Console) -> None:
+def test_system_statements_of_a_lab_router_are_kept_as_loaded(console: Console) -> None:
     console.block = KEPT
     console.type("configure")
     _, warning, last = console.type("load override terminal").splitlines()
@@ -141,7 +141,7 @@ def test_what_labs_configure_around_routing_is_kept_as_it_was(console: Console) 
     assert console.type("commit") == "commit complete"
 
 
-def test_a_body_in_one_line_that_is_inactive_is_loaded_as_it_was_shown(console: Console) -> None:
+def test_an_inactive_body_on_one_line_is_loaded_as_it_was_shown(console: Console) -> None:
     console.type("configure", "set policy-options community PEERS members 65000:1")
     console.type("deactivate policy-options community PEERS")
     shown = console.type("show policy-options")
@@ -154,7 +154,7 @@ def test_a_body_in_one_line_that_is_inactive_is_loaded_as_it_was_shown(console: 
     assert "deactivate policy-options community PEERS" in lines
 
 
-def test_a_value_without_a_name_is_deactivated_with_what_it_is_the_body_of(console: Console) -> None:
+def test_a_value_without_a_name_is_deactivated_with_its_parent_statement(console: Console) -> None:
     console.type("configure", "set policy-options as-path LONG 65000", "deactivate policy-options as-path LONG 65000")
     assert "inactive: as-path LONG 65000;" in console.type("show policy-options")
     assert "deactivate policy-options as-path LONG" in console.type("show | display set relative").splitlines()
@@ -162,7 +162,7 @@ def test_a_value_without_a_name_is_deactivated_with_what_it_is_the_body_of(conso
     assert "inactive" not in console.type("show policy-options")
 
 
-def test_load_merges_overrides_and_says_what_it_cannot_read(console: Console) -> None:
+def test_load_merges_overrides_and_reports_what_it_cannot_read(console: Console) -> None:
     console.type("configure", "set system host-name R2")
     console.block = """\
 ## Last commit: 2030-01-01 00:00:00 UTC by admin
@@ -215,7 +215,7 @@ def test_an_override_that_cannot_be_read_changes_nothing(console: Console) -> No
     assert console.type("show | display set") == "set system host-name R2"
 
 
-def test_what_has_no_effect_is_listed() -> None:
+def test_statements_without_effect_are_listed() -> None:
     assert {
         "system login message",
         "system login user class",
@@ -254,14 +254,14 @@ def test_a_mistake_in_a_pasted_body_leaves_no_empty_entry(console: Console) -> N
     ]
 
 
-def test_a_pasted_mistake_never_names_what_may_be_a_part_of_a_secret(console: Console) -> None:
+def test_the_error_of_a_pasted_mistake_never_shows_what_may_be_part_of_a_secret(console: Console) -> None:
     console.block = "protocols { bgp { group g { authentication-key my hush-hush; passiv yes; } } }"
     answer = console.type("configure", "load merge terminal")
     assert "hush-hush" not in answer
     assert answer.splitlines()[-1] == "load complete (2 errors)"
 
 
-def test_a_configuration_like_a_real_labs_is_taken(console: Console, full: FullBackend) -> None:
+def test_a_configuration_like_that_of_a_real_lab_is_accepted(console: Console, full: FullBackend) -> None:
     console.block = (Path(__file__).parent / "pasted" / "isp_lab.conf").read_text()
     answer = console.type("configure", "load override terminal").splitlines()
     assert answer[1].startswith("warning: kept without effect on this emulated router")
@@ -273,7 +273,7 @@ def test_a_configuration_like_a_real_labs_is_taken(console: Console, full: FullB
     assert neighbor.limits["inet-unicast"].maximum == 1000
 
 
-def test_set_lines_stand_where_edit_top_up_and_exit_lead(console: Console) -> None:
+def test_set_lines_apply_at_the_level_that_edit_top_up_and_exit_select(console: Console) -> None:
     console.block = """
 # a comment
 edit protocols bgp group g
@@ -326,7 +326,7 @@ def test_edits_of_other_sessions_wait_until_a_load_has_finished(console: Console
     assert len(turns) >= 2
 
 
-def test_a_set_line_with_a_mistake_is_loaded_as_far_as_it_is_right(console: Console) -> None:
+def test_a_set_line_with_a_mistake_is_loaded_up_to_the_mistake(console: Console) -> None:
     console.block = "set routing-options autonomous-system 65000 metric 65450\nset system host-name R2 secret abc"
     assert console.type("configure", "load set terminal").splitlines()[1:] == [
         "terminal:1:(44) syntax error: metric",
@@ -339,7 +339,7 @@ def test_a_set_line_with_a_mistake_is_loaded_as_far_as_it_is_right(console: Cons
     ]
 
 
-def test_a_body_that_is_emptied_by_mistakes_is_named(console: Console) -> None:
+def test_a_body_without_a_valid_statement_is_reported(console: Console) -> None:
     console.block = "protocols {\n    ldp {\n        metric 5;\n    }\n}\n"
     assert console.type("configure", "load merge terminal").splitlines()[1:] == [
         "terminal:3:(14) syntax error: metric",
@@ -356,7 +356,7 @@ def test_a_body_that_is_emptied_by_mistakes_is_named(console: Console) -> None:
     ]
 
 
-def test_load_replace_puts_tagged_statements_in_place_of_what_is_there(console: Console) -> None:
+def test_load_replace_replaces_only_the_tagged_statements(console: Console) -> None:
     console.type(
         "configure",
         "set protocols bgp group a neighbor 10.0.0.1 peer-as 1",

@@ -86,9 +86,7 @@ def test_a_committed_key_admits_its_user_and_nobody_else(live: LiveRouter, tmp_p
     assert openssh(live, key, "joe", "show version").returncode == 255
 
 
-def test_a_key_of_a_group_and_one_that_is_deactivated_count_as_the_configuration_says(
-    live: LiveRouter, tmp_path: Path
-) -> None:
+def test_a_key_in_a_group_admits_its_user_only_while_the_group_is_applied(live: LiveRouter, tmp_path: Path) -> None:
     key, public = new_key(tmp_path, "ssh-ed25519")
     line = f'system root-authentication ssh-ed25519 "{public}"'
     commit(live, f"set groups g {line}", "set apply-groups g")
@@ -98,14 +96,14 @@ def test_a_key_of_a_group_and_one_that_is_deactivated_count_as_the_configuration
     assert openssh(live, key, "root", "show version").returncode == 255
 
 
-def test_a_client_that_goes_on_to_another_name_does_not_keep_the_first_ones_keys(
+def test_a_client_that_changes_its_user_name_does_not_keep_the_keys_of_the_first(
     console: Console, tmp_path: Path
 ) -> None:
     _, public = new_key(tmp_path, "ssh-ed25519")
     console.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
     connection = _SshConnection(console.router._chassis, {}, {}, set(), set(), lambda _task: None)
     recorder = _Recorder()
-    connection.connection_made(cast("asyncssh.SSHServerConnection", recorder))  # only what is asked of it
+    connection.connection_made(cast("asyncssh.SSHServerConnection", recorder))  # it has the one method that is called
     connection.begin_auth("joe")
     assert recorder.given is not None
     connection.begin_auth("mary")
@@ -145,23 +143,23 @@ def test_a_plain_text_password_is_prompted_without_echo_and_stored_encrypted(con
 
 
 @pytest.mark.parametrize(
-    ("answers", "says"),
+    ("answers", "message"),
     [
         (["short"], "error: minimum password length is 6"),
         (["nochange"], "error: require change of case, digits or punctuation"),
         ([SECRET, "Something else"], "error: Passwords are not equal; aborting"),
     ],
 )
-def test_a_plain_text_password_may_be_refused(console: Console, answers: list[str], says: str) -> None:
+def test_a_weak_or_mistyped_plain_text_password_is_refused(console: Console, answers: list[str], message: str) -> None:
     console.answers = answers
     console.type("configure")
     typed = console.type("set system root-authentication plain-text-password")
-    assert typed.splitlines()[-1] == says
+    assert typed.splitlines()[-1] == message
     assert console.type("show system") == ""
 
 
 @pytest.mark.parametrize(
-    ("line", "says"),
+    ("line", "message"),
     [
         ('ssh-ed25519 "ssh-ed25519 AAAA"', "it is damaged or cut"),
         ('ssh-ed25519 "ssh-rsa AAAAB3NzaC1yc2E="', "it begins with ssh-ed25519"),
@@ -170,14 +168,14 @@ def test_a_plain_text_password_may_be_refused(console: Console, answers: list[st
         ("encrypted-password $2b$12$abc", "invalid encrypted password"),
     ],
 )
-def test_an_unusable_encrypted_password_is_refused(console: Console, line: str, says: str) -> None:
+def test_an_unusable_encrypted_password_is_refused(console: Console, line: str, message: str) -> None:
     console.type("configure")
-    assert says in console.type(f"set system login user joe authentication {line}")
+    assert message in console.type(f"set system login user joe authentication {line}")
     assert "geheim" not in "\n".join(console.log)
     assert console.type("show system login") == ""
 
 
-def test_a_pasted_plain_text_password_is_a_mistake_by_name(console: Console) -> None:
+def test_a_pasted_plain_text_password_statement_is_refused_with_a_remedy(console: Console) -> None:
     console.block = "system {\n    root-authentication {\n        plain-text-password;\n    }\n}\n"
     answer = console.type("configure", "load merge terminal")
     assert "terminal:3:(0) plain-text-password asks for the password: type it by itself" in answer
@@ -187,7 +185,7 @@ def test_a_pasted_plain_text_password_is_a_mistake_by_name(console: Console) -> 
 @pytest.mark.parametrize(
     ("password", "encrypted"),
     [
-        # As `openssl passwd -6`, `-5` and `-1` make them.
+        # In the formats of `openssl passwd -6`, `-5` and `-1`.
         (
             "Hello world!",
             "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCoEOfaS35inz1",
@@ -204,13 +202,13 @@ def test_a_pasted_plain_text_password_is_a_mistake_by_name(console: Console) -> 
         ("password", "$1$abcdefgh$G//4keteveJp0qb8z2DxG/"),
     ],
 )
-def test_encrypted_passwords_fit_as_crypt_has_them(password: str, encrypted: str) -> None:
+def test_encrypted_passwords_match_as_in_crypt(password: str, encrypted: str) -> None:
     assert passwords.matches(password, encrypted)
     assert not passwords.matches(password + " ", encrypted)
     assert not passwords.matches(password, encrypted[:-1])
 
 
-def test_an_encrypted_password_that_would_take_too_long_admits_nobody() -> None:
+def test_an_encrypted_password_with_too_many_rounds_never_matches() -> None:
     begun = time.monotonic()
     assert not passwords.matches("x", "$6$rounds=900000000$salt$hash")
     assert time.monotonic() - begun < 60, "900 million rounds take half an hour"
@@ -226,7 +224,7 @@ def test_a_reboot_keeps_users(full: FullBackend, open_console: Callable[..., Con
 
 
 class Guesser(asyncssh.SSHClient):
-    """Tries one password after the other on one connection, as long as it is let."""
+    """Tries passwords on one connection until the server closes it."""
 
     def __init__(self) -> None:
         self.tried = 0
@@ -258,7 +256,7 @@ def test_unauthenticated_connections_are_limited_in_number(live: LiveRouter) -> 
             assert drained(refused)
         waiting[0].close()
         deadline = time.monotonic() + 10
-        while True:  # the router hears of the end a moment later
+        while True:  # the router notices the closed connection a moment later
             with contextlib.suppress(asyncssh.Error, OSError):
                 assert asyncio.run(log_in(live, "admin", PASSWORD)) == "Hostname: R1\n"
                 return
@@ -266,14 +264,14 @@ def test_unauthenticated_connections_are_limited_in_number(live: LiveRouter) -> 
 
 
 def greeted(live: LiveRouter) -> socket.socket:
-    """Return a connection that has the server's version and says nothing."""
+    """Return a connection that has received the server's version and sends nothing."""
     connection = socket.create_connection(("127.0.0.1", live.port), timeout=10)
     assert connection.recv(4) == b"SSH-"
     return connection
 
 
 def drained(connection: socket.socket) -> bool:
-    """Read to the end of what is sent; say whether the other side closed."""
+    """Read until the other side closes the connection; return True then."""
     with contextlib.suppress(ConnectionResetError):
         while connection.recv(65536):
             pass

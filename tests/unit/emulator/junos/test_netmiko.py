@@ -1,4 +1,4 @@
-"""netmiko's `juniper_junos`, which nobody here wrote, against the router over real SSH."""
+"""netmiko's `juniper_junos` driver with the router over real SSH."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def session(request: pytest.FixtureRequest, live: LiveRouter) -> Iterator[Junipe
 
 
 def answer_to(session: JuniperSSH, command: str, expect_string: str | None = None) -> str:
-    """Return what was answered as text: netmiko's own type allows for parsed answers too."""
+    """Return the answer as text; netmiko's own type also allows parsed answers."""
     answer = session.send_command(command, expect_string=expect_string)
     assert isinstance(answer, str)
     return answer
@@ -70,7 +70,7 @@ def test_a_session_is_prepared_and_shows_the_version(session: JuniperSSH) -> Non
     assert "keyroll-emulated" in answer
 
 
-def test_configuration_is_committed_and_reaches_the_machine_half(session: JuniperSSH, live: LiveRouter) -> None:
+def test_a_committed_configuration_is_passed_to_the_machine_half(session: JuniperSSH, live: LiveRouter) -> None:
     session.send_config_set(BASE + CHAIN, exit_config_mode=False, error_pattern=ERRORS)
     session.commit(check=True)
     assert not live.backend.intents
@@ -89,7 +89,7 @@ def test_configuration_is_committed_and_reaches_the_machine_half(session: Junipe
     assert "S0" not in shown
 
 
-def test_a_refused_commit_says_why_and_changes_nothing(session: JuniperSSH, live: LiveRouter) -> None:
+def test_a_refused_commit_gives_the_reason_and_changes_nothing(session: JuniperSSH, live: LiveRouter) -> None:
     session.send_config_set(BASE, exit_config_mode=False, error_pattern=ERRORS)
     with pytest.raises(ValueError, match="Referenced key-chain must be defined"):
         session.commit()
@@ -99,7 +99,7 @@ def test_a_refused_commit_says_why_and_changes_nothing(session: JuniperSSH, live
     session.exit_config_mode()
 
 
-def test_a_machine_half_that_cannot_do_it_fails_the_commit_whole(session: JuniperSSH, live: LiveRouter) -> None:
+def test_a_commit_that_the_machine_half_refuses_changes_nothing(session: JuniperSSH, live: LiveRouter) -> None:
     live.backend.refuse = "bgpd refused 'neighbor 10.0.12.2'"
     session.send_config_set(BASE + CHAIN, exit_config_mode=False)
     with pytest.raises(ValueError, match="bgpd refused"):
@@ -118,13 +118,13 @@ def test_every_input_error_is_an_error_in_netmiko(session: JuniperSSH) -> None:
             session.send_config_set([line], error_pattern=ERRORS)
 
 
-def test_the_clock_moves_by_set_date(session: JuniperSSH, live: LiveRouter) -> None:
+def test_set_date_sets_the_clock(session: JuniperSSH, live: LiveRouter) -> None:
     assert "2030" in session.send_command("set date 203001010030.00")
     assert live.backend.clock == datetime(2030, 1, 1, 0, 30, tzinfo=UTC)
     assert "Current time: 2030-01-01 00:30:00 UTC" in session.send_command("show system uptime")
 
 
-def test_bgp_summary_shows_what_the_machine_half_read(session: JuniperSSH, live: LiveRouter) -> None:
+def test_bgp_summary_shows_what_the_machine_half_reads(session: JuniperSSH, live: LiveRouter) -> None:
     session.send_config_set(BASE + CHAIN, exit_config_mode=False)
     session.commit(and_quit=True)
     live.backend.states = [

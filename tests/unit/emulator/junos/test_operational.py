@@ -1,4 +1,4 @@
-"""Operational commands: what they ask of the machine half, what they say when it cannot on_event, the log."""
+"""Operational commands: their calls to the machine half, their errors if it has no answer, and the log."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def row(console: Console) -> list[str]:
     return console.type("show security keychain").splitlines()[2].split()
 
 
-def test_the_key_clock_is_the_routers_own(console: Console) -> None:
+def test_the_key_clock_follows_the_routers_own_clock(console: Console) -> None:
     commit(console, two_keys("2030-01-01.00:00", "2030-01-01.00:30"))
     assert row(console) == ["c", "0", "0", "1", "1", "00:30:00", "3600", "(secs)"]
     assert console.type("set date 203001010029.59") == "Tue Jan  1 00:29:59 UTC 2030"
@@ -72,7 +72,7 @@ def test_a_policy_without_windows_keeps_the_old_key_receiving(
     assert "State receive" in console.type('show security keychain detail | match "Id 0"')
 
 
-def test_set_date_is_in_the_routers_zone_and_refuses_what_is_no_date(console: Console, full: FullBackend) -> None:
+def test_set_date_is_in_the_routers_zone_and_refuses_an_invalid_date(console: Console, full: FullBackend) -> None:
     commit(console, "set system time-zone Asia/Kolkata")
     assert console.type("set date 203001010530.00") == "Tue Jan  1 05:30:00 IST 2030"
     assert full.clock == datetime(2030, 1, 1, tzinfo=UTC)
@@ -84,7 +84,7 @@ def test_set_date_is_in_the_routers_zone_and_refuses_what_is_no_date(console: Co
     "command",
     ["show ldp session", "show interfaces terse", "show system statistics tcp", "ping 10.0.0.1", "restart routing"],
 )
-def test_a_machine_half_that_cannot_is_an_error(
+def test_a_command_that_the_machine_half_lacks_is_an_error(
     open_console: Callable[..., Console], backend: MemoryBackend, command: str
 ) -> None:
     console = open_console(backend)
@@ -92,7 +92,7 @@ def test_a_machine_half_that_cannot_is_an_error(
     assert console.type(command).startswith("error: this router's machine half ")
 
 
-def test_a_state_that_cannot_be_read_is_an_error_never_an_answer(console: Console, full: FullBackend) -> None:
+def test_a_state_that_cannot_be_read_is_an_error(console: Console, full: FullBackend) -> None:
     commit(console, BGP)
     assert console.type("show bgp summary") == "error: the state of neighbor 10.0.0.2 cannot be read"
     assert console.type("show bgp neighbor") == "error: the state of neighbor 10.0.0.2 cannot be read"
@@ -108,7 +108,7 @@ def test_without_configuration_a_protocol_is_not_running(console: Console) -> No
     assert console.type("clear bgp neighbor 10.0.0.2") == "error: neighbor 10.0.0.2 not found"
 
 
-def test_clearing_and_restarting_reach_the_machine_half(console: Console, full: FullBackend) -> None:
+def test_clear_restart_reboot_and_ping_are_passed_to_the_machine_half(console: Console, full: FullBackend) -> None:
     commit(console, BGP)
     assert console.type("clear bgp neighbor") == "Cleared 1 connections"
     console.type("clear bgp neighbor 10.0.0.2 soft", "clear ldp session 10.255.0.2", "clear ldp session")
@@ -122,7 +122,7 @@ def test_clearing_and_restarting_reach_the_machine_half(console: Console, full: 
     assert full.pings == [(ip_address("10.0.0.2"), 2, ip_address("10.0.0.1"), 1.0)]
 
 
-def test_routes_are_chosen_by_prefix_protocol_and_table(console: Console, full: FullBackend) -> None:
+def test_routes_are_selected_by_prefix_protocol_and_table(console: Console, full: FullBackend) -> None:
     full.table = [
         RouteState(ip_network(prefix), protocol, None, "ge-0/0/0.0", 0, 5)
         for prefix, protocol in (
@@ -146,7 +146,7 @@ def test_routes_are_chosen_by_prefix_protocol_and_table(console: Console, full: 
     assert "inet.0: 3 destinations, 3 routes (3 active, 0 holddown, 0 hidden)" in console.type("show route 10.1.1.1")
 
 
-def test_pipes_may_follow_each_other(console: Console) -> None:
+def test_pipes_can_be_combined(console: Console) -> None:
     commit(console, "set system host-name R1\nset snmp location here\nset snmp contact me")
     assert console.type("show configuration snmp | match l") == "location here;"
     assert console.type("show configuration snmp | match o | except here | count") == "Count: 1 lines"
@@ -159,14 +159,14 @@ def test_pipes_may_follow_each_other(console: Console) -> None:
     assert console.type('show configuration | match "xx|here"') == "    location here;"
 
 
-def test_abbreviations_and_run(console: Console) -> None:
+def test_abbreviations_work_alone_and_after_run(console: Console) -> None:
     assert console.type("sh ver | m Host") == "Hostname: R1"
     console.type("conf")
     assert console.type("run sh sys upt | m Curr") == "Current time: 2030-01-01 00:00:00 UTC"
     assert console.type("run configure").splitlines()[-1] == "syntax error, expecting <command>."
 
 
-def test_a_protocol_without_routes_shows_the_tables_own_lines(console: Console, full: FullBackend) -> None:
+def test_a_protocol_without_routes_shows_only_the_header_of_the_table(console: Console, full: FullBackend) -> None:
     full.table = [RouteState(ip_network("10.255.0.1/32"), "Direct", None, "lo0.0", 0, 7)]
     head = "inet.0: 1 destinations, 1 routes (1 active, 0 holddown, 0 hidden)"
     assert console.type("show route protocol bgp") == f"\n{head}"
@@ -187,7 +187,7 @@ def test_interfaces_show_family_mpls(console: Console, full: FullBackend) -> Non
     assert not any("ge-0/0/9" in line for line in shown)
 
 
-def test_ping_says_what_came_of_it_as_freebsds_does(console: Console, full: FullBackend) -> None:
+def test_ping_prints_its_results_as_freebsd_does(console: Console, full: FullBackend) -> None:
     full.unanswered = frozenset({1})
     assert console.type("ping 10.0.0.2 count 3").splitlines() == [
         "PING 10.0.0.2 (10.0.0.2): 56 data bytes",
@@ -200,7 +200,7 @@ def test_ping_says_what_came_of_it_as_freebsds_does(console: Console, full: Full
     ]
 
 
-def test_a_rapid_ping_prints_marks(console: Console, full: FullBackend) -> None:
+def test_a_rapid_ping_prints_one_mark_for_each_packet(console: Console, full: FullBackend) -> None:
     full.unanswered = frozenset(range(3))
     assert console.type("ping 10.0.0.2 rapid").splitlines()[:2] == [
         "PING 10.0.0.2 (10.0.0.2): 56 data bytes",
@@ -215,14 +215,14 @@ def test_a_rapid_ping_prints_marks(console: Console, full: FullBackend) -> None:
     ]
 
 
-def test_what_ping_prints_goes_through_pipes(console: Console) -> None:
+def test_the_output_of_ping_goes_through_pipes(console: Console) -> None:
     assert console.type("ping 10.0.0.2 count 2 | match seq=1") == (
         "64 bytes from 10.0.0.2: icmp_seq=1 ttl=64 time=0.200 ms"
     )
     assert console.type("ping 10.0.0.2 count 2").count("seq=") == 2
 
 
-def test_leaving_is_not_completed_from_a_single_letter(console: Console) -> None:
+def test_exit_and_quit_are_not_completed_from_a_single_letter(console: Console) -> None:
     assert console.cli.complete("q", tab=False) == ""
     assert console.cli.complete("q", tab=True) is None
     assert console.cli.complete("qu", tab=False) == "it"
@@ -242,7 +242,7 @@ def test_the_log_has_the_messages_that_junos_engineers_search_for(console: Conso
         RouterEvent(EventKind.SESSION_DOWN, "bgp", peer, reason="HoldTime"),
         RouterEvent(EventKind.SESSION_DOWN, "ldp", ldp, reason="connection lost"),
     ]
-    console.runner.run(_tell(full, events))
+    console.runner.run(_send(full, events))
     console.settle()
     shown = console.type("show log messages")
     typed = console.type("show log interactive-commands").splitlines()
@@ -263,14 +263,12 @@ def test_the_log_has_the_messages_that_junos_engineers_search_for(console: Conso
     assert "RPD_BGP" not in console.type("show log messages")
 
 
-def test_a_session_of_a_neighbour_not_yet_in_force_is_logged_without_its_kind(
-    console: Console, full: FullBackend
-) -> None:
-    console.runner.run(_tell(full, [RouterEvent(EventKind.SESSION_UP, "bgp", ip_address("10.0.0.9"))]))
+def test_a_session_of_an_unknown_neighbour_is_logged_without_its_type(console: Console, full: FullBackend) -> None:
+    console.runner.run(_send(full, [RouterEvent(EventKind.SESSION_UP, "bgp", ip_address("10.0.0.9"))]))
     assert "BGP peer 10.0.0.9 changed state from OpenConfirm" in console.type("show log messages")
 
 
-async def _tell(full: FullBackend, events: list[RouterEvent]) -> None:
+async def _send(full: FullBackend, events: list[RouterEvent]) -> None:
     assert full.on_event is not None
     for event in events:
         full.on_event(event)
@@ -287,7 +285,7 @@ def test_ldp_session_is_shown_by_its_address(console: Console, full: FullBackend
     assert "Hold time: 30" in console.type("show ldp session 10.255.0.2 detail")
 
 
-def test_the_first_commands_of_ansible_are_answered(console: Console) -> None:
+def test_the_first_commands_of_ansible_are_accepted(console: Console) -> None:
     assert console.type("set cli timestamp disable") == "CLI timestamp disabled"
     assert console.type("set cli screen-length 0") == "Screen length set to 0"
     assert console.type("set cli screen-width 1024") == "Screen width set to 1024"

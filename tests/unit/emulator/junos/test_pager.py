@@ -1,4 +1,4 @@
-"""The keys at `---(more)---`, and those that move by words in a line that is typed."""
+"""The keys at `---(more)---`, and the editing keys that move by words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LINES = [f"line {number}" for number in range(12)]
 
 
 def _shown(keys: bytes) -> list[str]:
-    """Return the lines that a screen of five rows gets, of which four are of the output."""
+    """Return the lines printed after the first page of a screen with five rows, four of them for output."""
     printed = bytearray()
 
     async def play() -> None:
@@ -50,7 +50,7 @@ def _shown(keys: bytes) -> list[str]:
         (b"hq", [*HELP_LINES]),
     ],
 )
-def test_a_key_shows_its_lines(keys: bytes, shown: list[str]) -> None:
+def test_each_key_of_the_pager_shows_its_lines(keys: bytes, shown: list[str]) -> None:
     assert _shown(keys) == shown
 
 

@@ -1,4 +1,4 @@
-"""Routing policies: which own routes they accept, and what they do with routes that BGP brought."""
+"""Routing policies: which own routes they accept, and what they do with routes received over BGP."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def announced(console: Console, full: FullBackend, *lines: str) -> set[object]:
         ),
     ],
 )
-def test_the_routes_that_a_policy_announces(
+def test_a_policy_announces_the_routes_that_it_accepts(
     console: Console, full: FullBackend, lines: list[str], expected: set[object]
 ) -> None:
     assert announced(console, full, *lines) == expected
@@ -133,7 +133,7 @@ def test_policy_terms_become_entries_for_bgp_routes(console: Console, full: Full
     )
 
 
-def test_a_condition_that_is_not_carried_out_is_refused_with_the_reason(console: Console, full: FullBackend) -> None:
+def test_a_condition_that_is_not_emulated_is_refused_with_the_reason(console: Console, full: FullBackend) -> None:
     answer = console.type(
         "configure", *BASE, f"{P} term t from interface ge-0/0/0.0", f"{P} term t then reject", "commit"
     )
@@ -144,7 +144,7 @@ def test_a_condition_that_is_not_carried_out_is_refused_with_the_reason(console:
 COMMUNITY = "set policy-options community red members 65001:100"
 
 
-def test_what_a_policy_changes_holds_whoever_decides(console: Console, full: FullBackend) -> None:
+def test_changes_of_a_term_apply_whichever_term_accepts_the_route(console: Console, full: FullBackend) -> None:
     announced(
         console,
         full,
@@ -163,7 +163,9 @@ def test_what_a_policy_changes_holds_whoever_decides(console: Console, full: Ful
     assert intent.policies["p"] == (PolicyTerm(PolicyAction.NEXT_TERM, changes=mark),)
 
 
-def test_conditions_that_only_routes_of_bgp_can_meet(console: Console, full: FullBackend) -> None:
+def test_conditions_on_communities_paths_and_neighbors_match_only_bgp_routes(
+    console: Console, full: FullBackend
+) -> None:
     lines = [COMMUNITY, 'set policy-options as-path own "^65002 .* (65010|65011)$"', f"{P} from community red"]
     lines += [f"{P} from as-path own", f"{P} from neighbor 10.0.0.2", f"{P} from family inet", f"{P} then accept"]
     assert announced(console, full, *lines) == set()
@@ -177,7 +179,7 @@ def test_conditions_that_only_routes_of_bgp_can_meet(console: Console, full: Ful
 
 
 @pytest.mark.parametrize(
-    ("lines", "says"),
+    ("lines", "message"),
     [
         ([f"{P} then community add blue"], "policy p, the last term: community blue is not defined"),
         (
@@ -207,17 +209,15 @@ def test_conditions_that_only_routes_of_bgp_can_meet(console: Console, full: Ful
         ),
     ],
 )
-def test_what_is_not_carried_out_of_policies_is_refused(
-    console: Console, full: FullBackend, lines: list[str], says: str
+def test_policy_statements_that_are_not_emulated_are_refused(
+    console: Console, full: FullBackend, lines: list[str], message: str
 ) -> None:
     answer = console.type("configure", *BASE, *lines, "commit")
-    assert says in answer
+    assert message in answer
     assert full.intents == []
 
 
-def test_filters_that_say_themselves_what_becomes_of_a_route_are_terms_of_their_own(
-    console: Console, full: FullBackend
-) -> None:
+def test_route_filters_with_an_action_become_separate_terms(console: Console, full: FullBackend) -> None:
     term = f"{P} term t"
     announced(
         console,
@@ -263,7 +263,7 @@ def test_statements_of_policies_are_shown_as_they_were_typed(console: Console) -
     ]
 
 
-def test_limits_of_prefixes(console: Console, full: FullBackend) -> None:
+def test_prefix_limits_are_passed_to_the_machine_half(console: Console, full: FullBackend) -> None:
     family = "set protocols bgp group e family"
     announced(
         console,
@@ -279,7 +279,7 @@ def test_limits_of_prefixes(console: Console, full: FullBackend) -> None:
     }
 
 
-def test_a_comparison_shows_beside_which_terms_a_change_is(console: Console) -> None:
+def test_a_comparison_shows_the_terms_next_to_a_change(console: Console) -> None:
     terms = [f"{P} term {name} then reject" for name in ("a", "b", "c", "d")]
     console.type("configure", *terms, "set routing-options autonomous-system 1", "commit")
     console.type("edit policy-options policy-statement p", "set term new then accept", "insert term new after term a")
@@ -306,7 +306,7 @@ def test_a_comparison_shows_beside_which_terms_a_change_is(console: Console) -> 
     ]
 
 
-def test_policy_expressions_are_taken_shown_and_deleted(console: Console) -> None:
+def test_policy_expressions_are_accepted_shown_and_deleted(console: Console) -> None:
     console.type("configure")
     console.type("set protocols bgp group g export (a&&!b)")
     console.type("set protocols bgp group g export c")
@@ -330,7 +330,7 @@ def test_policy_expressions_are_taken_shown_and_deleted(console: Console) -> Non
     assert console.type("show protocols bgp group g export") == "export c;"
 
 
-def test_every_policy_of_an_expression_has_to_be_there(console: Console) -> None:
+def test_every_policy_of_an_expression_has_to_be_defined(console: Console) -> None:
     console.type("configure")
     for line in [*BASE[:-1], "set policy-options policy-statement a then accept"]:
         console.type(line)
@@ -342,7 +342,7 @@ def test_every_policy_of_an_expression_has_to_be_there(console: Console) -> None
     "action",
     ["metric add 5", "metric igp", "local-preference subtract 10", "next-hop peer-address", "next-hop discard"],
 )
-def test_what_a_policy_sets_by_the_route_itself_is_taken_and_refused_where_it_is_used(
+def test_an_action_that_is_not_emulated_is_accepted_and_refused_once_it_is_used(
     console: Console, full: FullBackend, action: str
 ) -> None:
     del full
@@ -354,5 +354,5 @@ def test_what_a_policy_sets_by_the_route_itself_is_taken_and_refused_where_it_is
     assert " ".join(action.split()[:2]) in answer
 
 
-def test_a_term_of_another_family_meets_no_route(console: Console, full: FullBackend) -> None:
+def test_a_term_for_another_family_matches_no_route(console: Console, full: FullBackend) -> None:
     assert announced(console, full, f"{P} term t from family evpn", f"{P} term t then accept") == set()

@@ -1,4 +1,4 @@
-"""Any sequence of edits keeps the configuration re-loadable; any line and any octets are survived."""
+"""Any sequence of edits gives a configuration that can be loaded again; any line and any octets are handled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from keyroll.emulator.junos.configuration.render import curly, set_lines
 from keyroll.emulator.junos.configuration.schema import Kind, Statement
 from keyroll.emulator.junos.configuration.statements import ROOT
 from keyroll.emulator.junos.configuration.tokens import quote, split
-from keyroll.emulator.junos.configuration.tree import Node, Path, Step
+from keyroll.emulator.junos.configuration.tree import Path, Step
 from keyroll.emulator.junos.configuration.values import (
     AsNumber,
     AsNumbers,
@@ -51,13 +51,13 @@ from keyroll.emulator.junos.shell.commands.operational import OPERATIONAL
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 CONTEXT = EntryContext(lambda: NOW)
-# The room for sequences is large, each is short.
+# There are many possible sequences of edits and each is short: try more than the default number of examples.
 MORE = settings(max_examples=3 * known(settings.default).max_examples // 2)
 
 
 @dataclass
 class Machine:
-    """A machine half that does whatever it is told."""
+    """A machine half that accepts everything."""
 
     applied: list[Intent] = field(default_factory=list)
 
@@ -94,7 +94,7 @@ SAMPLES: dict[type, list[str]] = {
 
 
 def public_keys(statement: str) -> list[str]:
-    """Two keys of the form that the statement takes; nobody could log in with them."""
+    """Return two public keys of the type that the statement takes; they have no private keys."""
     kind = {"ssh-ecdsa": "ecdsa-sha2-nistp256"}.get(statement, statement)
     strings = [[kind.encode(), octets] for octets in (b"one", b"two")]
     bodies = [b"".join(len(part).to_bytes(4, "big") + part for part in parts) for parts in strings]
@@ -102,7 +102,7 @@ def public_keys(statement: str) -> list[str]:
 
 
 def typed(value: ValueType) -> st.SearchStrategy[str]:
-    """Words that a person may type for a value."""
+    """Return a strategy for the words that a user may type for a value."""
     if value.choices:
         return st.sampled_from([choice.name for choice in value.choices])
     if isinstance(value, Integer):
@@ -126,12 +126,12 @@ TEXT_WORDS = ["interfaces", "ge-0/0/0", "unit", "0", '"two words"', '"a { b; }"'
 
 @st.composite
 def statement_words(draw: st.DrawFn) -> list[str]:
-    """The words of one statement, from the top."""
+    """Draw the words of one statement, from the top level."""
     words: list[str] = []
     statement: Statement = ROOT
     while statement.children:
-        asked = [child for child in statement.children if child.name != PLAIN_TEXT]  # what is no line in a text
-        child = draw(st.sampled_from(asked))
+        children = [child for child in statement.children if child.name != PLAIN_TEXT]  # it prompts; it has no line
+        child = draw(st.sampled_from(children))
         words += [child.name] if child.name else []
         if child.kind is Kind.OPAQUE:
             return [*words, *draw(st.lists(st.sampled_from(TEXT_WORDS), max_size=4))]
@@ -203,12 +203,12 @@ def test_rollback_restores_what_was_committed(
 
 @given(statement_words())
 @MORE
-def test_what_is_set_is_there_and_what_is_deleted_is_gone(words: list[str]) -> None:
+def test_a_statement_that_is_set_exists_until_it_is_deleted(words: list[str]) -> None:
     line = " ".join(words)
     (path,) = parse(ROOT, (), split(line), Purpose.NAME, CONTEXT, end=len(line))
     store = fresh_store()
     if load_set(store, f"set {line}", (), CONTEXT).mistakes:
-        return  # a bare hierarchy is no statement
+        return  # a hierarchy alone is not a statement
     assert store.candidate.at(path) is not None
     assert store.delete(_without_secret(path))
     assert store.candidate.at(path) is None
@@ -283,7 +283,7 @@ def test_any_lines_are_answered(lines: list[str], mode: str) -> None:
             await cli.execute("configure")
         for line in lines:
             if any(word.startswith(("ex", "qu")) for word in line.split()):
-                continue  # these leave, and shall
+                continue  # exit and quit rightly end the session
             answer = await cli.execute(line)
             assert all(isinstance(text, str) for text in answer.lines)
             cli.help_text(line)
@@ -381,7 +381,7 @@ def test_every_command_has_help_and_a_continuation() -> None:
         visit(term)
 
 
-def test_every_statement_has_help_and_children_of_one_name() -> None:
+def test_every_statement_has_help_and_children_with_different_names() -> None:
     def visit(statement: Statement) -> None:
         names = [child.name for child in statement.children]
         assert len(names) == len(set(names)), statement.name
@@ -397,9 +397,6 @@ def test_every_statement_has_help_and_children_of_one_name() -> None:
     st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters='"'), min_size=6),
 )
 def test_redaction_leaves_no_secret(name: str, secret: str) -> None:
-    assume(secret not in f"set x {name} /* SECRET-DATA */ y")  # what stands there anyway tells nothing
+    assume(secret not in f"set x {name} /* SECRET-DATA */ y")  # a text that is in the line anyway reveals nothing
     assert secret not in redact(f"set x {name} {secret} y")
     assert secret not in redact(f'set x {name} "{secret}" y')
-
-
-__all__ = ["Node"]

@@ -1,4 +1,4 @@
-"""A router's start-up configuration: loaded whole or not at all, before anybody is served, and only the first time."""
+"""The start-up configuration: loaded completely or not at all, before any login, and only at the first boot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SET = "# a comment\nset system host-name edge-2\nset interfaces ge-0/0/0 unit 0 
 
 
 @pytest.mark.parametrize(("text", "name"), [(CURLY, "edge-1"), (SET, "edge-2")])
-def test_either_form_is_in_force_at_boot(
+def test_a_start_up_file_in_either_form_takes_effect_at_boot(
     full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, text: str, name: str
 ) -> None:
     path = tmp_path / "juniper.conf"
@@ -47,7 +47,7 @@ def test_either_form_is_in_force_at_boot(
         "set protocols bgp group g neighbor 10.0.12.2 authentication-key-chain b\n",
     ],
 )
-def test_what_cannot_be_loaded_whole_is_not_loaded_and_no_word_of_it_is_logged(
+def test_a_start_up_file_with_a_mistake_is_not_loaded_and_its_text_is_not_logged(
     full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, text: str
 ) -> None:
     path = tmp_path / "juniper.conf"
@@ -59,7 +59,7 @@ def test_what_cannot_be_loaded_whole_is_not_loaded_and_no_word_of_it_is_logged(
 
 
 @pytest.mark.parametrize("octets", [None, b"", b"  \n", b"\xff\xfe"])
-def test_without_a_file_the_router_comes_up_empty(
+def test_without_a_usable_file_the_router_boots_with_an_empty_configuration(
     full: FullBackend, open_console: Callable[..., Console], tmp_path: Path, octets: bytes | None
 ) -> None:
     path = tmp_path / "juniper.conf"
@@ -80,8 +80,8 @@ def test_a_later_commit_replaces_the_start_up_configuration_at_the_next_boot(
     assert second.cli.prompt == "admin@edge-3> "
 
 
-def test_a_stream_gets_the_answer_to_one_command_or_a_command_line(console: Console) -> None:
-    async def talk(command: str | None, typed: bytes) -> bytes:
+def test_a_console_stream_runs_one_command_or_a_command_line(console: Console) -> None:
+    async def output_of(command: str | None, typed: bytes) -> bytes:
         written: list[bytes] = []
 
         class Writer:
@@ -100,8 +100,8 @@ def test_a_stream_gets_the_answer_to_one_command_or_a_command_line(console: Cons
         )
         return b"".join(written)
 
-    one = console.runner.run(talk("show version", b""))
+    one = console.runner.run(output_of("show version", b""))
     assert b"Hostname: R1\n" in one
-    line = console.runner.run(talk(None, b"show version\nexit\n"))
+    line = console.runner.run(output_of(None, b"show version\nexit\n"))
     assert b"root@R1> " in line
     assert b"Hostname: R1" in line

@@ -1,4 +1,4 @@
-"""Segments made by hand, and two guards that face each other over a link that tests can tamper with."""
+"""Hand-made segments, and two packet judges connected by a link on which tests can change packets."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def tcp_packet(  # noqa: PLR0917 - the order of the header
 
 @dataclass
 class Router:
-    """One guard with its clock, and the addresses of both ends."""
+    """A packet judge with its clock, and the addresses of both ends."""
 
     address: bytes
     peer: bytes
@@ -67,18 +67,18 @@ class Router:
     mono: int = 1_000 * NS
 
     def __post_init__(self) -> None:
-        self.guard = PacketJudge(self.events.append)
+        self.judge = PacketJudge(self.events.append)
 
     def out(self, packet: bytes) -> bytes | None:
-        verdict = self.guard.outbound(packet, 0, len(packet), self.now, self.mono)
+        verdict = self.judge.outbound(packet, 0, len(packet), self.now, self.mono)
         return packet if verdict == PASS else verdict
 
     def into(self, packet: bytes) -> bytes | None:
-        verdict = self.guard.inbound(packet, 0, len(packet), self.now, self.mono)
+        verdict = self.judge.inbound(packet, 0, len(packet), self.now, self.mono)
         return packet if verdict == PASS else verdict
 
     def protect(self, *sessions: ProtectedSession) -> None:
-        self.guard.set_sessions(sessions, self.now)
+        self.judge.set_sessions(sessions, self.now)
 
     def segment(
         self, sport: int, dport: int, seq: int, ack: int, flags: int, options: bytes = b"", payload: bytes = b""
@@ -86,15 +86,15 @@ class Router:
         return tcp_packet(self.address, self.peer, sport, dport, seq, ack, flags, options, payload)
 
     def dropped(self) -> dict[tuple[str, str], int]:
-        return {(way.value, reason.value): count for (way, reason), count in self.guard.report.drops.items()}
+        return {(way.value, reason.value): count for (way, reason), count in self.judge.report.drops.items()}
 
     def status(self) -> WireStatus:
-        return self.guard.status(self.now, self.mono, 0)
+        return self.judge.status(self.now, self.mono, 0)
 
 
 @dataclass
 class TcpFlow:
-    """A connection as both kernels see it: who has sent how far. R1 opens from a high port to 179."""
+    """A connection with the next sequence number of both kernels. R1 opens it from a high port to 179."""
 
     near: Router
     far: Router
@@ -146,7 +146,7 @@ class TcpFlow:
 
 @dataclass(frozen=True)
 class Bench:
-    """What the tests of this folder use."""
+    """Constants and builders for the tests of this folder: keys, chains, sessions, routers and flows."""
 
     T0 = T0
     NS = NS
@@ -160,7 +160,7 @@ class Bench:
     tcp_packet = staticmethod(tcp_packet)
 
     def key(self, number: int, start: int = 0, **changes: Any) -> Key:
-        """Key `number`, starting `start` seconds after T0, with send-id 2n+1 and recv-id 2n+2."""
+        """Return key `number`, starting `start` seconds after T0, with send-id 2n+1 and recv-id 2n+2."""
         plain = Key(
             id=number,
             secret=Secret(f"secret of key {number}"),
@@ -188,7 +188,7 @@ class Bench:
         allow: bool = False,
         local: IPv6Address | IPv4Address | None = None,
     ) -> ProtectedSession:
-        """The session of R1 (0) or R2 (1), whose chain is the mirror of R1's."""
+        """Return the session of R1 (0) or R2 (1); R2's chain is the mirror of R1's."""
         keys = self.chain() if chain is None else chain
         return ProtectedSession(
             peer=ip_address(ADDRESSES[family][1 - router]),
@@ -201,7 +201,7 @@ class Bench:
         )
 
     def routers(self, *, family: int = 4, **options: Any) -> tuple[Any, Any]:
-        """Both routers, protected; `options` are those of `session`."""
+        """Return both routers, protected; `options` are those of `session`."""
         first, second = (ip_address(text).packed for text in ADDRESSES[family])
         both = Router(first, second), Router(second, first)
         for place, router in enumerate(both):
@@ -212,11 +212,11 @@ class Bench:
         return TcpFlow(*self.routers(**options))
 
     def ao(self, packet: bytes) -> AoOption | None:
-        """The TCP-AO option of a packet, or None."""
+        """Return the TCP-AO option of a packet, or None."""
         return segment_of(packet).scan().ao
 
     def refusal(self, flow: TcpFlow) -> bytes:
-        """The RST of R2's kernel to R1's SYN, where nobody listens."""
+        """Return the RST with which R2's kernel answers R1's SYN if nothing listens."""
         return bytes(flow.far.segment(flow.dport, flow.sport, 0, flow.isns[0] + 1, RST | ACK))
 
 

@@ -1,4 +1,4 @@
-"""Headers as the wire path changes them, and what packets carry."""
+"""The wire path's changes of headers, and the fields that it reads from packets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def options_of(segment: bytes) -> list[bytes]:
     return split_options(segment[20 : (segment[12] >> 4) << 2])
 
 
-class TestRoom:
+class TestRoomForTcpAo:
     @pytest.mark.parametrize(
         ("options", "kept"),
         [
@@ -43,7 +43,7 @@ class TestRoom:
             (NOPS + sack(4) + NOPS + NOPS, [sack(2)]),
         ],
     )
-    def test_sack_blocks_give_way_from_the_last_one_on(self, options: bytes, kept: list[bytes]) -> None:
+    def test_sack_blocks_are_removed_from_the_last_one_on(self, options: bytes, kept: list[bytes]) -> None:
         trimmed = headers.with_room_for_ao(tcp(options, b"data"))
         assert options_of(trimmed) == kept
         assert trimmed.endswith(b"data")
@@ -53,15 +53,15 @@ class TestRoom:
         trimmed = headers.with_room_for_ao(tcp(NOPS + TIMESTAMPS + NOPS + sack(3)))
         assert trimmed[20:24] == b"\x01\x01\x08\x0a"
 
-    def test_a_lone_block_goes_where_nothing_else_helps(self) -> None:
+    def test_the_only_sack_block_is_removed_if_the_option_does_not_fit_otherwise(self) -> None:
         other = b"\x63\x10" + bytes(14)
         assert options_of(headers.with_room_for_ao(tcp(other + NOPS + sack(1)))) == [other]
 
-    def test_other_options_never_give_way(self) -> None:
+    def test_other_options_are_never_removed(self) -> None:
         crowded = tcp(b"\x63\x28" + bytes(38))
         assert headers.with_room_for_ao(crowded) == crowded
 
-    def test_malformed_options_are_told(self) -> None:
+    def test_malformed_options_are_an_error(self) -> None:
         with pytest.raises(OptionError):
             headers.with_room_for_ao(tcp(b"\x63\x29" + bytes(38)))
 
@@ -69,9 +69,7 @@ class TestRoom:
         st.lists(st.integers(1, 4).map(sack) | st.just(TIMESTAMPS) | st.just(b"\x02\x04\x05\xb4"), max_size=3),
         st.binary(max_size=9),
     )
-    def test_whatever_the_options_data_stays_and_what_is_left_is_a_part_of_what_was(
-        self, options: list[bytes], data: bytes
-    ) -> None:
+    def test_only_sack_blocks_are_removed_and_the_data_is_kept(self, options: list[bytes], data: bytes) -> None:
         row = b"".join(options)
         row += b"\x01" * (-len(row) % 4)
         if len(row) > 40:
@@ -92,7 +90,7 @@ def test_the_mss_is_lowered_and_nothing_else_changes(mss: int, lowered: int) -> 
     assert after == before.replace(b"\x02\x04" + mss.to_bytes(2, "big"), b"\x02\x04" + lowered.to_bytes(2, "big"))
 
 
-def test_a_header_without_mss_stays() -> None:
+def test_a_header_without_mss_is_unchanged() -> None:
     assert headers.with_lower_mss(tcp(NOPS + TIMESTAMPS)) == tcp(NOPS + TIMESTAMPS)
 
 
@@ -120,13 +118,13 @@ def test_a_packet_that_would_be_too_long_for_ip_is_not_built(bench: Bench) -> No
 @pytest.mark.parametrize(
     ("tags", "expected"), [(b"", 14), (b"\x81\x00\x00\x05", 18), (b"\x88\xa8\x00\x07\x81\x00\x00\x05", 22)]
 )
-def test_vlan_tags_are_looked_behind(tags: bytes, expected: int) -> None:
+def test_the_network_header_is_found_behind_vlan_tags(tags: bytes, expected: int) -> None:
     frame = bytes(12) + tags + b"\x08\x00" + bytes(40)
     assert headers.network_offset(frame, 0, len(frame)) == (0x0800, expected)
     assert headers.network_offset(bytes(10) + frame, 10, 10 + len(frame)) == (0x0800, 10 + expected)
 
 
-def test_a_frame_that_is_too_short_names_nothing() -> None:
+def test_a_frame_that_is_too_short_has_no_network_header() -> None:
     for length in range(14):
         assert headers.network_offset(bytes(12) + b"\x81\x00", 0, length) == (0, length)
 

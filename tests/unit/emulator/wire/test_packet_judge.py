@@ -1,4 +1,4 @@
-"""What the guard does with each kind of packet: signed, verified and stripped, passed, or dropped with its reason."""
+"""What the packet judge does with each kind of packet: sign, verify and strip, pass, or drop with a reason."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DATA = ACK | 0x08
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("include_options", [True, False])
-def test_a_segment_arrives_as_it_was_sent_and_travels_signed(
+def test_a_segment_is_signed_on_the_wire_and_arrives_as_it_was_sent(
     bench: Bench, family: int, algorithm: Algorithm, include_options: bool
 ) -> None:
     chain = bench.chain(bench.key(0, algorithm=algorithm, include_options=include_options))
@@ -48,42 +48,42 @@ def test_other_traffic_passes_untouched(bench: Bench) -> None:
     udp = bench.ip_packet(near.address, near.peer, 17, b"\x02\x86\x02\x86\x00\x08\x00\x00")
     echo_request = bench.ip_packet(near.address, near.peer, 1, b"\x08\x00" + bytes(6))
     other_port = near.segment(40000, 22, 1, 0, SYN)
-    stranger = ip_address("10.0.12.3").packed
+    another = ip_address("10.0.12.3").packed
     for packet in (udp, echo_request, other_port):
         assert near.out(packet) == packet
         assert flow.far.into(packet) == packet
-    to_another = bench.tcp_packet(near.address, stranger, 40000, 179, 1, 0, SYN)
+    to_another = bench.tcp_packet(near.address, another, 40000, 179, 1, 0, SYN)
     assert near.out(to_another) == to_another
-    from_another = bench.tcp_packet(stranger, flow.far.address, 40000, 179, 1, 0, SYN)
+    from_another = bench.tcp_packet(another, flow.far.address, 40000, 179, 1, 0, SYN)
     assert flow.far.into(from_another) == from_another
     assert near.dropped() == flow.far.dropped() == {}
 
 
 class TestDrops:
-    def test_received_without_the_option(self, bench: Bench) -> None:
+    def test_a_segment_received_without_the_option_is_dropped(self, bench: Bench) -> None:
         flow = bench.flow().open()
         for flags in (SYN, SYN | ACK, ACK, DATA, RST, RST | ACK, FIN | ACK):
             assert flow.far.into(flow.build(0, b"", flags)) is None
         assert flow.far.dropped() == {("in", "no-option"): 7}
 
-    def test_received_with_md5_alone_or_beside_it(self, bench: Bench) -> None:
+    def test_a_segment_received_with_md5_is_dropped_with_or_without_the_option(self, bench: Bench) -> None:
         flow = bench.flow().open()
         md5 = b"\x13\x12" + bytes(16) + b"\x01\x01"
         assert flow.far.into(flow.build(0, b"x", DATA, options=md5)) is None
         assert flow.far.into(flow.build(0, b"x", DATA, options=md5 + b"\x1d\x10\x01\x02" + bytes(12))) is None
         assert flow.far.dropped() == {("in", "md5-present"): 2}
 
-    def test_sent_with_md5(self, bench: Bench) -> None:
+    def test_a_segment_sent_with_md5_is_dropped(self, bench: Bench) -> None:
         flow = bench.flow().open()
         assert flow.near.out(flow.build(0, b"x", DATA, options=b"\x13\x12" + bytes(16) + b"\x01\x01")) is None
         assert flow.near.dropped() == {("out", "md5-present"): 1}
 
-    def test_received_with_an_unknown_key_id(self, bench: Bench) -> None:
+    def test_a_segment_received_with_an_unknown_key_id_is_dropped(self, bench: Bench) -> None:
         flow = bench.flow().open()
         assert flow.far.into(flow.build(0, b"x", DATA, options=b"\x1d\x10\x63\x02" + bytes(12))) is None
         assert flow.far.dropped() == {("in", "unknown-keyid"): 1}
 
-    def test_received_outside_the_keys_window(self, bench: Bench) -> None:
+    def test_a_segment_received_outside_its_keys_window_is_dropped(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.far.now = bench.T0 + bench.HALF_HOUR + 301 * bench.NS
         assert flow.send(0) is None
@@ -95,7 +95,7 @@ class TestDrops:
         assert flow.send(0) is not None
 
     @pytest.mark.parametrize("octet", range(62))
-    def test_received_with_any_covered_octet_damaged(self, bench: Bench, octet: int) -> None:
+    def test_a_segment_received_with_any_covered_octet_damaged_is_dropped(self, bench: Bench, octet: int) -> None:
         flow = bench.flow().open()
         sent = bytearray(flow.near.out(flow.build(0, b"data", DATA)))
         tcp = bytes(sent[20:])
@@ -113,7 +113,7 @@ class TestDrops:
         if octet in (16, 17):
             assert arrived is not None, "the checksum is not covered"
         else:
-            assert arrived is None or arrived == octets, "dropped, or no segment of the session any more"
+            assert arrived is None or arrived == octets, "dropped, or no longer a segment of the session"
 
     def test_a_wrong_secret_is_a_bad_mac(self, bench: Bench) -> None:
         flow = bench.flow()
@@ -122,7 +122,7 @@ class TestDrops:
         assert flow.carry(0, flow.syn()) is None
         assert flow.far.dropped() == {("in", "bad-mac"): 1}
 
-    def test_damaged_options_that_no_mac_covers_are_seen_by_the_checksum(self, bench: Bench) -> None:
+    def test_damaged_options_that_no_mac_covers_fail_the_checksum(self, bench: Bench) -> None:
         flow = bench.flow(chain=bench.chain(bench.key(0, include_options=False))).open()
         sent = bytearray(flow.near.out(flow.build(0, b"data", DATA)))
         sent[20 + 20 + 5] ^= 1
@@ -141,30 +141,32 @@ class TestDrops:
         assert flow.near.dropped() == {("out", "no-usable-key"): 1}
         assert flow.far.into(flow.syn()) is None
 
-    def test_segments_of_a_connection_whose_syn_nobody_saw(self, bench: Bench) -> None:
+    def test_segments_of_a_connection_whose_syn_was_not_seen_are_dropped(self, bench: Bench) -> None:
         flow = bench.flow()
         assert flow.near.out(flow.build(0, b"x", DATA)) is None
         assert flow.near.out(flow.build(0, b"", RST | ACK)) is None
         assert flow.far.out(flow.syn_ack()) is None, "no SYN came in before it"
         assert flow.near.dropped() == {("out", "no-connection-state"): 2}
-        stranger = bench.flow().open()
-        stranger.send(0)
-        assert flow.far.into(stranger.wire[-1]) is None
+        another = bench.flow().open()
+        another.send(0)
+        assert flow.far.into(another.wire[-1]) is None
         assert flow.far.dropped()["in", "no-connection-state"] == 1
 
-    def test_options_that_leave_no_room(self, bench: Bench) -> None:
+    def test_a_segment_whose_options_leave_no_room_is_dropped(self, bench: Bench) -> None:
         flow = bench.flow().open()
         crowded = bench.TIMESTAMPS + b"\x63\x1c" + bytes(26)
         assert flow.near.out(flow.build(0, b"x", DATA, options=crowded)) is None
         assert flow.near.dropped() == {("out", "no-room"): 1}
 
     @pytest.mark.parametrize("options", [b"\x08\x01\x00\x00", b"\x08\x63\x00\x00", b"\x1d\x10\x01\x02" + bytes(12)])
-    def test_malformed_options_and_an_option_that_the_kernel_made(self, bench: Bench, options: bytes) -> None:
+    def test_a_segment_sent_with_malformed_options_or_a_kernels_own_option_is_dropped(
+        self, bench: Bench, options: bytes
+    ) -> None:
         flow = bench.flow().open()
         assert flow.near.out(flow.build(0, b"x", DATA, options=options)) is None
         assert flow.near.dropped() == {("out", "malformed"): 1}
 
-    def test_segments_that_cannot_be_taken_apart(self, bench: Bench) -> None:
+    def test_segments_that_cannot_be_parsed_are_dropped(self, bench: Bench) -> None:
         flow = bench.flow().open()
         packet = bytearray(flow.build(0, b"x", DATA))
         packet[20 + 12] = 0xF0
@@ -220,7 +222,7 @@ class TestIcmp:
             (6, 135, 0, True),
         ],
     )
-    def test_hard_errors_about_a_protected_connection_stay_outside(
+    def test_hard_errors_about_a_protected_connection_are_dropped(
         self, bench: Bench, family: int, kind: int, code: int, passes: bool
     ) -> None:
         flow = bench.flow(family=family).open()
@@ -238,7 +240,7 @@ class TestIcmp:
 
 
 class TestConnections:
-    def test_a_replayed_syn_does_not_touch_a_living_connection(self, bench: Bench) -> None:
+    def test_a_replayed_syn_does_not_affect_an_open_connection(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.send(0)
         replays = list(flow.wire)
@@ -253,13 +255,13 @@ class TestConnections:
         flow = bench.flow(sending=Sending.RNEXT, receiving=Receiving.ANY).open()
         flow.send(1)
         flow.send(0)
-        asks_for_key_0 = flow.wire[-1]
+        requests_key_0 = flow.wire[-1]
         for router in (flow.near, flow.far):
             router.now = bench.T0 + bench.HALF_HOUR
         for sender in (0, 1, 0, 1):
             flow.send(sender)
         assert known(bench.ao(flow.wire[-1])).key_id == 4
-        flow.far.into(asks_for_key_0)
+        flow.far.into(requests_key_0)
         flow.send(1)
         assert known(bench.ao(flow.wire[-1])).key_id == 4
 
@@ -294,32 +296,32 @@ class TestConnections:
         assert flow.near.into(bytes(signed)) is None
         assert flow.near.dropped() == {("in", "no-option"): 1, ("in", "bad-mac"): 1}
 
-    def test_a_refusal_that_no_syn_asked_for_is_not_sent(self, bench: Bench) -> None:
+    def test_a_refusal_without_a_syn_before_it_is_not_sent(self, bench: Bench) -> None:
         flow = bench.flow()
         assert flow.far.out(bench.refusal(flow)) is None
 
-    def test_an_rst_of_a_known_connection_is_signed_and_ends_it_in_time(self, bench: Bench) -> None:
+    def test_an_rst_of_a_known_connection_is_signed_and_the_connection_expires(self, bench: Bench) -> None:
         flow = bench.flow().open()
         reset = flow.build(1, b"", RST | ACK)
         assert flow.carry(1, reset) == reset
         assert [one.phase for one in flow.near.status().connections] == ["closing"]
         assert flow.send(0) is not None, "TIME-WAIT's segments are signed as well"
         flow.near.mono += 121 * bench.NS
-        flow.near.guard.tick(flow.near.now, flow.near.mono)
+        flow.near.judge.tick(flow.near.now, flow.near.mono)
         assert flow.near.status().connections == ()
         assert flow.near.events[-1].kind is WireEventKind.FORGOTTEN
 
-    def test_an_unanswered_syn_is_forgotten_and_a_living_connection_is_not(self, bench: Bench) -> None:
+    def test_an_unanswered_syn_is_forgotten_and_an_open_connection_is_not(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.out(bench.Flow(flow.near, flow.far, sport=41000).syn())
         flow.near.mono += 241 * bench.NS
-        flow.near.guard.tick(flow.near.now, flow.near.mono)
+        flow.near.judge.tick(flow.near.now, flow.near.mono)
         assert [one.local[1] for one in flow.near.status().connections] == [40000]
         flow.near.mono += 10**6 * bench.NS
-        flow.near.guard.tick(flow.near.now, flow.near.mono)
+        flow.near.judge.tick(flow.near.now, flow.near.mono)
         assert flow.send(0) is not None
 
-    def test_the_table_keeps_its_bound_and_its_living_connections(
+    def test_the_table_keeps_its_limit_and_its_open_connections(
         self, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("keyroll.emulator.wire.bump.connection.TABLE_MAX", 3)
@@ -327,7 +329,7 @@ class TestConnections:
         for port in range(50000, 50010):
             flow.near.mono += bench.NS
             flow.near.out(bench.Flow(flow.near, flow.far, sport=port).syn())
-        flow.near.guard.tick(flow.near.now, flow.near.mono)
+        flow.near.judge.tick(flow.near.now, flow.near.mono)
         assert sorted(one.local[1] for one in flow.near.status().connections) == [40000, 50008, 50009]
 
     def test_sequence_numbers_wrap_in_both_directions(self, bench: Bench) -> None:
@@ -339,22 +341,22 @@ class TestConnections:
             assert flow.send(sender, bytes(1400)) is not None
         old = flow.build(1, bytes(1400), DATA, seq=0xFFFFF001)
         assert flow.carry(1, old) == old, "a retransmission from before the wrap"
-        assert {record.out_anchor >> 32 for record in flow.far.guard.records()} == {1}
+        assert {record.out_anchor >> 32 for record in flow.far.judge.records()} == {1}
 
 
 class TestRollover:
-    def test_clock_switches_at_the_start_and_asks_for_the_same_key(self, bench: Bench) -> None:
+    def test_under_clock_the_key_sent_and_the_key_asked_for_change_at_the_start(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.now = bench.T0 + bench.HALF_HOUR
         flow.send(0)
         assert known(bench.ao(flow.wire[-1]))[2:4] == (3, 4)
         flow.send(1)
-        assert known(bench.ao(flow.wire[-1]))[2:4] == (2, 1), "R2's clock has not come that far"
+        assert known(bench.ao(flow.wire[-1]))[2:4] == (2, 1), "R2's clock is before the start"
         flow.near.now = bench.T0 + 60 * bench.NS
         flow.send(0)
         assert known(bench.ao(flow.wire[-1]))[2:4] == (1, 2), "a clock stepped back re-activates the older key"
 
-    def test_rnext_asks_first_and_switches_when_asked(self, bench: Bench) -> None:
+    def test_under_rnext_a_router_asks_first_and_changes_its_key_when_asked(self, bench: Bench) -> None:
         flow = bench.flow(sending=Sending.RNEXT).open()
         for router in (flow.near, flow.far):
             router.now = bench.T0 + bench.HALF_HOUR
@@ -364,7 +366,7 @@ class TestRollover:
             seen.append(known(bench.ao(flow.wire[-1]))[2:4])
         assert seen == [(1, 4), (4, 3), (3, 4), (4, 3)]
 
-    def test_rnext_beside_clock_is_hitless(self, bench: Bench) -> None:
+    def test_rnext_at_one_end_and_clock_at_the_other_is_hitless(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.near.protect(bench.session(0, sending=Sending.RNEXT))
         flow.open()
@@ -376,7 +378,7 @@ class TestRollover:
         assert known(bench.ao(flow.wire[-2]))[2] == 3
         assert known(bench.ao(flow.wire[-1]))[2] == 4
 
-    def test_a_key_change_on_the_wire_is_told_once_for_each_direction(self, bench: Bench) -> None:
+    def test_a_key_change_on_the_wire_is_reported_once_for_each_direction(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.send(1)
         for router in (flow.near, flow.far):
@@ -389,7 +391,7 @@ class TestRollover:
             ("in", 0, 1, 4),
         ]
 
-    def test_rolled_is_said_only_once_it_was_seen_on_the_wire(self, bench: Bench) -> None:
+    def test_rolled_is_true_only_after_the_new_key_was_seen_on_the_wire(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.now = bench.T0 + bench.HALF_HOUR
         (idle,) = flow.near.status().connections
@@ -406,15 +408,15 @@ class TestRollover:
         assert [known(bench.ao(packet)).key_id for packet in flow.wire] == [3, 4, 3]
 
 
-def test_drops_are_told_at_once_and_then_once_a_second_with_their_count(bench: Bench) -> None:
+def test_drops_are_reported_at_once_and_then_once_a_second_with_their_count(bench: Bench) -> None:
     flow = bench.flow()
     for _ in range(10):
         flow.far.into(flow.syn())
     flow.far.mono += bench.NS
-    flow.far.guard.tick(flow.far.now, flow.far.mono)
-    told = [event for event in flow.far.events if event.kind is WireEventKind.DROP]
-    assert [(event.reason.value, event.count) for event in told] == [("no-option", 1), ("no-option", 9)]
-    assert told[0].peer == ip_address("10.0.12.1")
+    flow.far.judge.tick(flow.far.now, flow.far.mono)
+    reported = [event for event in flow.far.events if event.kind is WireEventKind.DROP]
+    assert [(event.reason.value, event.count) for event in reported] == [("no-option", 1), ("no-option", 9)]
+    assert reported[0].peer == ip_address("10.0.12.1")
 
 
 def test_duplicate_recv_ids_pick_the_key_that_may_be_received_now(bench: Bench) -> None:

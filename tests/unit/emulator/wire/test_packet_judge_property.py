@@ -1,7 +1,7 @@
-"""Whatever the order of events: no protected segment leaves unsigned, and none comes in that was not sent.
+"""In any order of events, no protected segment is sent unsigned and none is accepted that was not sent.
 
-Two guards face each other. Their kernels send any segment at any time; the link delivers, repeats, reorders, damages
-and forges; tables, clocks and processes change under way.
+Two packet judges are connected. Their kernels send any segment at any time; the link delivers, repeats, reorders,
+damages and forges segments; session tables, clocks and processes change meanwhile.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ OPTIONS = {
 INSTANTS = [-1, 0, 60, 1499, 1500, 1800, 2099, 2100, 90_000]
 
 
-def essence(segment: Segment) -> tuple[object, ...]:
+def identity(segment: Segment) -> tuple[object, ...]:
     return (segment.src, segment.sport, segment.dport, segment.seq, segment.ack, segment.flags, segment.payload)
 
 
-class Both(RuleBasedStateMachine):
-    bench: Any = None  # given by the fixture: conftest modules are not imported
+class JudgePair(RuleBasedStateMachine):
+    bench: Any = None  # set by the fixture, because conftest modules are not imported
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,14 +63,14 @@ class Both(RuleBasedStateMachine):
         signed = self.routers[side].out(packet)
         if signed is not None:
             ao = self.bench.ao(signed)
-            assert ao is not None, "left unsigned"
+            assert ao is not None, "sent unsigned"
             assert ao.key_id in ((1, 3), (2, 4))[side]
             self.wire.append((side, signed))
-            self.sent.add(essence(known(parse_segment(packet))))
+            self.sent.add(identity(known(parse_segment(packet))))
 
     @rule(isns=st.sampled_from([(1000, 2000), (0xFFFFFFFE, 0x7FFFFFFF), (7, 0xFFFFFF00)]))
     def kernels_connect(self, isns: tuple[int, int]) -> None:
-        """A whole handshake, and data that runs 64 KiB each way: often enough over a wrap."""
+        """Open a connection and send 64 KiB of data each way, which often wraps the sequence numbers."""
         near, far = isns
         self.exchange(0, near, 0, SYN)
         self.exchange(1, far, near + 1, SYN | ACK)
@@ -85,9 +85,9 @@ class Both(RuleBasedStateMachine):
         signed = self.routers[side].out(packet)
         if signed is None:
             return
-        assert self.bench.ao(signed) is not None, "left unsigned"
+        assert self.bench.ao(signed) is not None, "sent unsigned"
         self.wire.append((side, signed))
-        self.sent.add(essence(known(parse_segment(packet))))
+        self.sent.add(identity(known(parse_segment(packet))))
         self.arrive(side, signed)
 
     @rule(place=st.integers(0, 10**6))
@@ -103,11 +103,11 @@ class Both(RuleBasedStateMachine):
         side, packet = self.wire[place % len(self.wire)]
         where = 20 + octet % (len(packet) - 20)
         if where in (36, 37):
-            return  # the checksum, which is made anew
+            return  # the checksum, which is computed again
         damaged = bytearray(packet)
         damaged[where] ^= 1 << bit
         arrived = self.routers[1 - side].into(bytes(damaged))
-        assert arrived is None or arrived == bytes(damaged), "a damaged segment was let in"
+        assert arrived is None or arrived == bytes(damaged), "a damaged segment was accepted"
         if arrived is not None:
             segment = segment_of(bytes(damaged))
             assert 179 not in (segment.sport, segment.dport)
@@ -120,14 +120,14 @@ class Both(RuleBasedStateMachine):
         ack=sequence,
         ids=st.sampled_from([1, 2, 3, 4, 9, None]),
     )
-    def stranger_forges(
+    def attacker_forges(
         self, side: int, flags: int, ports: tuple[int, int], seq: int, ack: int, ids: int | None
     ) -> None:
         options = b"" if ids is None else bytes((29, 16, ids, ids)) + b"guess of MAC"
         forged = self.routers[1 - side].segment(*ports, seq, ack, flags, options)
         assert self.routers[side].into(forged) is None
 
-    @rule(side=sides, variant=st.sampled_from(["both", "first", "second", "empty", "cmac", "gone and back"]))
+    @rule(side=sides, variant=st.sampled_from(["both", "first", "second", "empty", "cmac", "removed and restored"]))
     def table_changes(self, side: int, variant: str) -> None:
         keys = {
             "first": [self.bench.key(0)],
@@ -136,7 +136,7 @@ class Both(RuleBasedStateMachine):
             "empty": [],
         }.get(variant, [self.bench.key(0), self.bench.key(1, 1800)])
         chain = Keychain("chain", tuple(keys), tolerance=300)
-        if variant == "gone and back":
+        if variant == "removed and restored":
             self.routers[side].protect()
         spec = replace(self.specs[side], chain=chain if side == 0 else chain.mirrored())
         self.routers[side].protect(spec)
@@ -149,7 +149,7 @@ class Both(RuleBasedStateMachine):
     def time_passes(self, side: int, seconds: int) -> None:
         router = self.routers[side]
         router.mono += seconds * self.bench.NS
-        router.guard.tick(router.now, router.mono)
+        router.judge.tick(router.now, router.mono)
 
     @rule(side=sides, kept=st.booleans())
     def process_restarts(self, side: int, kept: bool) -> None:
@@ -157,11 +157,11 @@ class Both(RuleBasedStateMachine):
         new = self.bench.Router(old.address, old.peer, now=old.now, mono=old.mono)
         new.protect(self.specs[side])
         if kept:
-            new.guard.restore(old.guard.records(), new.now, new.mono)
+            new.judge.restore(old.judge.records(), new.now, new.mono)
         self.routers = tuple(new if place == side else self.routers[place] for place in range(2))
 
     @invariant()
-    def the_state_can_be_told(self) -> None:
+    def the_status_can_be_read(self) -> None:
         for router in self.routers:
             router.status()
 
@@ -170,17 +170,17 @@ class Both(RuleBasedStateMachine):
         if arrived is not None:
             segment = segment_of(arrived)
             assert segment.scan().ao is None
-            assert essence(segment) in self.sent
+            assert identity(segment) in self.sent
 
 
 @pytest.fixture(scope="module")
-def machine(bench: Bench) -> type[Both]:
-    Both.bench = bench
-    return Both
+def machine(bench: Bench) -> type[JudgePair]:
+    JudgePair.bench = bench
+    return JudgePair
 
 
-def test_no_protected_segment_leaves_unsigned_and_none_comes_in_that_was_not_sent(machine: type[Both]) -> None:
+def test_no_protected_segment_is_sent_unsigned_and_none_is_accepted_that_was_not_sent(machine: type[JudgePair]) -> None:
     case = machine.TestCase()
-    # A state is reached by many steps, so that fewer walks than others have examples see as many states.
+    # Each run has many steps, so half the default number of runs is enough to reach as many states.
     type(case).settings = settings(stateful_step_count=60, max_examples=known(settings.default).max_examples // 2)
     case.runTest()

@@ -1,4 +1,4 @@
-"""The control protocol: round trips, refusals, and no secret in any of them."""
+"""The control protocol: round trips of messages, refusals, and no secret in any error."""
 
 from __future__ import annotations
 
@@ -115,17 +115,17 @@ def through_json(message: Any) -> Any:
 
 
 @given(records)
-def test_records_come_back(record: ConnectionRecord) -> None:
+def test_records_survive_a_round_trip(record: ConnectionRecord) -> None:
     assert protocol.decode_record(through_json(protocol.encode_record(record))) == record
 
 
 @given(events)
-def test_events_come_back(event: WireEvent) -> None:
+def test_events_survive_a_round_trip(event: WireEvent) -> None:
     assert protocol.decode_event(through_json(protocol.encode_event(event))) == event
 
 
 @given(statuses)
-def test_statuses_come_back(status: WireStatus) -> None:
+def test_statuses_survive_a_round_trip(status: WireStatus) -> None:
     assert protocol.decode_status(through_json(protocol.encode_status(status))) == status
 
 
@@ -137,7 +137,7 @@ def test_statuses_come_back(status: WireStatus) -> None:
     st.sampled_from(Receiving),
     st.integers(0, 2**32 - 1),
 )
-def test_sessions_come_back(
+def test_sessions_survive_a_round_trip(
     bench: Bench,
     secret: bytes,
     algorithm: Algorithm,
@@ -152,7 +152,7 @@ def test_sessions_come_back(
     assert protocol.decode_session(through_json(protocol.encode_session(session))) == session
 
 
-def test_unusable_keys_are_not_handed_over(bench: Bench) -> None:
+def test_unusable_keys_are_not_sent(bench: Bench) -> None:
     chain = bench.chain(bench.key(0), bench.key(1, tcp_ao_option=False), bench.key(2, secret=None))
     decoded = protocol.decode_session(protocol.encode_session(bench.session(0, chain)))
     assert [key.id for key in decoded.chain.keys] == [0]
@@ -183,7 +183,7 @@ def test_a_line_that_is_not_a_message_is_refused(line: bytes) -> None:
         (("keys", 0, "number"), True),
     ],
 )
-def test_a_wrong_field_of_a_session_is_refused_without_a_secret_in_the_sentence(
+def test_a_wrong_field_of_a_session_is_refused_without_a_secret_in_the_message(
     bench: Bench, path: tuple[str | int, ...], value: Any
 ) -> None:
     message = json.loads(json.dumps(protocol.encode_session(bench.session(0, bench.chain(bench.key(0))))))
@@ -202,7 +202,7 @@ MARKER = "s3cr3t-in-the-wrong-place"
 
 
 def examples(bench: Bench) -> Any:
-    """Return a decoder with a message that it takes, for each kind of message."""
+    """Return (decoder, valid message) for each kind of message."""
     key = bench.key(0)
     mkt = Mkt("key 0", next(iter(MacAlgorithm)), b"s3cr3t", 1, 2, True)  # noqa: FBT003 - a positional dataclass
     end = (ip_address("192.0.2.1"), 179)
@@ -230,7 +230,7 @@ def examples(bench: Bench) -> Any:
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
-    """Return the path of every value in a message, of the message itself too."""
+    """Return the path of every value in a message, including the message itself."""
     found = [path]
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, below in entries:
@@ -249,15 +249,15 @@ def replaced(message: Any, path: tuple[str | int, ...], value: object) -> Any:
     return copy
 
 
-def spoken(error: WireError) -> str:
-    """Return all that a log might show of an error: with what it was raised from, notes and arguments included."""
+def all_text(error: WireError) -> str:
+    """Return all text of an error that a log might show, including its cause, notes and arguments."""
     return (
         "".join(traceback.format_exception(error, chain=True)) + repr(error) + repr(error.args) + repr(error.__cause__)
     )
 
 
 @pytest.mark.parametrize("kind", range(4), ids=["session", "record", "event", "status"])
-def test_no_error_shows_a_secret_whatever_field_it_stands_in(bench: Bench, kind: int) -> None:
+def test_no_error_shows_a_secret_whatever_field_contains_it(bench: Bench, kind: int) -> None:
     decode, good = examples(bench)[kind]
     good = json.loads(json.dumps(good))
     decode(good)
@@ -268,7 +268,7 @@ def test_no_error_shows_a_secret_whatever_field_it_stands_in(bench: Bench, kind:
                 decode(replaced(good, path, wrong))
             except WireError as error:
                 refusals.append((path, error))
-    assert [path for path, error in refusals if MARKER in spoken(error)] == []
+    assert [path for path, error in refusals if MARKER in all_text(error)] == []
     assert [path for path, error in refusals if error.__context__ is not None and not error.__suppress_context__] == []
     assert len(refusals) > len(places(good))
 
@@ -277,7 +277,7 @@ def test_no_error_shows_a_secret_whatever_field_it_stands_in(bench: Bench, kind:
 def test_no_error_shows_a_secret_of_a_line_that_is_not_a_message(line: bytes) -> None:
     with pytest.raises(WireError) as refused:
         protocol.from_line(line.replace(b"%s", MARKER.encode()))
-    assert MARKER not in spoken(refused.value)
+    assert MARKER not in all_text(refused.value)
 
 
 def test_a_line_nested_too_deeply_is_refused() -> None:
@@ -298,14 +298,14 @@ def test_a_session_shows_no_secret(bench: Bench) -> None:
     assert "do not show" not in shown
 
 
-def test_a_session_with_every_peer_of_a_prefix_comes_back(bench: Bench) -> None:
+def test_a_session_with_every_peer_of_a_prefix_survives_a_round_trip(bench: Bench) -> None:
     networks = ip_network("10.0.12.0/24"), ip_network("10.0.12.8/32")
     session = replace(bench.session(0, port=646), prefix=networks[0], excepted=networks[1:])
     assert protocol.decode_session(through_json(protocol.encode_session(session))).prefix == networks[0]
     assert protocol.decode_session(through_json(protocol.encode_session(session))).excepted == networks[1:]
 
 
-def test_a_unit_with_a_vlan_round_trips_and_a_vlan_that_is_none_is_refused() -> None:
+def test_a_unit_with_a_vlan_survives_a_round_trip_and_an_invalid_vlan_is_refused() -> None:
     unit = VlanUnit("h0.100", "eth1", 100)
     assert protocol.decode_unit(json.loads(json.dumps(protocol.encode_unit(unit)))) == unit
     with pytest.raises(WireError, match="use 0 to 4094"):

@@ -1,4 +1,4 @@
-"""A session whose ISN is chosen: the wire shows it, both kernels keep their own numbers, and the wrap verifies."""
+"""Sessions with a chosen ISN: the wire has it, both kernels keep their own, and segments verify across a wrap."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ KERNEL_ISNS = (1000, 5_000_000)
 
 @dataclass
 class Ends:
-    """Two kernels, each with its own numbers and with the peer's as they arrive; index 0 opens."""
+    """Two kernels, each with its own next sequence number and the one received from the peer; index 0 opens."""
 
     bench: Any
     routers: tuple[Any, ...]
     own: list[int] = field(default_factory=lambda: list(KERNEL_ISNS))
-    heard: list[int] = field(default_factory=lambda: [0, 0])
+    received: list[int] = field(default_factory=lambda: [0, 0])
     wire: list[bytes] = field(default_factory=list)
 
     def send(self, sender: int, flags: int, payload: bytes = b"", options: bytes = b"") -> tuple[Segment, Segment]:
-        """Send and let it arrive; return (segment on the wire, segment as it arrived)."""
+        """Send and deliver a segment; return (segment on the wire, segment as it arrived)."""
         ports = (40000, 179) if sender == 0 else (179, 40000)
-        ack = self.heard[sender] if flags & ACK else 0
+        ack = self.received[sender] if flags & ACK else 0
         packet = self.routers[sender].segment(*ports, self.own[sender], ack, flags, options, payload)
         sent = self.routers[sender].out(packet)
         assert sent is not None, self.routers[sender].dropped()
@@ -44,7 +44,7 @@ class Ends:
             assert segment.ack == self.own[1 - sender]
         length = len(payload) + bool(flags & SYN) + bool(flags & FIN)
         self.own[sender] = (self.own[sender] + length) % WHOLE
-        self.heard[1 - sender] = (segment.seq + length) % WHOLE
+        self.received[1 - sender] = (segment.seq + length) % WHOLE
         return segment_of(sent), segment
 
     def open(self) -> tuple[int, int]:
@@ -76,7 +76,7 @@ def test_the_wire_shows_the_chosen_numbers_and_data_verifies_across_the_wrap(
     for sender, isn in enumerate(isns):
         if isn is not None and isn > WHOLE // 2:
             numbers = [segment_of(packet).seq for packet in both.wire[begun + sender :: 2]]
-            assert min(numbers) < 100, "the wire saw no wrap"
+            assert min(numbers) < 100, "the numbers on the wire did not wrap"
     both.send(0, FIN | ACK)
     both.send(1, RST | ACK)
 
@@ -84,7 +84,7 @@ def test_the_wire_shows_the_chosen_numbers_and_data_verifies_across_the_wrap(
 def test_a_repeated_syn_and_syn_ack_keep_their_number(bench: Bench) -> None:
     both = ends(bench, (WHOLE - 1, WHOLE - 2))
     for _ in range(2):
-        both.own, both.heard = list(KERNEL_ISNS), [0, 0]
+        both.own, both.received = list(KERNEL_ISNS), [0, 0]
         both.open()
     packets = [segment_of(packet).seq for packet in both.wire]
     assert packets == [WHOLE - 1, WHOLE - 2, 0] * 2
@@ -94,12 +94,12 @@ def test_a_new_connection_on_the_same_ports_begins_at_the_chosen_number_again(be
     both = ends(bench, (WHOLE - 1, None))
     both.open()
     both.send(0, FIN | ACK)
-    both.own, both.heard = [77_000, 88_000], [0, 0]
+    both.own, both.received = [77_000, 88_000], [0, 0]
     assert both.open() == (WHOLE - 1, 88_000)
     both.send(0, DATA, b"x", both.bench.TIMESTAMPS)
 
 
-def test_sack_blocks_come_back_in_the_kernels_numbers(bench: Bench) -> None:
+def test_sack_blocks_arrive_with_the_kernels_numbers(bench: Bench) -> None:
     both = ends(bench, (WHOLE - 10, None))
     both.open()
     block = ((WHOLE - 10 + 41) % WHOLE).to_bytes(4, "big") + ((WHOLE - 10 + 61) % WHOLE).to_bytes(4, "big")
@@ -108,7 +108,7 @@ def test_sack_blocks_come_back_in_the_kernels_numbers(bench: Bench) -> None:
     assert arrived.options[-8:] == kernels
 
 
-def test_a_peer_that_is_let_in_without_tcp_ao_has_whole_checksums_too(bench: Bench) -> None:
+def test_segments_to_a_peer_without_tcp_ao_have_valid_checksums_too(bench: Bench) -> None:
     both = ends(bench, (None, WHOLE - 1), allow=True)
     syn = both.routers[0].segment(40000, 179, KERNEL_ISNS[0], 0, SYN, both.bench.SYN_OPTIONS)
     assert both.routers[1].into(syn) is not None
@@ -118,15 +118,15 @@ def test_a_peer_that_is_let_in_without_tcp_ao_has_whole_checksums_too(bench: Ben
     assert tcp_checksum(sent.octets, sent.src, sent.dst) == int.from_bytes(sent.octets[16:18], "big")
 
 
-def test_a_successor_of_the_wire_process_goes_on_with_the_same_numbers(bench: Bench) -> None:
+def test_a_successor_of_the_wire_process_continues_with_the_same_numbers(bench: Bench) -> None:
     isns = (WHOLE - 30, WHOLE - 40)
     both = ends(bench, isns)
     both.open()
     for place, router in enumerate(both.routers):
-        records = router.guard.records()
+        records = router.judge.records()
         assert [record.shift for record in records] == [isns[place] - KERNEL_ISNS[place]]
-        router.guard = PacketJudge(router.events.append)
+        router.judge = PacketJudge(router.events.append)
         router.protect(replace(bench.session(place), isn=isns[place]))
-        assert router.guard.restore(records, router.now, router.mono) == 1
+        assert router.judge.restore(records, router.now, router.mono) == 1
     for sender in (0, 1, 0, 1):
         both.send(sender, DATA, bytes(30), both.bench.TIMESTAMPS)

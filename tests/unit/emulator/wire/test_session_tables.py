@@ -1,4 +1,4 @@
-"""The guard while its table changes: keys and sessions come and go, prefixes, a successor, peers without TCP-AO."""
+"""The packet judge with changing tables: keys, sessions, prefixes, a successor process, peers without TCP-AO."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DATA = ACK | 0x08
 
 
 class TestChangedTables:
-    def test_a_key_added_live_touches_nothing(self, bench: Bench) -> None:
+    def test_a_key_can_be_added_while_a_connection_is_open(self, bench: Bench) -> None:
         flow = bench.flow(chain=bench.chain(bench.key(0))).open()
         for place, router in enumerate((flow.near, flow.far)):
             router.protect(bench.session(place))
@@ -50,7 +50,7 @@ class TestChangedTables:
             router.protect(bench.session(place, changed))
         assert flow.send(1) is not None
 
-    def test_a_key_that_another_has_followed_can_be_written_anew_in_place(self, bench: Bench) -> None:
+    def test_a_key_that_is_not_in_use_any_more_can_be_replaced_under_its_number(self, bench: Bench) -> None:
         flow = bench.flow().open()
         assert flow.send(1) is not None
         for router in (flow.near, flow.far):
@@ -67,7 +67,7 @@ class TestChangedTables:
         assert flow.send(1) is not None
         assert known(bench.ao(flow.wire[-1])).key_id == 2
         fresh = bench.Flow(flow.near, flow.far, sport=41000).open()
-        assert fresh.send(1) is not None, "a new connection has the same secret as the one that goes on"
+        assert fresh.send(1) is not None, "a new connection has the same secret as the open one"
 
     def test_a_key_that_only_the_peer_still_sends_with_is_in_use(self, bench: Bench) -> None:
         flow = bench.flow().open()
@@ -80,13 +80,13 @@ class TestChangedTables:
         flow.near.protect(bench.session(0, changed))
         assert flow.send(1) is not None
 
-    def test_a_removed_key_is_gone_at_once(self, bench: Bench) -> None:
+    def test_a_removed_key_is_rejected_at_once(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.far.protect(bench.session(1, bench.chain(bench.key(1, 1800))))
         assert flow.send(0) is None
         assert flow.far.dropped() == {("in", "unknown-keyid"): 1}
 
-    def test_a_key_that_comes_back_under_a_removed_keys_number_is_another_key(self, bench: Bench) -> None:
+    def test_a_key_added_under_the_number_of_a_removed_key_is_a_new_key(self, bench: Bench) -> None:
         flow = bench.flow(chain=bench.chain(bench.key(0))).open()
         changed = bench.chain(bench.key(0, secret=Secret("another")))
         for chain in (bench.chain(bench.key(1)), changed):
@@ -97,13 +97,13 @@ class TestChangedTables:
             flow.far.protect(bench.session(1, chain))
         assert flow.send(0) is not None
 
-    def test_new_connections_of_a_session_that_left_the_table_are_not_protected(self, bench: Bench) -> None:
+    def test_new_connections_of_a_removed_session_are_not_protected(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.near.protect()
         assert flow.near.out(flow.syn()) == flow.syn()
         assert flow.near.status().connections == ()
 
-    def test_a_connection_whose_session_left_the_table_is_signed_to_its_end(self, bench: Bench) -> None:
+    def test_an_open_connection_of_a_removed_session_is_signed_until_it_ends(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
         assert flow.send(0, flags=FIN | ACK, payload=b"") is not None
@@ -112,28 +112,28 @@ class TestChangedTables:
         assert flow.near.into(unsigned) is None
         assert flow.near.dropped() == {("in", "no-option"): 1}
 
-    def test_it_is_forgotten_when_it_has_been_silent_for_its_time(self, bench: Bench) -> None:
+    def test_a_silent_connection_of_a_removed_session_expires(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
         flow.near.mono += CLOSED_LIFETIME + 1
-        flow.near.guard.tick(flow.near.now, flow.near.mono)
+        flow.near.judge.tick(flow.near.now, flow.near.mono)
         assert flow.near.status().connections == ()
         packet = flow.build(0, b"", FIN | ACK)
         assert flow.near.out(packet) == packet
 
-    def test_a_new_connection_on_the_same_ports_ends_its_protection(self, bench: Bench) -> None:
+    def test_a_new_connection_on_the_ports_of_a_removed_session_is_not_protected(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
         assert flow.near.out(flow.syn()) == flow.syn()
 
-    def test_a_session_that_comes_back_takes_its_connection_up_again(self, bench: Bench) -> None:
+    def test_a_session_that_is_added_again_protects_its_open_connection(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.near.protect()
         flow.near.protect(bench.session(0))
         assert flow.send(0) is not None
         assert flow.send(1) is not None
 
-    def test_a_peer_protected_at_one_address_gets_to_no_other_unprotected(self, bench: Bench) -> None:
+    def test_a_peer_protected_at_one_address_cannot_reach_another_unprotected(self, bench: Bench) -> None:
         flow = bench.flow()
         flow.far.protect(bench.session(1, local=ip_address("10.0.12.2")))
         elsewhere = bench.tcp_packet(flow.near.address, ip_address("10.255.0.2").packed, 40000, 179, 1, 0, SYN)
@@ -143,8 +143,8 @@ class TestChangedTables:
         flow = bench.flow()
         flow.far.into(flow.syn())
         flow.far.protect(bench.session(1))
-        (told,) = flow.far.status().sessions
-        assert {(way.value, reason.value): count for (way, reason), count in told.drops.items()} == {
+        (session,) = flow.far.status().sessions
+        assert {(way.value, reason.value): count for (way, reason), count in session.drops.items()} == {
             ("in", "no-option"): 1
         }
 
@@ -167,8 +167,8 @@ class TestGroups:
         assert flow.send(0) is not None
         assert flow.send(1) is not None
         assert bench.ao(flow.wire[-1]) is not None
-        (told,) = flow.far.status().sessions
-        assert str(told.peer) == "10.0.12.1"
+        (session,) = flow.far.status().sessions
+        assert str(session.peer) == "10.0.12.1"
 
     def test_an_unsigned_syn_of_a_peer_of_the_prefix_is_dropped(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8"))
@@ -185,15 +185,15 @@ class TestGroups:
     def test_another_port_and_another_prefix_are_not_protected(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8"))
         bgp = bench.tcp_packet(flow.near.address, flow.far.address, 40000, 179, 1, 0, SYN)
-        stranger = bench.tcp_packet(ip_address("192.0.2.1").packed, flow.far.address, 40000, 646, 1, 0, SYN)
+        other_peer = bench.tcp_packet(ip_address("192.0.2.1").packed, flow.far.address, 40000, 646, 1, 0, SYN)
         assert flow.far.into(bgp) == bgp
-        assert flow.far.into(stranger) == stranger
+        assert flow.far.into(other_peer) == other_peer
 
     def test_an_excepted_prefix_is_not_protected(self, bench: Bench) -> None:
         flow = self.flow(bench, self.group(bench, 1, "10.0.0.0/8", "10.0.12.0/24"))
         assert flow.far.into(flow.syn()) == flow.syn()
 
-    def test_the_longest_prefix_decides_and_a_session_of_its_own_comes_first(self, bench: Bench) -> None:
+    def test_the_longest_prefix_applies_and_a_session_with_one_peer_takes_precedence(self, bench: Bench) -> None:
         other = bench.chain(bench.key(0, secret=Secret("another secret")))
         wide, long = self.group(bench, 1, "10.0.0.0/8", chain=other), self.group(bench, 1, "10.0.12.0/24")
         assert self.flow(bench, wide, long).open().send(0) is not None
@@ -209,8 +209,8 @@ class TestGroups:
         for table in (spec, self.group(bench, 1, "10.0.12.0/24"), bench.session(1, port=646)):
             flow.far.protect(table)
             assert flow.send(0) is not None
-            (told,) = flow.far.status().sessions
-            assert sum(told.drops.values()) == 1
+            (session,) = flow.far.status().sessions
+            assert sum(session.drops.values()) == 1
 
 
 class TestRestart:
@@ -221,81 +221,81 @@ class TestRestart:
         flow.open()
         for sender in (0, 1, 0, 1):
             flow.send(sender, bytes(500))
-        records = flow.near.guard.records()
+        records = flow.near.judge.records()
         flow.near = bench.Router(flow.near.address, flow.near.peer)
         flow.near.protect(bench.session(0, sending=Sending.RNEXT))
-        assert flow.near.guard.restore(records, flow.near.now, flow.near.mono) == 1
+        assert flow.near.judge.restore(records, flow.near.now, flow.near.mono) == 1
         for sender in (1, 0, 1, 0):
             assert flow.send(sender, bytes(500)) is not None
 
-    def test_events_alone_carry_the_records_that_a_successor_needs(self, bench: Bench) -> None:
+    def test_the_events_contain_all_records_that_a_successor_needs(self, bench: Bench) -> None:
         flow = bench.flow().open()
-        told = [event.record for event in flow.near.events if event.record is not None][-1:]
+        records = [event.record for event in flow.near.events if event.record is not None][-1:]
         for sender in (0, 1, 0, 1):
             flow.send(sender, bytes(500))
         flow.near = bench.Router(flow.near.address, flow.near.peer)
         flow.near.protect(bench.session(0))
-        flow.near.guard.restore(told, flow.near.now, flow.near.mono)
+        flow.near.judge.restore(records, flow.near.now, flow.near.mono)
         assert flow.send(1) is not None
         assert flow.send(0) is not None
 
-    def test_a_record_is_told_again_before_its_sequence_numbers_are_too_old(self, bench: Bench) -> None:
+    def test_a_record_is_reported_again_before_its_sequence_numbers_are_too_old(self, bench: Bench) -> None:
         flow = bench.flow().open()
-        told = len(flow.near.events)
+        before = len(flow.near.events)
         for _ in range(5):
             flow.next[0] = (flow.next[0] + (1 << 29)) & 0xFFFFFFFF
             flow.send(0, b"x")
-        again = [event.record for event in flow.near.events[told:] if event.kind is WireEventKind.CONNECTION]
+        again = [event.record for event in flow.near.events[before:] if event.kind is WireEventKind.CONNECTION]
         assert [record.out_anchor >> 29 for record in again] == [2, 4]
 
-    def test_what_closes_a_connection_whose_session_is_gone_is_not_let_through_unsigned(self, bench: Bench) -> None:
+    def test_segments_of_a_restored_connection_without_a_session_are_not_sent_unsigned(self, bench: Bench) -> None:
         flow = bench.flow().open()
-        records = flow.near.guard.records()
+        records = flow.near.judge.records()
         flow.near = bench.Router(flow.near.address, flow.near.peer)
-        assert flow.near.guard.restore(records, flow.near.now, flow.near.mono) == 0
+        assert flow.near.judge.restore(records, flow.near.now, flow.near.mono) == 0
         assert flow.send(0) is None
         assert flow.near.dropped() == {("out", "no-usable-key"): 1}
 
-    def test_a_plain_connection_of_a_session_that_is_gone_passes(self, bench: Bench) -> None:
+    def test_a_restored_plain_connection_without_a_session_passes(self, bench: Bench) -> None:
         near, far = bench.routers()
         near.protect(bench.session(0, allow=True))
         far.protect()
         flow = bench.Flow(far, near, isns=(5, 6)).open()
-        records = near.guard.records()
+        records = near.judge.records()
         assert [record.plain for record in records] == [True]
         flow.far = bench.Router(near.address, near.peer)
-        assert flow.far.guard.restore(records, near.now, near.mono) == 0
+        assert flow.far.judge.restore(records, near.now, near.mono) == 0
         assert flow.send(0) is not None
 
-    def test_a_key_in_use_that_was_changed_since_goes_over_with_the_record(self, bench: Bench) -> None:
+    def test_a_record_contains_the_key_in_use_even_if_it_was_changed_since(self, bench: Bench) -> None:
         flow = bench.flow().open()
         other = bench.chain(bench.key(0, secret=Secret("another secret")))
         flow.near.protect(bench.session(0, other))
-        told = [event.record for event in flow.near.events if event.record is not None][-1]
-        assert told == flow.near.guard.records()[0]
-        assert [(number, mkt.master_key) for number, mkt in told.pinned] != [(0, b"another secret")]
+        record = [event.record for event in flow.near.events if event.record is not None][-1]
+        assert record == flow.near.judge.records()[0]
+        assert [(number, mkt.master_key) for number, mkt in record.pinned] != [(0, b"another secret")]
         flow.near = bench.Router(flow.near.address, flow.near.peer)
         flow.near.protect(bench.session(0, other))
-        assert flow.near.guard.restore([told], flow.near.now, flow.near.mono) == 1
+        assert flow.near.judge.restore([record], flow.near.now, flow.near.mono) == 1
         assert flow.send(0) is not None
         assert flow.send(1) is not None
 
-    def test_a_connection_that_is_being_closed_is_told_so_that_it_expires_in_a_successor(self, bench: Bench) -> None:
+    def test_a_closing_connection_is_reported_so_that_it_expires_in_a_successor(self, bench: Bench) -> None:
         flow = bench.flow().open()
         flow.send(0, flags=0x11)
-        told = [event.record for event in flow.near.events if event.record is not None][-1]
-        assert told.closing
+        record = [event.record for event in flow.near.events if event.record is not None][-1]
+        assert record.closing
 
 
 class TestAllowWithoutTcpao:
     def plain(self, bench: Bench, *, allowed: bool = True) -> tuple[Router, Router]:
-        """R1 protects and allows; R2 has no TCP-AO at all."""
+        """Return R1, which protects the session and may allow peers without TCP-AO, and R2, which has no TCP-AO."""
         near, far = bench.routers()
         near.protect(bench.session(0, allow=allowed))
         far.protect()
         return near, far
 
-    def test_a_peer_without_tcpao_is_admitted_and_told(self, bench: Bench) -> None:
+    def test_a_peer_without_tcpao_is_admitted_and_reported(self, bench: Bench) -> None:
         near, far = self.plain(bench)
         flow = bench.Flow(far, near, isns=(5, 6))
         flow.open()
@@ -324,7 +324,7 @@ class TestAllowWithoutTcpao:
         assert flow.carry(0, flow.syn()) is None
         assert near.out(flow.syn_ack()) is None
 
-    def test_on_a_connection_with_tcpao_it_admits_nothing(self, bench: Bench) -> None:
+    def test_unsigned_segments_on_a_connection_with_tcpao_are_dropped(self, bench: Bench) -> None:
         flow = bench.flow(allow=True).open()
         for flags in (SYN, SYN | ACK, ACK, DATA, RST, RST | ACK):
             assert flow.far.into(flow.build(0, b"", flags)) is None
@@ -336,7 +336,7 @@ class TestAllowWithoutTcpao:
         assert flow.carry(0, flow.syn()) is None
         assert flow.far.dropped() == {("in", "bad-mac"): 1}
 
-    def test_when_it_is_taken_back_the_plain_connection_ends(self, bench: Bench) -> None:
+    def test_plain_connections_end_when_the_allow_statement_is_removed(self, bench: Bench) -> None:
         near, far = self.plain(bench)
         flow = bench.Flow(far, near).open()
         near.protect(bench.session(0))

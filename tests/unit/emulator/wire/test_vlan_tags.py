@@ -1,4 +1,4 @@
-"""VLAN tags are put in and taken out in place, and a partial checksum is still where the virtio header says."""
+"""VLAN tags are inserted and removed in place, and the virtio header still locates a partial checksum."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ NEEDS_CHECKSUM = 1
 
 
 @given(st.binary(min_size=14, max_size=80), st.integers(0, 4094), st.integers(0, 1))
-def test_a_tag_that_is_put_in_is_found_and_taken_out_again(frame: bytes, vlan: int, partial: int) -> None:
+def test_an_inserted_tag_is_found_and_removed_again(frame: bytes, vlan: int, partial: int) -> None:
     header = bytes((NEEDS_CHECKSUM * partial, 0, 0, 0, 0, 0, 34, 0, 16, 0))
     buffer = bytearray(FRAME_MAX)
     end = VNET + len(frame)
     buffer[:end] = header + frame
-    view = memoryview(buffer)  # as the process holds one: nothing may change the buffer's size
+    view = memoryview(buffer)  # like the process's own view: while it exists, the buffer cannot be resized
     tagged = put_tag(buffer, end, vlan)
     assert vlan_of(buffer, tagged) == vlan
     assert bytes(view[VNET:tagged]) == frame[:12] + b"\x81\x00" + vlan.to_bytes(2, "big") + frame[12:]

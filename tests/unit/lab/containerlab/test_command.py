@@ -1,4 +1,4 @@
-"""What containerlab says, and what helps."""
+"""Errors of containerlab, and their remedies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from keyroll.lab.containerlab.command import Answer, remedy_for, scrubbed
 
 
 @pytest.mark.parametrize(
-    ("words", "helps"),
+    ("message", "remedy"),
     [
         ("failed to init the container runtime: Cannot connect to the Docker daemon at unix:///x", "start Docker"),
         ("this containerlab command requires root privileges or root via SUID to run", "sudo"),
@@ -21,15 +21,15 @@ from keyroll.lab.containerlab.command import Answer, remedy_for, scrubbed
         ("error setting rlimit type 7: operation not permitted", "privileged: false"),
     ],
 )
-def test_known_errors_have_a_remedy(words: str, helps: str) -> None:
-    assert helps in (remedy_for(words) or "")
+def test_known_errors_have_a_remedy(message: str, remedy: str) -> None:
+    assert remedy in (remedy_for(message) or "")
 
 
 def test_an_unknown_error_has_no_remedy() -> None:
-    assert remedy_for("the moon is in the wrong house") is None
+    assert remedy_for("something else") is None
 
 
-def test_the_words_of_an_error_are_without_colours_times_and_news() -> None:
+def test_an_error_is_shown_without_colours_times_and_other_messages() -> None:
     err = "07:38:04 INFO Parsing file\n\x1b[1m07:38:04 WARN iptables\x1b[0m\n\n   ERROR  \n\n  Image x not found.\n\n"
     assert Answer(1, "", err).words == "Image x not found."
 
@@ -39,6 +39,6 @@ def test_without_an_error_line_the_last_messages_are_shown() -> None:
     assert Answer(1, "", "").words == "it ended with exit code 1 and without output"
 
 
-def test_containerlab_gets_no_orders_from_the_environment() -> None:
+def test_containerlabs_own_variables_are_removed_from_the_environment() -> None:
     found = scrubbed({"CLAB_NAME": "x", "CLAB_RUNTIME": "podman", "HOME": "/root"})
     assert found == {"HOME": "/root", "CLAB_VERSION_CHECK": "disable"}

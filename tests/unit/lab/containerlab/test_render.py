@@ -54,7 +54,7 @@ def test_text_without_variables_stays_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize("path", TOPOLOGIES, ids=lambda path: path.stem)
-def test_every_topology_of_ours_names_platforms_and_images_and_renders(path: Path) -> None:
+def test_every_shipped_topology_names_its_platforms_and_images_and_renders(path: Path) -> None:
     for node in read_topology(path).nodes:
         platform = platform_of(node.kind, node.platform)
         assert platform is not None
@@ -81,7 +81,7 @@ def test_a_platform_names_its_ports(name: str, wire: str, own: str) -> None:
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: platform.name)
-def test_a_platform_keeps_its_password_to_itself_and_its_management_port_out(platform: Platform) -> None:
+def test_a_platform_hides_its_password_and_refuses_its_management_port(platform: Platform) -> None:
     assert platform.password not in repr(platform)
     with pytest.raises(ValueError, match="is not eth"):
         platform.ports.interface("eth0")
@@ -106,13 +106,13 @@ def test_emulated_routers_are_not_privileged() -> None:
     assert set(kind["cap-add"]) == {"NET_ADMIN", "NET_RAW", "SYS_ADMIN"}
 
 
-def test_variables_of_containers_go_to_their_nodes() -> None:
+def test_variables_of_containers_are_set_on_their_nodes() -> None:
     data = rendered(EMULATED, variables={"R2": {"KEYROLL_SENDING": "rnext"}, "R1": {}})
     assert data["topology"]["nodes"]["R2"]["env"] == {"KEYROLL_SENDING": "rnext"}
     assert "env" not in data["topology"]["nodes"]["R1"]
 
 
-def test_files_are_found_beside_the_users_file(tmp_path: Path) -> None:
+def test_relative_paths_are_relative_to_the_users_file(tmp_path: Path) -> None:
     text = EMULATED.read_text().replace(
         "    R1:\n", "    R1:\n      startup-config: r1.conf\n      binds: [x/y:/z, /a:/b]\n", 1
     )
@@ -136,7 +136,7 @@ def test_settings_of_the_user_are_kept(tmp_path: Path) -> None:
     assert not own_network(yaml.safe_dump(data))
 
 
-def test_several_networks_of_the_users_own_are_left_to_containerlab(tmp_path: Path) -> None:
+def test_several_management_networks_of_the_user_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "mine.clab.yml"
     path.write_text(EMULATED.read_text().replace("topology:\n", "mgmt: [{network: a}, {network: b}]\ntopology:\n", 1))
     data = rendered(path)
@@ -152,7 +152,7 @@ def test_a_template_is_refused_and_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["defaults", "kinds", "nodes"])
-def test_another_runtime_than_docker_is_refused_by_its_name(tmp_path: Path, place: str) -> None:
+def test_a_runtime_other_than_docker_is_refused(tmp_path: Path, place: str) -> None:
     text = EMULATED.read_text(encoding="utf-8")
     data = yaml.safe_load(text)
     entry = data["topology"][place] if place == "defaults" else next(iter(data["topology"][place].values()))

@@ -1,4 +1,4 @@
-"""Waiting for routers in containers: when they are asked, and what a failure is told with."""
+"""Waiting for routers in containers: when they are contacted, and what an error reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keyroll.lab.protocol import LabError, LabUnfitError, Router
 
 @pytest.fixture
 def container() -> Iterator[Container]:
-    """A container whose process 1 is this process: it lives."""
+    """A running container: its process 1 is this process."""
     made = Container("clab-x-R1", os.pidfd_open(os.getpid()))
     yield made
     made.close()
@@ -37,21 +37,21 @@ def wait(
 
 
 @pytest.mark.parametrize("platform", [VJUNOS_ROUTER, VJUNOS_EVOLVED], ids=lambda platform: platform.name)
-def test_a_virtual_machine_that_still_boots_is_not_asked_over_ssh(
+def test_a_virtual_machine_that_still_boots_is_not_contacted_over_ssh(
     container: Container, monkeypatch: pytest.MonkeyPatch, platform: Platform
 ) -> None:
     states = iter(["running starting", "running", "running healthy"])
-    asked: list[str] = []
+    contacted: list[str] = []
     monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, next(states)))
-    monkeypatch.setattr(readiness, "ssh_answers", lambda router: asked.append(router.name))
+    monkeypatch.setattr(readiness, "ssh_answers", lambda router: contacted.append(router.name))
     monkeypatch.setattr(readiness, "pause_of", lambda _platform: 0.001)
     assert wait(platform, container, lambda _router: None) == ["R1"]
-    assert asked == ["R1"], "asked once, when the image said that it has booted"
-    assert next(states, None) is None, "each of the states was looked at"
+    assert contacted == ["R1"], "contacted once, after the image reported that it has booted"
+    assert next(states, None) is None, "each of the states was read"
 
 
 @pytest.mark.parametrize("works", [True, False])
-def test_a_login_that_works_outweighs_an_image_that_says_it_is_unhealthy(
+def test_a_login_that_works_outweighs_an_image_that_reports_unhealthy(
     container: Container, monkeypatch: pytest.MonkeyPatch, works: bool
 ) -> None:
     monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
@@ -68,7 +68,7 @@ def test_a_login_that_works_outweighs_an_image_that_says_it_is_unhealthy(
             wait(VJUNOS_ROUTER, container, probe, wait_scale=0.0001)
 
 
-def test_virtual_machines_are_asked_every_few_seconds() -> None:
+def test_virtual_machines_are_contacted_every_few_seconds() -> None:
     pauses = {platform.name: readiness.pause_of(platform) for platform in PLATFORMS.values()}
     assert {name for name, pause in pauses.items() if pause >= 2} == {
         name for name, platform in PLATFORMS.items() if platform.needs_kvm
@@ -76,15 +76,15 @@ def test_virtual_machines_are_asked_every_few_seconds() -> None:
 
 
 @pytest.mark.parametrize("platform", [EMULATED, CRPD], ids=lambda platform: platform.name)
-def test_images_without_a_health_check_are_asked_themselves(
+def test_routers_without_a_health_check_are_contacted_directly(
     container: Container, monkeypatch: pytest.MonkeyPatch, platform: Platform
 ) -> None:
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
-    monkeypatch.setattr(docker, "states_of", lambda _names: pytest.fail("nobody asks Docker"))
+    monkeypatch.setattr(docker, "states_of", lambda _names: pytest.fail("Docker must not be contacted"))
     assert wait(platform, container, lambda _router: None) == ["R1"]
 
 
-def test_a_virtual_machine_that_stays_unhealthy_ends_at_the_deadline_with_its_state(
+def test_a_virtual_machine_that_stays_unhealthy_is_an_error_at_the_deadline_with_its_state(
     container: Container, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(docker, "states_of", lambda names: dict.fromkeys(names, "running unhealthy"))
@@ -101,11 +101,11 @@ def test_a_long_wait_is_reported_with_its_reason_also_without_a_log(
     monkeypatch.setattr(readiness, "pause_of", lambda _platform: 0.001)
     monkeypatch.setattr(readiness, "_EVERY_SECONDS", 0.0)
     assert wait(VJUNOS_ROUTER, container, lambda _router: None) == ["R1"]
-    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert said == ["R1: not ready after 0 s: its container is running starting"] * 2
+    warnings = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert warnings == ["R1: not ready after 0 s: its container is running starting"] * 2
 
 
-def test_a_permanent_failure_ends_the_waiting(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_permanent_failure_ends_the_wait(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "ssh_answers", lambda _router: None)
 
     def probe(_router: Router) -> None:
