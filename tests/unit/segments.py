@@ -1,4 +1,4 @@
-"""Segments and their TCP-AO options, where a test knows that there are some."""
+"""Helpers for packets in which a test expects a TCP segment or a TCP-AO option."""
 
 from keyroll.tcpao import AoOption, Segment, parse_segment
 

@@ -55,7 +55,7 @@ def test_a_missing_field_is_named() -> None:
     assert refused("parts: []\n") == "x.yaml:1:1: 'name' is missing"
 
 
-def test_a_key_that_stands_twice_is_refused() -> None:
+def test_a_key_that_occurs_twice_is_refused() -> None:
     assert refused("name: a\nname: b\n") == "x.yaml:2:1: not YAML: 'name' occurs twice"
 
 
@@ -81,7 +81,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         document.load(tmp_path)
 
 
-def test_what_is_not_utf_8_is_said_with_its_place(tmp_path: Path) -> None:
+def test_an_octet_that_is_not_utf_8_is_reported_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"name: a\nparts: \xfc\n")
     with pytest.raises(DocumentError, match=r"latin\.yaml:2:8: not a text file in UTF-8: the octet 0xFC"):
         document.load(tmp_path / "latin.yaml")
@@ -129,11 +129,11 @@ HOSTILE = {
 
 
 _AT_ONCE = 10.0 if sys.gettrace() is not None else 1.0
-"""Seconds; measuring coverage makes Python several times slower. What it replaces took 22 s and 3 GB."""
+"""Seconds of processor time. Coverage makes Python several times slower. Without the limits it took 22 s and 3 GB."""
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_what_would_fill_the_memory_is_refused_at_once_by_a_stated_limit(name: str) -> None:
+def test_a_file_that_would_fill_the_memory_is_refused_at_once_with_its_limit(name: str) -> None:
     text, message = HOSTILE[name]
     begun = process_time()
     assert message in refused(text)
@@ -158,7 +158,7 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     assert (found.data, found.text) == ({"name": "a"}, "name: a\n")
 
 
-def test_a_path_that_is_not_utf_8_is_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_a_path_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.yaml"))
     path.write_text("name: a\n")
     with pytest.raises(DocumentError) as caught:
@@ -191,8 +191,8 @@ def test_any_text_is_read_or_gives_a_named_error(text: str) -> None:
         "!!timestamp S3cretWord",
     ],
 )
-def test_what_may_be_a_secret_is_never_quoted(value: str) -> None:
-    """A secret that begins with a character that YAML has a use for, and stands without quotes."""
+def test_a_value_that_may_be_a_secret_is_never_quoted(value: str) -> None:
+    """A secret without quotes may begin with a character that has a meaning in YAML."""
     message = refused(f"name: {value}\n")
     assert "S3cretWord" not in message
     assert "quotes" in message
@@ -206,7 +206,7 @@ def test_what_may_be_a_secret_is_never_quoted(value: str) -> None:
         'name: "\\u00e4 ä"\nparts:\n  -\n    size: 0x10\n    colour: 12:30\n',
     ],
 )
-def test_libyaml_and_pyyaml_read_the_same(text: str) -> None:
+def test_libyaml_and_pyyaml_read_the_same_values_and_places(text: str) -> None:
     slow = document._read_slowly(Path("x.yaml"), text, quotes_names=True)
     quick = document._read_quickly(text)
     assert quick is not None
@@ -216,5 +216,5 @@ def test_libyaml_and_pyyaml_read_the_same(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["name:\ta\n", "{name: why?}\n", "name: ! a\n", "name: a\nname: b\n", "name: [\n", ""])
-def test_what_libyaml_takes_otherwise_or_not_at_all_is_left_to_pyyaml(text: str) -> None:
+def test_text_that_libyaml_refuses_or_may_read_differently_is_left_to_pyyaml(text: str) -> None:
     assert document._read_quickly(text) is None

@@ -1,4 +1,4 @@
-"""What the documents tell people to type can be typed: commands, options, make targets and variables, scenarios."""
+"""The commands, options, make targets, variables and scenarios that the documents name exist."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from tests.unit.known import known
 
 from keyroll.cli.main import keyroll
 
-# Options of other programs that a document names alone.
+# Options of other programs that a document names without the program.
 FOREIGN = {"--cleanup", "--junit-xml"}
-# What a document writes in the place of a word.
+# How documents write a word that the reader replaces.
 PLACEHOLDER = re.compile(r"[A-Z…<]|runs/…")
 VARIABLE = re.compile(r"\bKEYROLL_[A-Z_]*[A-Z]\b")
 
@@ -39,7 +39,7 @@ def words_of(line: str) -> list[list[str]]:
     """Return a line's commands as lists of words: parts of a pipe, and of `a && b`, are commands each."""
     try:
         words = shlex.split(line, comments=True)
-    except ValueError:  # a sentence with an apostrophe is no command
+    except ValueError:  # a sentence with an apostrophe is not a command
         return []
     found: list[list[str]] = [[]]
     for word in words:
@@ -63,7 +63,7 @@ def keyroll_commands(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def command_of(words: list[str]) -> tuple[click.Command | None, list[str]]:
-    """Return the click command that words name, and the words after its name; the command is None where none is."""
+    """Return the click command that words name (None: no such command), and the words after its name."""
     command: click.Command | None = keyroll
     rest = list(words)
     with click.Context(keyroll) as context:
@@ -174,6 +174,7 @@ def test_every_scenario_mutation_and_variant_that_a_command_names_exists(path: P
 
 
 def after(words: list[str], option: str) -> list[str]:
+    """Return the values of an option in a command, without placeholders."""
     return [value for word, value in pairwise(words) if word == option and not PLACEHOLDER.match(value)]
 
 
@@ -199,5 +200,6 @@ def test_every_environment_variable_that_is_named_is_read(path: Path) -> Collect
 
 @cache
 def variables_read() -> set[str]:
+    """Return the environment variables that the sources, the Makefile, the workflows and the image name."""
     places = [*SOURCES, ROOT / "Makefile", *(ROOT / ".github/workflows").iterdir(), *(ROOT / "image").iterdir()]
     return {one for place in places if place.is_file() for one in VARIABLE.findall(text_of(place))}

@@ -1,6 +1,6 @@
-"""What the documents name is there: paths, links, symbols, scenarios, assumptions, sections of docs/junos.md.
+"""The paths, links, symbols, scenarios, assumptions and sections of docs/junos.md that documents name exist.
 
-Commands, options and make targets: `test_documented_commands.py`.
+`test_documented_commands.py` checks commands, options and make targets.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TEST = re.compile(r"^ *(?:async )?def (test_\w+)", re.MULTILINE)
 
 
 def scenario_of(span: str) -> str | None:
-    """Return the file of a scenario that a span names (`rollover/two-keys`); None where it names none."""
+    """Return the file of a scenario that a span names (`rollover/two-keys`); None if it names none."""
     found = re.fullmatch(r"([a-z]+)/([a-z0-9*-]+?)(?:\.yaml)?", span)
     if found is None or not (LIBRARY / found[1]).is_dir():
         return None
@@ -127,7 +127,7 @@ def test_every_list_of_assumptions_is_in_the_overview_with_its_letter() -> None:
 
 
 @no_fault_in(ASSUMPTIONS)
-def test_assumptions_are_numbered_and_say_what_they_have_to(path: Path) -> Collection[object]:
+def test_assumptions_are_numbered_and_have_every_field(path: Path) -> Collection[object]:
     numbers = [int(key[1:]) for key in entries(path)]
     assert numbers == sorted(set(numbers)), path
     text = text_of(path)
@@ -136,7 +136,7 @@ def test_assumptions_are_numbered_and_say_what_they_have_to(path: Path) -> Colle
 
 
 @no_fault_in(ASSUMPTIONS)
-def test_the_code_of_an_assumption_is_where_it_says(path: Path) -> Collection[object]:
+def test_the_code_that_an_assumption_names_exists(path: Path) -> Collection[object]:
     wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
         named = re.findall(r"`([^`]+)`(?:\s\(((?:`[^`]+`(?:, | and )?)+)\))?", field(body, "Code") or "")
@@ -152,7 +152,7 @@ def test_the_code_of_an_assumption_is_where_it_says(path: Path) -> Collection[ob
 
 
 @no_fault_in(ASSUMPTIONS)
-def test_what_depends_on_an_assumption_can_be_found(path: Path) -> Collection[object]:
+def test_the_scenario_or_test_that_an_assumption_names_exists(path: Path) -> Collection[object]:
     wrong: list[tuple[object, ...]] = []
     for key, (_, body) in entries(path).items():
         text = field(body, "Scenario") or ""
@@ -174,7 +174,7 @@ def test_every_assumption_that_is_named_exists() -> None:
 
 @no_fault_in(DOCUMENTS)
 def test_every_id_of_an_assumption_that_is_named_exists(path: Path) -> Collection[object]:
-    # docs/junos.md numbers its sources S1 to S10; elsewhere a capital of the lists with a number is an assumption.
+    # docs/junos.md numbers its sources S1 to S10; elsewhere the letter of a list with a number is an assumption.
     letters = "".join(sorted({key[0] for key in assumption_ids()} - ({"S"} if path.name == "junos.md" else set())))
     named = re.findall(rf"(?<![\w-])([{letters}]\d+)(?![\w-])", re.sub(r"`[^`]+`", "", prose(path)))
     return [key for key in named if key not in assumption_ids()]

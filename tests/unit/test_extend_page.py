@@ -1,4 +1,4 @@
-"""docs/extend.md: what its diffs show of files is in those files, and what they add works when it is added."""
+"""docs/extend.md: its diffs fit the files that they change, and what they add works."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_kind_of_change_is_shown() -> None:
 
 
 def applied(text: str, lines: list[str]) -> str:
-    """Return a file with one change of the page: context is looked for in its order, and what has none goes last."""
+    """Return a file after one diff of the page: context is searched in order; lines without context are appended."""
     result, position = text.splitlines(), 0
     shown = [line for line in lines if line]
     for number, line in enumerate(shown):
@@ -62,7 +62,7 @@ def applied(text: str, lines: list[str]) -> str:
             if begins:
                 position = len(result) if follows is None else result.index(follows, position)
             result.insert(position, line[1:])
-            shown[number] = " " + line[1:]  # what follows goes below it
+            shown[number] = " " + line[1:]  # the next line is inserted below it
             position += 1
         else:
             position = result.index(line[1:], position)
@@ -115,7 +115,7 @@ assert (one.data, one.length, one.link, one.time_ns, other.number) == (frame, 64
 
 
 @pytest.mark.slow
-def test_all_changes_together_make_a_tree_that_has_them(tmp_path: Path) -> None:
+def test_a_tree_with_all_changes_has_what_they_add(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "harness", tmp_path / "harness", ignore=shutil.ignore_patterns("__pycache__"))
     for old, new, lines in CHANGES:
         path = tmp_path / new

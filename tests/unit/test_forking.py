@@ -1,4 +1,4 @@
-"""Children that go on in this program's memory: what they have of it, and what they do not."""
+"""Forked child processes: the descriptors, the signals, the command line and the output that they have."""
 
 import os
 import signal
@@ -31,8 +31,8 @@ sys.exit(os.waitstatus_to_exitcode(status) % 256)
 """
 
 
-def played(work: str, tmp_path: Path) -> tuple[int, bytes, str]:
-    """Play a parent and its child; return the exit code, what came over the kept descriptor, and the output."""
+def run_child(work: str, tmp_path: Path) -> tuple[int, bytes, str]:
+    """Run a parent and its child; return (exit code, octets from the kept descriptor, output)."""
     ours, theirs = os.pipe()
     command = [sys.executable, "-c", PARENT.format(work=work), str(theirs), str(tmp_path / "out")]
     try:
@@ -40,28 +40,28 @@ def played(work: str, tmp_path: Path) -> tuple[int, bytes, str]:
     finally:
         os.close(theirs)
     with os.fdopen(ours, "rb") as file:
-        told = file.read()
+        received = file.read()
     assert result.stderr == ""
-    return result.returncode, told, (tmp_path / "out").read_text()
+    return result.returncode, received, (tmp_path / "out").read_text()
 
 
-def test_a_child_has_the_standard_descriptors_and_the_kept_ones_alone(tmp_path: Path) -> None:
+def test_a_child_has_only_the_standard_descriptors_and_the_kept_ones(tmp_path: Path) -> None:
     listing = "os.write(kept_write, ' '.join(sorted(os.listdir('/proc/self/fd'), key=int)[:-1]).encode())"
-    _, told, _ = played(listing, tmp_path)
-    *standard, kept = told.split()
+    _, received, _ = run_child(listing, tmp_path)
+    *standard, kept = received.split()
     assert standard == [b"0", b"1", b"2"]
     assert int(kept) > 2
 
 
-def test_a_child_shows_its_own_words_and_writes_into_its_own_output(tmp_path: Path) -> None:
+def test_a_child_has_its_own_command_line_and_its_own_output(tmp_path: Path) -> None:
     shown = "os.write(kept_write, open('/proc/self/cmdline', 'rb').read()); print('said'); return 7"
-    code, told, output = played(shown, tmp_path)
-    assert told.rstrip(b"\0") == b"keyroll.test R1"
+    code, received, output = run_child(shown, tmp_path)
+    assert received.rstrip(b"\0") == b"keyroll.test R1"
     assert (code, output) == (7, "said\n")
 
 
-def test_an_error_in_a_child_is_written_and_is_code_1(tmp_path: Path) -> None:
-    code, _, output = played("raise ValueError('what went wrong')", tmp_path)
+def test_an_error_in_a_child_is_printed_and_gives_exit_code_1(tmp_path: Path) -> None:
+    code, _, output = run_child("raise ValueError('what went wrong')", tmp_path)
     assert code == 1
     assert output.rstrip().endswith("ValueError: what went wrong")
 
@@ -72,6 +72,6 @@ def test_a_childs_signals_are_those_of_a_new_program(tmp_path: Path) -> None:
         " signal.set_wakeup_fd(-1), len(signal.pthread_sigmask(signal.SIG_BLOCK, ()))));"
         " os.kill(os.getpid(), signal.SIGTERM)"
     )
-    code, told, _ = played(work, tmp_path)
-    assert told == b"1 -1 0"
+    code, received, _ = run_child(work, tmp_path)
+    assert received == b"1 -1 0"
     assert code == -signal.SIGTERM % 256

@@ -31,7 +31,7 @@ def test_what_is_added_to_an_instant_is_the_difference(ns: int, length: timedelt
     assert (begin + length > begin) == (length > timedelta())
 
 
-def test_the_system_clock_goes_on_and_agrees_with_the_wall_clock() -> None:
+def test_the_system_clock_advances_and_agrees_with_the_wall_clock() -> None:
     clock = SystemClock()
     first = clock.now()
     assert abs(stepped(clock)) < SECOND
@@ -40,7 +40,7 @@ def test_the_system_clock_goes_on_and_agrees_with_the_wall_clock() -> None:
     clock.pause(-SECOND)
 
 
-def test_a_set_wall_clock_moves_no_instant_and_is_noticed() -> None:
+def test_a_set_wall_clock_moves_no_instant_and_is_detected() -> None:
     clock = FakeClock()
     before = clock.now()
     clock.set_wall(timedelta(seconds=20))
@@ -48,7 +48,7 @@ def test_a_set_wall_clock_moves_no_instant_and_is_noticed() -> None:
     assert stepped(clock) == timedelta(seconds=20)
 
 
-def test_waiting_ends_with_what_was_waited_for() -> None:
+def test_until_returns_the_value_that_it_waits_for() -> None:
     clock = FakeClock()
     arrived: list[str] = []
     clock.at(3 * SECOND, lambda: arrived.append("it"))
@@ -58,14 +58,14 @@ def test_waiting_ends_with_what_was_waited_for() -> None:
 
 
 @pytest.mark.parametrize("empty", [0, "", frozenset()])
-def test_an_empty_answer_is_an_answer(empty: object) -> None:
+def test_an_empty_value_ends_the_wait(empty: object) -> None:
     clock = FakeClock()
     assert until(clock, lambda: empty, deadline=clock.now() + SECOND, poll=SECOND) == empty
     assert clock.pauses == []
 
 
 @pytest.mark.parametrize("not_yet", [None, False])
-def test_waiting_ends_at_the_deadline_with_a_last_question(not_yet: object) -> None:
+def test_a_wait_ends_at_the_deadline_with_a_last_check(not_yet: object) -> None:
     clock, asked = FakeClock(), []
 
     def holds() -> object:
@@ -77,14 +77,14 @@ def test_waiting_ends_at_the_deadline_with_a_last_question(not_yet: object) -> N
     assert [at - begin for at in asked] == [timedelta(seconds=after) for after in (0, 1, 2, 2.5)]
 
 
-def test_a_deadline_that_has_passed_still_allows_one_question() -> None:
+def test_a_deadline_that_has_passed_still_allows_one_check() -> None:
     clock = FakeClock()
     assert until(clock, lambda: "there", deadline=clock.now() - SECOND, poll=SECOND) == "there"
     assert until(clock, lambda: None, deadline=clock.now() - SECOND, poll=SECOND) is None
     assert clock.pauses == []
 
 
-def test_waiting_ends_when_it_has_become_pointless() -> None:
+def test_an_error_of_check_ends_the_wait() -> None:
     clock = FakeClock()
     end = clock.now() + 2 * SECOND
 
@@ -100,7 +100,7 @@ def test_waiting_ends_when_it_has_become_pointless() -> None:
 # ---------------------------------------------------------------- who reads a clock
 
 _BELOW = {"lab", "emulator", "forking.py", "linux.py", "instants.py", "_version.py"}
-"""What stands below the clock, or is it."""
+"""Folders and modules that may read a clock: those below `instants.py`, and that module itself."""
 _READERS = {
     "time": {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "sleep"}
     | {"clock_gettime", "clock_gettime_ns", "localtime", "gmtime", "thread_time", "process_time"},
@@ -109,7 +109,7 @@ _READERS = {
 }
 
 _NAMED = ("import time", "from time", "time.", "date.", ".wait(")
-"""One of these stands in the text of each module that reads a clock, as a formatter leaves it."""
+"""Every formatted module that reads a clock contains one of these texts."""
 
 
 def _sources() -> Iterator[Path]:
@@ -139,7 +139,7 @@ def _clock_reads(source: str) -> list[str]:
 
 
 def _is_pause(call: ast.Call) -> bool:
-    """Whether a call is `Event().wait(…)`, or `pause.wait(…)`: an event that stands in for a sleep."""
+    """Return whether a call is `Event().wait(…)` or `pause.wait(…)`: a sleep written as a wait for an event."""
     if not (isinstance(call.func, ast.Attribute) and call.func.attr == "wait"):
         return False
     owner = call.func.value
@@ -171,9 +171,9 @@ def test_only_one_module_reads_a_clock() -> None:
 
 
 def _loops_that_pause(source: str) -> list[int]:
-    """Return the lines of `while` loops that pause on the way: polls that are written by hand."""
+    """Return the lines of `while` loops that pause: they poll without `until`."""
     if "while " not in source or not ("pause" in source or "sleep" in source):
-        return []  # as above
+        return []  # to parse each file takes too long, as above
     loops = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.While)]
     return [
         loop.lineno

@@ -8,7 +8,7 @@ from pathlib import Path
 TREE = Path(__file__).parents[2]
 
 
-def test_the_pictures_were_drawn_from_the_inputs_as_they_are() -> None:
+def test_the_pictures_were_drawn_from_their_current_inputs() -> None:
     words = [sys.executable, str(TREE / "docs" / "pictures" / "draw.py"), "--check"]
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr

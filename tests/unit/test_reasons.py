@@ -9,15 +9,15 @@ from pathlib import Path
 from tests.unit.documents import ROOT, no_fault_in, text_of
 
 MODULES = [path for folder in ("harness", "fixtures") for path in sorted((ROOT / folder).rglob("*.py"))]
-# A module without such a line has no number at its top, and is not parsed, which takes time. What an open parenthesis
-# leaves to the next lines may hold a number.
+# A module without such a line has no number at its top level and is not parsed, because parsing takes time. After an
+# open parenthesis a number may follow on the next lines.
 MAY_BE_NUMBER = re.compile(r"^\w+ = (?:.*\d|.*\($)", re.MULTILINE)
-# What says of itself what it is: a version of a format, a mask of all bits, a unit of time, none and one.
+# Names that need no reason: the version of a format, a mask of all bits, a unit of time.
 SELF_EVIDENT = ("VERSION", "FORMAT", "MASK", "MICROSECOND", "SECOND", "SECONDS", "NANOSECONDS", "MINUTE", "EPOCH", "NS")
 
 
 def is_number(node: ast.AST) -> bool:
-    """Say whether an expression is a number, or a length of time made of numbers."""
+    """Return whether an expression contains a number other than 0 and 1, alone or in a `timedelta` or `range`."""
     if isinstance(node, ast.Constant):
         return isinstance(node.value, int | float) and not isinstance(node.value, bool) and node.value not in (0, 1)
     if isinstance(node, ast.Call):
@@ -29,9 +29,9 @@ def is_number(node: ast.AST) -> bool:
 
 
 def lacking(text: str) -> list[str]:
-    """Return the constants at the top of a module that are numbers without a word beside them.
+    """Return the numeric constants at the top level of a module that have no reason beside them.
 
-    Beside is a docstring directly below, or a comment at the line or above its group: lines without an empty one.
+    A reason is a docstring directly below, or a comment on the line or above its group (lines without an empty line).
     """
     lines = text.splitlines()
     body = ast.parse(text).body

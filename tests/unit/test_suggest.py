@@ -1,3 +1,5 @@
+"""Suggestions for mistyped words: in scenario files, as options and as commands."""
+
 from pathlib import Path
 
 import click
@@ -14,11 +16,11 @@ from keyroll.suggest import did_you_mean
 TWO_KEYS = library() / "rollover" / "two-keys.yaml"
 
 
-def test_a_word_that_is_like_a_known_one_suggests_it() -> None:
+def test_a_word_that_is_similar_to_a_known_one_suggests_it() -> None:
     assert did_you_mean("advnce", ["apply", "advance"]) == "did you mean 'advance'?"
 
 
-def test_a_word_that_is_like_none_suggests_nothing() -> None:
+def test_a_word_that_is_similar_to_none_suggests_nothing() -> None:
     assert did_you_mean("xyzzy", ["apply", "advance"]) is None
     assert did_you_mean("advance", []) is None
 
@@ -26,7 +28,7 @@ def test_a_word_that_is_like_none_suggests_nothing() -> None:
 @pytest.mark.parametrize(
     ("right", "mistyped"), [("advance:", "advnce:"), ("active:", "actve:"), ("keychain:", "keychian:")]
 )
-def test_a_mistyped_field_of_a_file_is_named_with_what_may_be_meant(tmp_path: Path, right: str, mistyped: str) -> None:
+def test_a_mistyped_field_of_a_file_is_named_with_a_suggestion(tmp_path: Path, right: str, mistyped: str) -> None:
     file = tmp_path / "mistyped.yaml"
     file.write_text(TWO_KEYS.read_text().replace(right, mistyped))
     with pytest.raises(DocumentError, match=rf"unknown field '{mistyped[:-1]}'.*did you mean '{right[:-1]}'\?"):
@@ -36,7 +38,7 @@ def test_a_mistyped_field_of_a_file_is_named_with_what_may_be_meant(tmp_path: Pa
 @pytest.mark.parametrize(
     ("right", "mistyped"), [("Established", "Establshed"), ("hmac-sha-1-96", "hmac-sha1-96"), ("R1, R2", "R1, R22")]
 )
-def test_a_mistyped_word_of_a_field_is_told_with_what_may_be_meant(tmp_path: Path, right: str, mistyped: str) -> None:
+def test_a_mistyped_value_of_a_field_is_reported_with_a_suggestion(tmp_path: Path, right: str, mistyped: str) -> None:
     file = tmp_path / "mistyped.yaml"
     file.write_text(TWO_KEYS.read_text().replace(right, mistyped))
     meant = "R2" if right.startswith("R1") else right
@@ -44,7 +46,7 @@ def test_a_mistyped_word_of_a_field_is_told_with_what_may_be_meant(tmp_path: Pat
         read_cases(file)
 
 
-def test_a_word_that_a_value_may_be_is_not_said_again(tmp_path: Path) -> None:
+def test_a_mistyped_value_that_may_be_a_secret_is_not_quoted(tmp_path: Path) -> None:
     file = tmp_path / "secret.yaml"
     file.write_text(TWO_KEYS.read_text().replace("hmac-sha-1-96", "hmac-sha-1-96-my-secret"))
     with pytest.raises(DocumentError) as caught:
@@ -60,7 +62,7 @@ def test_a_word_that_a_value_may_be_is_not_said_again(tmp_path: Path) -> None:
         (["verify", "x.pcap", "--receiving", "tolerence"], "tolerance"),
     ],
 )
-def test_a_mistyped_word_of_an_option_is_told_with_what_may_be_meant(
+def test_a_mistyped_value_of_an_option_is_reported_with_a_suggestion(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], meant: str
 ) -> None:
     monkeypatch.setattr("sys.argv", ["keyroll", *words])
@@ -70,19 +72,19 @@ def test_a_mistyped_word_of_an_option_is_told_with_what_may_be_meant(
     assert f"Did you mean '{meant}'?" in capsys.readouterr().err
 
 
-def test_a_mistyped_mutation_is_named_with_what_may_be_meant() -> None:
+def test_a_mistyped_mutation_is_reported_with_a_suggestion() -> None:
     with pytest.raises(InputError, match="did you mean 'other-secret'"):
         read_cases(TWO_KEYS)[0].mutation("other-secrt")
 
 
-def test_a_mistyped_variant_is_named_with_what_may_be_meant() -> None:
+def test_a_mistyped_variant_is_reported_with_a_suggestion() -> None:
     words = [str(TWO_KEYS.with_name("two-keys-variants.yaml")), "--variant", "sha1-revrsed-ipv4"]
     with pytest.raises(InputError, match="did you mean 'sha1-reversed-ipv4'"):
         run_command.main(words, standalone_mode=False)
 
 
 @pytest.mark.parametrize(("words", "meant"), [(["verfy"], "'verify'"), (["run", "--sed", "7", "x"], "'--seed'")])
-def test_a_mistyped_command_or_option_is_named_with_what_may_be_meant(words: list[str], meant: str) -> None:
+def test_a_mistyped_command_or_option_is_reported_with_a_suggestion(words: list[str], meant: str) -> None:
     with pytest.raises(click.UsageError) as caught:
         keyroll.main(words, standalone_mode=False)
     assert f"Did you mean {meant}?" in caught.value.format_message()

@@ -1,7 +1,7 @@
-"""The traffic keys of a capture's connections, derived again, and every form that an output could hold one in.
+"""Derives the traffic keys of a capture's connections, and searches outputs for them in every encoding.
 
-RFC 5925 section 5.2: a traffic key follows from the master key, the ends, and both ISNs; that of a SYN has 0 for the
-ISN that its sender does not know.
+RFC 5925 section 5.2: a traffic key is derived from the master key, the addresses and ports of both ends, and both ISNs.
+The key of a SYN is derived with 0 for the ISN that its sender does not know.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Flow(NamedTuple):
     dport: int
 
     def back(self) -> Flow:
+        """Return the other direction of the connection."""
         return Flow(self.dst, self.src, self.dport, self.sport)
 
 
@@ -35,7 +36,7 @@ def traffic_keys(capture: Path, secrets: Iterable[bytes]) -> set[bytes]:
     """Return every traffic key that a connection of the capture could have under one of the secrets.
 
     Raises:
-        AssertionError: none of them signed a segment of the capture: it has others, and a search would be for nothing.
+        AssertionError: none of them signed a segment of the capture, so a search for them would prove nothing.
     """
     segments = list(_segments(capture))
     isns: dict[Flow, set[int]] = {}
@@ -57,7 +58,7 @@ def traffic_keys(capture: Path, secrets: Iterable[bytes]) -> set[bytes]:
 
 
 class Search:
-    """Finds octet strings as they are, in hex, or in base64 behind whatever stands before them."""
+    """Finds octet strings as they are, in hexadecimal, and in base64 after any number of other octets."""
 
     def __init__(self, words: Iterable[bytes]) -> None:
         words = set(words)
@@ -66,8 +67,8 @@ class Search:
         self._hex = sorted({form for word in words for form in (word.hex(), word.hex(":"), word.hex(" "))})
 
     def finds(self, octets: bytes) -> bool:
-        """Say whether one of them is there."""
-        # Not one pattern of all of them: that reads each octet once for every form.
+        """Return whether one of the strings occurs in `octets`."""
+        # One pattern of all forms would be slower: it would read each octet once for every form.
         folded = octets.lower()
         return any(form in octets for form in self._forms) or any(form.encode() in folded for form in self._hex)
 
@@ -94,8 +95,9 @@ def _signed(segment: Segment, keys: Iterable[TrafficKey]) -> bool:
 
 
 def _forms(word: bytes) -> Iterator[bytes]:
+    """Yield a string as it is, and in base64 at each of the three places where it can begin."""
     yield word
-    for before in range(3):  # three octets are four characters: there are three places to begin at
+    for before in range(3):  # three octets are four characters, so a string can begin at three places
         text = b64encode(bytes(before) + word).rstrip(b"=")
         begun, whole = (0, 2, 3)[before], (before + len(word)) * 8 // 6
         yield text[begun:whole]

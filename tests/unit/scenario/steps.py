@@ -1,4 +1,4 @@
-"""Steps whose kind a test knows, of what a file may say."""
+"""Helpers that return a step of a file with the type that a test expects."""
 
 from collections.abc import Mapping
 
@@ -16,6 +16,6 @@ def expectation(written: Mapping[str, object]) -> Expectation:
 
 
 def commit_of(step: Step) -> Commit:
-    """Return a step that commits a change of keys."""
+    """Return the step, typed as one that commits a change of keys."""
     assert isinstance(step, Commit), step
     return step

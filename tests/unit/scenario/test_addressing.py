@@ -1,4 +1,4 @@
-"""What a lab's routers are to each other, platform by platform."""
+"""The interfaces and addresses of a lab's routers, for each platform."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from keyroll.scenario.labs.addressing import Addressing
 
 
 @pytest.mark.parametrize("platform", PLATFORMS.values(), ids=lambda platform: platform.name)
-def test_protocols_name_a_routers_port_as_its_platform_does(platform: Platform) -> None:
+def test_protocols_use_the_interface_name_of_the_platform(platform: Platform) -> None:
+    """cRPD configures protocols on the port itself, the other platforms on its unit 0."""
     port = platform.ports.interface(f"eth{platform.ports.first}")
     routers = {
         name: Router(

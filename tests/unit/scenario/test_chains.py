@@ -1,3 +1,5 @@
+"""The keychains of both routers as a scenario file describes them, with and without a mutation."""
+
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,7 +42,7 @@ def test_the_same_seed_gives_the_same_chains_and_another_seed_other_secrets(scen
     assert key(one["R1"], 0).secret != key(one["R1"], 1).secret
 
 
-def test_other_secret_changes_that_secret_alone(scenario: Scenario) -> None:
+def test_the_mutation_other_secret_changes_only_that_secret(scenario: Scenario) -> None:
     good = build_chains(scenario, seed=7, t0=T0)
     bad = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="other-secret", key=1))
     assert bad["R1"] == good["R1"]
@@ -49,18 +51,18 @@ def test_other_secret_changes_that_secret_alone(scenario: Scenario) -> None:
     assert (key(bad["R2"], 1).send_id, key(bad["R2"], 1).recv_id) == (4, 3)
 
 
-def test_ids_not_reversed_gives_r2_the_ids_of_r1(scenario: Scenario) -> None:
+def test_the_mutation_ids_not_reversed_gives_r2_the_ids_of_r1(scenario: Scenario) -> None:
     bad = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="ids-not-reversed"))
     assert bad["R2"] == bad["R1"]
 
 
-def test_key_missing_leaves_the_others(scenario: Scenario) -> None:
+def test_the_mutation_key_missing_leaves_the_other_keys(scenario: Scenario) -> None:
     bad = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="key-missing", key=1, router="R1"))
     assert [key.id for key in bad["R1"].keys] == [0]
     assert [key.id for key in bad["R2"].keys] == [0, 1]
 
 
-def test_late_key_and_no_rollover_move_the_start(scenario: Scenario) -> None:
+def test_the_mutations_late_key_and_no_rollover_delay_the_start_time(scenario: Scenario) -> None:
     late = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="late-key", key=1, by="2h"))
     assert key(late["R2"], 1).start == T0 + timedelta(minutes=150)
     never = build_chains(scenario, seed=7, t0=T0, mutation=broken(kind="no-rollover"))
@@ -68,7 +70,7 @@ def test_late_key_and_no_rollover_move_the_start(scenario: Scenario) -> None:
     assert known(key(never["R2"], 1).start) > T0 + timedelta(days=50)
 
 
-def test_overrides_are_the_routers_own(write: Callable[..., Path], two_keys: str) -> None:
+def test_values_under_a_router_apply_to_that_router_only(write: Callable[..., Path], two_keys: str) -> None:
     text = (
         two_keys.replace("{id: 0, start: 0m}", "{id: 0, start: 0m, R2: {secret: other, send: 9, start: 1m}}")
         .replace("algorithm: aes-128-cmac-96}", "held-by: R1}")

@@ -1,4 +1,4 @@
-"""Conditions judged from what was seen."""
+"""Conditions, judged from samples and from what the routers show."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class TestFlaps:
         assert finding.holds is holds
         assert finding.observed == f"{shown - before} flaps since the session was up"
 
-    def test_a_counter_that_is_not_shown_is_never_nought(self) -> None:
+    def test_a_counter_that_is_not_shown_is_not_taken_as_zero(self) -> None:
         finding = Flaps("R1", 0).judge(_view(None, 0))
         assert (finding.holds, finding.observed) == (False, "no flap counter is shown")
 
 
-class TestKeysThatAreNotThere:
-    def test_no_further_key_is_reported_in_words(self) -> None:
+class TestMissingAndUnknownKeys:
+    def test_a_missing_next_key_is_described_in_words(self) -> None:
         chain = ChainStatus("c", 1, 1, None, None, None, 30)
         view = View(0, {}, {"R1": chain}, cast("Wire", None), ["bgp"])
         condition = Next("R1", None)
@@ -39,5 +39,5 @@ class TestKeysThatAreNotThere:
         finding = condition.judge(view)
         assert (finding.holds, finding.observed) == (True, "next send none, receive none")
 
-    def test_a_signed_segment_of_a_key_that_is_not_known_is_said_by_its_ids(self) -> None:
+    def test_an_unknown_key_of_a_segment_is_described_by_its_ids(self) -> None:
         assert Side("R1", None, 3, 4, 0).words() == "an unknown key (KeyID 3, RNextKeyID 4)"

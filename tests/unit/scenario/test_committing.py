@@ -1,4 +1,4 @@
-"""Lines of `cli` steps as routers are sent them."""
+"""Lines of `cli` steps, as they are sent to a router."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ from keyroll.scenario.play.cli import placed
         ("show log messages | match <none>", "show log messages | match <none>"),
     ],
 )
-def test_words_in_angle_brackets_stand_for_the_session(line: str, sent: str) -> None:
+def test_words_in_angle_brackets_are_replaced_by_values_of_the_session(line: str, sent: str) -> None:
     assert placed(line, own=ip_address("10.0.12.1"), peer=ip_address("10.0.12.2"), peer_as=65002) == sent

@@ -1,4 +1,4 @@
-"""Scenarios for labs whose clocks cannot be set: what lies before and after stays so, and there is time to do it."""
+"""Scenarios for labs whose clocks cannot be set: times shrink, keep their order, and leave time for the steps."""
 
 from __future__ import annotations
 
@@ -48,25 +48,25 @@ def starts(played: Scenario) -> list[float]:
     return [key.start / timedelta(seconds=1) for key in played.keychain.keys]
 
 
-def test_half_an_hour_is_as_long_as_the_steps_before_it_can_take() -> None:
+def test_half_an_hour_shrinks_to_the_time_that_the_steps_before_it_may_take() -> None:
     played = compress(scenario(0, 30, steps=[to(30), {"expect": {"active": 1}}]), WAITS)
-    assert starts(played.scenario) == [0, 23]  # a session may take 15 s to come up; commits and looks have 8
+    assert starts(played.scenario) == [0, 23]  # 15 s for a session to come up, 8 s for commits and checks
     advance: Any = played.scenario.steps[2]
     assert advance.to == timedelta(seconds=23)
     assert played.words() == "played in real time, 78.26 times faster: 30m of the file are 23s"
 
 
-def test_what_the_steps_wait_for_by_the_file_is_left_time_for() -> None:
+def test_the_waiting_times_of_steps_are_not_shortened() -> None:
     waiting = [{"stays": {"for": "20s", "bgp": "Established"}}, {"wait": {"for": "10s"}}, to(30)]
     assert starts(compress(scenario(0, 30, steps=waiting), WAITS).scenario) == [0, 53]
 
 
-def test_a_slow_machine_is_left_more_time() -> None:
+def test_a_slow_machine_gets_more_time() -> None:
     slow = compress(scenario(0, 30, steps=[to(30)]), Waits(timedelta(seconds=9), scale=2.0))
     assert starts(slow.scenario) == [0, 46]
 
 
-def test_tolerances_and_delays_shrink_alike_and_never_to_nothing() -> None:
+def test_tolerances_and_delays_shrink_by_the_same_factor_and_never_to_zero() -> None:
     given_ = scenario(
         0,
         30,
@@ -86,7 +86,7 @@ def test_tolerances_and_delays_shrink_alike_and_never_to_nothing() -> None:
     assert played.scenario.mutations["late"].by == timedelta(seconds=12)
 
 
-def test_a_scenario_without_a_start_to_wait_for_is_left_as_it_is() -> None:
+def test_a_scenario_without_a_future_start_time_is_unchanged() -> None:
     played = compress(scenario(0), WAITS)
     assert (played.factor, starts(played.scenario)) == (1.0, [0])
 
@@ -103,7 +103,7 @@ def test_a_scenario_without_a_start_to_wait_for_is_left_as_it_is() -> None:
     ],
     ids=["skew", "skew-step", "one-clock", "set-date", "too-long", "too-soon"],
 )
-def test_what_needs_clocks_that_can_be_set_says_why(given_: Scenario, reason: str) -> None:
+def test_the_reason_is_given_why_a_scenario_cannot_be_played_in_real_time(given_: Scenario, reason: str) -> None:
     assert reason in known(why_not(given_, WAITS))
 
 
@@ -121,7 +121,9 @@ def test_compression_keeps_the_order_and_the_time_that_steps_need(gaps: list[int
     assert all(sooner < later for sooner, later in pairwise(starts(played)))
     advances = [known(step.to) / timedelta(seconds=1) for step in played.steps if isinstance(step, Advance)]
     for stop, minute in zip(advances, stops, strict=True):
-        assert stop == starts(played)[1 + minutes.index(minute)], "an advance to a start is to that start"
+        assert stop == starts(played)[1 + minutes.index(minute)], (
+            "an advance to a start-time remains one to that start-time"
+        )
     reached = [0, *advances]
     for start in starts(played)[1:]:
-        assert start - max(stop for stop in reached if stop < start) >= 22  # 23 s, less what rounding takes
+        assert start - max(stop for stop in reached if stop < start) >= 22  # 23 s, less the rounding to whole seconds

@@ -1,3 +1,5 @@
+"""Durations as people write them in a scenario file."""
+
 from datetime import timedelta
 
 import pytest
@@ -34,6 +36,6 @@ def test_an_invalid_duration_is_refused(text: str | int | bool | list[str] | Non
 
 
 @given(st.timedeltas(min_value=timedelta(days=-3650), max_value=timedelta(days=3650)))
-def test_a_duration_survives_being_written(length: timedelta) -> None:
+def test_a_written_duration_reads_back_as_the_same_duration(length: timedelta) -> None:
     length -= length % timedelta(milliseconds=1)
     assert parse_duration(format_duration(length)) == length

@@ -1,4 +1,4 @@
-"""Steps and checks that another package adds: read, explained, in the schema, and played."""
+"""Steps and checks that another package adds: they are read, are in the JSON schema, and are played."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from keyroll.scenario.play.context import Run, play
 
 
 class Nothing(Step):
-    """Do nothing, so many times."""
+    """Do nothing, as often as `times` says."""
 
     kind = "nothing"
     bare = True
@@ -51,7 +51,7 @@ class Lucky(Condition):
     def expected(self) -> str:
         return f"lucky {self.value}"
 
-    def judge(self, view: View) -> Finding:  # noqa: ARG002 - what is seen does not matter
+    def judge(self, view: View) -> Finding:  # noqa: ARG002 - the finding does not depend on it
         return Finding(self.value == 7, "7")
 
 
@@ -65,7 +65,7 @@ def added() -> Iterator[None]:
 
 
 NOTHING_SEEN = cast("View", None)
-"""What is known at a look, which the check above has nothing to do with."""
+"""A view that is not used: the check above does not depend on it."""
 STEPS_OF_OTHERS = "  - advance: {to: 30m}\n  - nothing: {times: 3}\n  - nothing:\n  - expect: {lucky: {R2: 8}}\n"
 
 
@@ -129,7 +129,7 @@ def test_a_step_is_played_by_the_function_that_was_registered_for_it() -> None:
     assert (fake.played, span.done - span.begun) == ([Nothing(times=2)], 2_000_000_000)
 
 
-def test_a_name_that_is_taken_is_refused() -> None:
+def test_a_name_that_is_already_registered_is_refused() -> None:
     with pytest.raises(ExtensionError, match="two steps are named 'nothing'"):
         registry.step(Nothing)
 

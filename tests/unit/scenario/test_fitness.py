@@ -1,4 +1,4 @@
-"""Whether a run could see what it judged."""
+"""The fitness of a run: whether its samples and captures are complete enough to judge it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BEGIN, END = 100 * NS, 110 * NS
 
 
 def samples(*without: float) -> list[Sample]:
-    """Return samples each quarter of a second; from the given seconds on two seconds long none."""
+    """Return ten seconds of samples, four a second, with a gap of two seconds after each of the given seconds."""
     taken = []
     for number in range(41):
         after = number / 4
@@ -32,7 +32,7 @@ def samples(*without: float) -> list[Sample]:
     return taken
 
 
-def weighed(
+def fitness_with(
     *,
     gaps: dict[str, tuple[float, ...]] | None = None,
     disagreements: int = 0,
@@ -65,15 +65,15 @@ def weighed(
 STALL = Stall(Instant(BEGIN), Instant(BEGIN + 2 * NS))
 
 
-def test_a_run_that_saw_everything_is_fit_and_says_what_was_measured() -> None:
-    fitness = weighed(losses={"R1": 0})
+def test_a_run_without_gaps_is_fit_and_reports_what_was_measured() -> None:
+    fitness = fitness_with(losses={"R1": 0})
     assert fitness.problem is None
     assert fitness.facts["longest gap between samples"] == {"R1": 0.25, "R2": 0.25}
     assert fitness.facts["second judge"] == {"R1": {"segments": 40, "disagreements": 0}}
 
 
 def test_a_router_that_gave_no_sample_for_over_a_second_makes_the_run_unfit() -> None:
-    problem = weighed(gaps={"R2": (4,)}).problem
+    problem = fitness_with(gaps={"R2": (4,)}).problem
     assert isinstance(problem, MachineBusyError)
     assert "R2 gave no sample for 2s (at most 1s)" in str(problem)
 
@@ -81,38 +81,38 @@ def test_a_router_that_gave_no_sample_for_over_a_second_makes_the_run_unfit() ->
 @pytest.mark.parametrize(
     "fitness", [{"wait_scale": 3.0}, {"throughout": ("every-segment-verified",)}, {"up": False}], ids=str
 )
-def test_a_gap_hides_nothing_where_it_is_allowed_or_nothing_rests_on_samples(fitness: dict[str, Any]) -> None:
-    assert weighed(gaps={"R2": (4,)}, **fitness).problem is None
+def test_a_gap_is_accepted_if_it_is_allowed_or_no_invariant_depends_on_samples(fitness: dict[str, Any]) -> None:
+    assert fitness_with(gaps={"R2": (4,)}, **fitness).problem is None
 
 
 def test_a_gap_of_both_routers_is_attributed_to_the_machine() -> None:
-    problem = weighed(gaps={"R1": (4,), "R2": (4,)}, blind=(STALL,)).problem
+    problem = fitness_with(gaps={"R1": (4,), "R2": (4,)}, blind=(STALL,)).problem
     assert isinstance(problem, BlindError)
     assert problem.since == STALL.begun
     assert "this machine stood still for 2s" in str(problem)
 
 
 def test_a_stall_before_the_sessions_were_up_makes_only_a_red_run_unfit() -> None:
-    assert weighed(disturbances=(STALL,), up=False).problem is None
-    assert isinstance(weighed(disturbances=(STALL,), up=False, red=True).problem, BlindError)
-    assert weighed(disturbances=(STALL,), up=False).facts["disturbances"] == ["this machine stood still for 2s"]
+    assert fitness_with(disturbances=(STALL,), up=False).problem is None
+    assert isinstance(fitness_with(disturbances=(STALL,), up=False, red=True).problem, BlindError)
+    assert fitness_with(disturbances=(STALL,), up=False).facts["disturbances"] == ["this machine stood still for 2s"]
 
 
 def test_a_clock_that_was_set_makes_every_run_unfit() -> None:
-    problem = weighed(disturbances=(ClockStep(Instant(BEGIN), 20 * SECOND),)).problem
+    problem = fitness_with(disturbances=(ClockStep(Instant(BEGIN), 20 * SECOND),)).problem
     assert isinstance(problem, BlindError)
     assert "this machine's clock was set forward by 20s" in str(problem)
 
 
-def test_lost_frames_make_the_run_unfit_and_no_red_check_is_believed() -> None:
-    problem = weighed(losses={"R1": 0, "R2": 3}).problem
+def test_lost_frames_make_the_run_unfit_and_leave_no_red_check_proven() -> None:
+    problem = fitness_with(losses={"R1": 0, "R2": 3}).problem
     assert isinstance(problem, BlindError)
     assert problem.since is None
     assert "lost frames: 3 at R2" in str(problem)
 
 
-def test_scapy_and_the_referee_that_disagree_make_the_run_unfit_and_are_not_played_again() -> None:
-    problem = weighed(disagreements=2, losses={"R1": 3}).problem
+def test_a_disagreement_of_scapy_and_the_referee_makes_the_run_unfit_and_is_not_played_again() -> None:
+    problem = fitness_with(disagreements=2, losses={"R1": 3}).problem
     assert isinstance(problem, RefereesDisagreeError)
     assert not isinstance(problem, MachineBusyError)
     assert "on 2 of 40 segments of R1.pcap, first packet 7 (referee: verified)" in str(problem)

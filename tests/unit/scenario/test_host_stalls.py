@@ -1,4 +1,4 @@
-"""What happened to the machine: stretches in which it stood still, and steps of its clock."""
+"""Disturbances of the machine: stalls, in which it did not run the program, and steps of its clock."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ def stall(begun: float, ended: float) -> Stall:
     return Stall(Instant(int(begun * 1e9)), Instant(int(ended * 1e9)))
 
 
-def test_a_stretch_in_which_nobody_looked_at_the_clock_is_a_stall() -> None:
+def test_a_period_in_which_the_clock_was_not_read_is_a_stall() -> None:
     clock = FakeClock()
     watch = StallWatch(clock, limit=SECOND)
     for length in (0.1, 1, 0.1):
@@ -29,7 +29,7 @@ def test_a_stretch_in_which_nobody_looked_at_the_clock_is_a_stall() -> None:
 
 
 @pytest.mark.parametrize(("by", "words"), [(20, "forward by 20s"), (-0.3, "back by 0.3s")])
-def test_a_set_clock_is_noticed_and_is_no_stall(by: float, words: str) -> None:
+def test_a_set_clock_is_detected_and_is_not_a_stall(by: float, words: str) -> None:
     clock = FakeClock()
     watch = StallWatch(clock, limit=SECOND)
     clock.advance(SECOND)
@@ -50,14 +50,14 @@ def test_a_slewed_clock_is_not_reported_as_set() -> None:
 
 
 def test_a_real_clock_shows_no_stall_while_it_is_read() -> None:
-    from keyroll.instants import SYSTEM  # noqa: PLC0415 - the only test of the thread
+    from keyroll.instants import SYSTEM  # noqa: PLC0415 - only this test starts the thread
 
     with StallWatch(SYSTEM, limit=30 * SECOND) as watch:
         SYSTEM.pause(timedelta(milliseconds=1))
     assert watch.look() == ()
 
 
-def test_a_run_is_blind_where_all_samplers_are_at_the_same_time() -> None:
+def test_a_run_is_blind_while_all_samplers_are_blind_at_the_same_time() -> None:
     r1, r2 = [stall(1, 4), stall(10, 12)], [stall(2, 6), stall(11.5, 13)]
     assert blind_together([r1, r2], limit=SECOND) == (stall(2, 4),)
     assert blind_together([r1, []], limit=SECOND) == ()
@@ -65,7 +65,7 @@ def test_a_run_is_blind_where_all_samplers_are_at_the_same_time() -> None:
     assert blind_together([], limit=SECOND) == ()
 
 
-def test_a_machine_that_stood_still_makes_only_a_red_run_unfit_and_a_set_clock_every_one() -> None:
+def test_a_stall_makes_only_a_red_run_unfit_and_a_set_clock_makes_every_run_unfit() -> None:
     step = ClockStep(Instant(5), 20 * SECOND)
     assert disturbed([stall(3, 13)], red=False) is None
     assert disturbed([], red=True) is None
@@ -75,7 +75,7 @@ def test_a_machine_that_stood_still_makes_only_a_red_run_unfit_and_a_set_clock_e
     assert "this machine stood still for 10s" in str(error)
     error = disturbed([step], red=False)
     assert error is not None
-    assert isinstance(error, MachineBusyError), "pytest plays it once more"
+    assert isinstance(error, MachineBusyError), "pytest repeats such a run once"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What kind of lab an image is tried in."""
+"""The kind of lab in which an image is tested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from keyroll.scenario.labs.make import EMBEDDED, LABS
         ("keyroll-router:latest", "containerlab", "emulated"),
     ],
 )
-def test_an_images_name_tells_its_kind(image: str, kind: str, platform: str) -> None:
+def test_the_name_of_an_image_gives_the_kind_of_lab(image: str, kind: str, platform: str) -> None:
     assert kind_of(image) == (kind, PLATFORMS[platform])
 
 
@@ -29,7 +29,7 @@ def test_an_image_name_of_unknown_kind_is_an_error_that_asks_for_the_kind() -> N
         kind_of("mine:1")
 
 
-def test_every_kind_of_lab_but_the_embedded_one_is_made_of_images() -> None:
+def test_every_kind_of_lab_but_the_embedded_one_uses_an_image() -> None:
     for kind in LABS:
         if kind == EMBEDDED:
             with pytest.raises(InputError, match="uses no image"):

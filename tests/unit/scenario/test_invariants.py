@@ -1,3 +1,5 @@
+"""Invariants: what samples and captures must show throughout a run."""
+
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -69,6 +71,7 @@ def sample(
 
 
 def steady(router: str, **changes: Any) -> list[Sample]:
+    """Return a sample each second of a session that stays up; `at5={…}` changes the one after 5 seconds."""
     return [sample(router, second, **changes.get(f"at{second}", {})) for second in range(11)]
 
 
@@ -92,6 +95,7 @@ def watched(
     rollovers: tuple[()] | list[Rollover] = (),
     **samples: list[Sample],
 ) -> Watched:
+    """Return what the invariants judge of a BGP session: steady samples, except for the given routers."""
     both: dict[tuple[RouterName, str], Any] = {
         (router, "bgp"): samples.get(router, steady(router)) for router in ROUTERS
     }
@@ -110,10 +114,11 @@ def seen(
 
 
 def red(checks: list[Check]) -> list[str | None]:
+    """Return the routers whose check failed."""
     return [check.router for check in checks if not check.passed]
 
 
-def test_a_steady_session_is_no_flap_and_loses_no_route() -> None:
+def test_a_steady_session_has_no_flap_and_loses_no_route() -> None:
     assert red(no_flap(watched())) == []
     assert red(no_route_loss(watched())) == []
 
@@ -126,24 +131,24 @@ def test_a_steady_session_is_no_flap_and_loses_no_route() -> None:
         ({"since": 0}, "uptime went back"),
     ],
 )
-def test_whatever_a_sample_shows_of_a_flap_turns_that_router_red(change: dict[str, str | int], words: str) -> None:
+def test_every_sign_of_a_flap_in_a_sample_turns_that_router_red(change: dict[str, str | int], words: str) -> None:
     checks = no_flap(watched(R2=steady("R2", at5=change)))
     assert red(checks) == ["R2"]
     assert words in checks[1].observed
 
 
-def test_a_stuck_uptime_is_not_growing() -> None:
+def test_an_uptime_that_does_not_grow_turns_that_router_red() -> None:
     stuck = [sample("R1", second, since=3) for second in range(11)]
     assert red(no_flap(watched(R1=stuck))) == ["R1"]
 
 
 @pytest.mark.parametrize("flags", [0x02, 0x12, 0x04, 0x14])
-def test_a_syn_or_rst_of_a_router_after_up_is_a_flap_though_the_samples_saw_nothing(flags: int) -> None:
+def test_a_syn_or_rst_after_the_session_was_up_is_a_flap_even_if_no_sample_shows_it(flags: int) -> None:
     wire = FakeWire(syns_and_rsts={"R1": [segment(flags=flags)]})
     assert red(no_flap(watched(wire=wire))) == ["R1"]
 
 
-def test_a_session_that_never_was_up_is_neither_unflapped_nor_routed() -> None:
+def test_a_session_that_was_never_up_violates_no_flap_and_no_route_loss() -> None:
     nothing = watched(up=None)
     assert red(no_flap(nothing)) == ["R1", "R2"]
     assert red(no_route_loss(nothing)) == ["R1", "R2"]
@@ -153,6 +158,7 @@ GIVEN = frozenset({("10.255.0.2/32", 3), ("192.0.2.0/24", 17)})
 
 
 def labelled(*labels: list[tuple[str, int]] | frozenset[tuple[str, int]] | tuple[()]) -> Watched:
+    """Return what the invariants judge of an LDP session that has these labels, one set each second."""
     samples = [
         replace(sample("R1", second, state="Operational", session="ldp", routes=None), labels=frozenset(some))
         for second, some in enumerate(labels)
@@ -160,14 +166,14 @@ def labelled(*labels: list[tuple[str, int]] | frozenset[tuple[str, int]] | tuple
     return seen({("R1", "ldp"): samples, ("R2", "ldp"): samples}, session="ldp")
 
 
-def test_labels_that_stay_are_no_loss_and_more_of_them_neither() -> None:
+def test_labels_that_stay_or_are_added_are_not_a_loss() -> None:
     assert red(no_route_loss(labelled(list(GIVEN)[:1], GIVEN, GIVEN))) == []
 
 
 @pytest.mark.parametrize(
     "later", [(), [("10.255.0.2/32", 3)], [("10.255.0.2/32", 3), ("192.0.2.0/24", 18)]], ids=["all", "one", "another"]
 )
-def test_a_label_that_was_there_and_is_missing_in_one_sample_is_a_loss(
+def test_a_label_that_is_missing_in_one_later_sample_is_a_loss(
     later: tuple[()] | list[tuple[str, int]],
 ) -> None:
     checks = no_route_loss(labelled(GIVEN, later, GIVEN))
@@ -175,11 +181,11 @@ def test_a_label_that_was_there_and_is_missing_in_one_sample_is_a_loss(
     assert "of 10.255.0.2/32, 1.00 s" in checks[0].observed or "label 17 of 192.0.2.0/24, 1.00 s" in checks[0].observed
 
 
-def test_labels_that_never_came_are_no_proof_that_none_was_lost() -> None:
+def test_a_session_without_any_label_does_not_prove_that_none_was_lost() -> None:
     assert red(no_route_loss(labelled((), ()))) == ["R1", "R2"]
 
 
-def test_ldp_is_up_when_it_has_brought_labels() -> None:
+def test_ldp_is_up_once_it_has_received_labels() -> None:
     samples = labelled((), GIVEN, GIVEN).samples
     assert first_up(samples) == UP + NS
 
@@ -200,7 +206,7 @@ def test_no_segment_at_all_is_not_every_segment_verified() -> None:
     assert red(every_segment_verified(watched())) == ["R1", "R2"]
 
 
-def test_a_rollover_is_pending_until_its_data_was_acknowledged() -> None:
+def test_a_rollover_is_pending_until_its_data_is_acknowledged() -> None:
     rollovers = [Rollover("R1", 1, UP + NS, "step 3"), Rollover("R2", 1, UP + NS, "step 3")]
     half = FakeWire(proofs={("R1", "bgp", 1)})
     assert red(rollover_completes(watched(wire=half, rollovers=rollovers))) == ["R2"]
@@ -215,18 +221,23 @@ def test_a_later_key_of_the_same_router_completes_an_earlier_rollover() -> None:
     assert red(rollover_completes(watched(wire=wire, rollovers=rollovers))) == []
 
 
-def test_up_is_when_both_have_seen_it_with_routes() -> None:
+def test_a_session_is_up_once_both_routers_show_it_up_with_routes() -> None:
     early = [sample("R1", 0, routes=0), sample("R1", 1), sample("R1", 2)]
     late = [sample("R2", 0, state="Connect"), sample("R2", 3)]
     assert first_up({("R1", "bgp"): early, ("R2", "bgp"): late}) == UP + 3 * NS
     assert first_up({("R1", "bgp"): early, ("R2", "bgp"): late[:1]}) is None
 
 
-def test_a_session_that_fell_again_on_the_way_up_counts_from_when_it_came_back() -> None:
-    fell = [sample("R1", 0), sample("R1", 1, state="Idle", flaps=1), sample("R1", 3, flaps=1), sample("R1", 4, flaps=1)]
+def test_a_session_that_went_down_while_coming_up_is_up_from_its_return() -> None:
+    returned = [
+        sample("R1", 0),
+        sample("R1", 1, state="Idle", flaps=1),
+        sample("R1", 3, flaps=1),
+        sample("R1", 4, flaps=1),
+    ]
     missed = [sample("R2", 0), sample("R2", 2, flaps=1), sample("R2", 4, flaps=1)]
-    assert first_up({("R1", "bgp"): fell, ("R2", "bgp"): missed}) == UP + 3 * NS
-    assert first_up({("R1", "bgp"): fell[:2], ("R2", "bgp"): missed}) is None
+    assert first_up({("R1", "bgp"): returned, ("R2", "bgp"): missed}) == UP + 3 * NS
+    assert first_up({("R1", "bgp"): returned[:2], ("R2", "bgp"): missed}) is None
     assert first_up({("R2", "bgp"): missed}) == UP + 2 * NS
 
 
@@ -238,31 +249,37 @@ def test_ldp_counts_as_up_without_routes_and_is_judged_by_uptime_where_no_counte
         assert red(no_flap(seen({("R1", "ldp"): samples, ("R2", "ldp"): ldp}, session="ldp"))) == expected
 
 
-def test_the_longest_gap_counts_from_up_to_the_end() -> None:
+def test_the_longest_gap_is_measured_from_up_to_the_end() -> None:
     samples = (sample("R1", -5), sample("R1", 1), sample("R1", 4))
     assert longest_gap(samples, UP, END) == timedelta(seconds=6)
     assert longest_gap(samples, UP, UP + 4 * NS) == timedelta(seconds=3)
 
 
-def keys_sent(*courses: list[int]) -> Watched:
-    """Return a Watched in which R1 signs with these keys, connection by connection; R2 with one key."""
-    sent = [segment(key=key, connection=number) for number, course in enumerate(courses) for key in course]
+def keys_sent(*keys_by_connection: list[int]) -> Watched:
+    """Return a `Watched` in which R1 signs with these keys, one list for each connection, and R2 with one key."""
+    sent = [
+        segment(key=key, connection=number)
+        for number, signed_with in enumerate(keys_by_connection)
+        for key in signed_with
+    ]
     wire = FakeWire(sent={"R1": sent, "R2": [segment(key=0, connection=0, sender="R2")]})
     return seen({}, wire)
 
 
 @pytest.mark.parametrize(
-    ("courses", "told"),
+    ("keys_by_connection", "observed_keys"),
     [
         ([[0, 0, 1, 1, 2]], "key 0 then key 1 then key 2"),
         ([[0, 0, 1], [0, 1]], "key 0 then key 1; key 0 then key 1"),
         ([[3, 1, 2]], "key 3 then key 1 then key 2"),
     ],
 )
-def test_keys_that_follow_each_other_on_a_connection_are_not_taken_back(courses: list[list[int]], told: str) -> None:
-    first, second = no_key_taken_back(keys_sent(*courses))
+def test_keys_that_follow_each_other_on_a_connection_are_not_taken_back(
+    keys_by_connection: list[list[int]], observed_keys: str
+) -> None:
+    first, second = no_key_taken_back(keys_sent(*keys_by_connection))
     assert first.passed
-    assert first.observed == told
+    assert first.observed == observed_keys
     assert second.passed
 
 

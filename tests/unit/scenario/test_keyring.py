@@ -1,4 +1,4 @@
-"""Who has which keys through the changes of a scenario."""
+"""The keyring: which keys each router has, before and after each commit of a scenario."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SPAN = Span(1, 2)
 FILE = """\
 keyroll: 1
 id: there-and-back
-title: A key comes, is taken back by the router itself, and comes again with another secret
+title: A key is added, rolled back by the router itself, and added again with another secret
 keychain:
   keys:
     - {id: 0, start: 0m}
@@ -43,7 +43,7 @@ def scenario(tmp_path: Path) -> Scenario:
     return read_cases(path)[0].scenario
 
 
-def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario: Scenario) -> None:
+def test_every_secret_is_known_in_advance_even_of_keys_that_are_added_again(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     known = set(ring.secrets())
     used = {key.secret for key in ring.intended("R2").chain.keys}
@@ -56,7 +56,7 @@ def test_every_secret_is_known_beforehand_also_of_keys_that_come_again(scenario:
     assert used <= known
 
 
-def test_a_commit_taken_back_leaves_what_was_before_it(scenario: Scenario) -> None:
+def test_the_keys_before_a_commit_are_kept_for_its_rollback(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     before = ring.intended("R2")
     ring.commit("R2", before)
@@ -67,41 +67,41 @@ def test_a_commit_taken_back_leaves_what_was_before_it(scenario: Scenario) -> No
         ring.before("R2", 2)
 
 
-def test_what_another_router_refused_is_taken_back_by_one_more_commit(scenario: Scenario) -> None:
+def test_a_commit_that_the_other_router_refused_is_undone_by_another_commit(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     before = ring.intended("R2")
     ring.commit("R2", before)
     ring.commit("R2", ring.after("R2", cast("Commit", scenario.steps[1])))
     ring.take_back("R2")
     assert ring.intended("R2") == before
-    assert ring.before("R2", 1).chain.key(1) is not None, "one commit ago it had the key for a moment"
+    assert ring.before("R2", 1).chain.key(1) is not None, "the commit that is undone had the key"
     assert ring.before("R2", 2) == before
 
 
-def test_a_first_commit_taken_back_leaves_nothing_and_the_same_keys_to_come(scenario: Scenario) -> None:
+def test_undoing_the_first_commit_leaves_no_keys_and_the_same_intended_keys(scenario: Scenario) -> None:
     ring = Keyring(scenario, seed=7, t0=T0)
     coming = ring.intended("R1")
-    told: list[Any] = []
-    ring.subscribe(told.append)
+    received: list[Any] = []
+    ring.subscribe(received.append)
     ring.commit("R1", coming, SPAN)
     ring.take_back("R1", SPAN)
-    assert [changed.held for changed in told] == [coming, None]
+    assert [changed.held for changed in received] == [coming, None]
     assert ring.intended("R1") == coming
     with pytest.raises(ScenarioError, match="only 0 times"):
         ring.before("R1", 1)
 
 
-def test_who_subscribes_is_told_what_a_router_was_given_mutation_included(tmp_path: Path) -> None:
+def test_a_subscriber_gets_what_was_committed_including_the_mutation(tmp_path: Path) -> None:
     path = tmp_path / "there-and-back.yaml"
     path.write_text(FILE + "mutations:\n  gone: {kind: key-missing, key: 1, turns-red: bgp@7}\n", encoding="utf-8")
     (case,) = read_cases(path)
     ring = Keyring(case.scenario, seed=7, t0=T0, mutation=case.mutation("gone"))
-    told: list[Any] = []
-    ring.subscribe(told.append)
+    received: list[Any] = []
+    ring.subscribe(received.append)
     held = ring.after("R2", commit_of(case.scenario.steps[1]))
     ring.commit("R2", held, SPAN)
     ring.commit("R2", held)
-    (changed,) = told
+    (changed,) = received
     assert (changed.router, changed.span) == ("R2", SPAN)
     assert held.chain.key(1) is not None
     assert changed.held.chain.key(1) is None
@@ -110,7 +110,7 @@ def test_who_subscribes_is_told_what_a_router_was_given_mutation_included(tmp_pa
 TWO_CHAINS = """\
 keyroll: 1
 id: two-chains-in-one-commit
-title: A commit takes a key and a tolerance of one chain, and a key of the other
+title: A commit changes a key and the tolerance of one chain, and deletes a key of the other
 keychain:
   keys:
     - {id: 0, start: 0m, algorithm: aes-128-cmac-96}
@@ -144,18 +144,22 @@ def test_one_commit_changes_a_chain_and_points_a_session_to_another(tmp_path: Pa
     assert [key.id for key in held.named("new_auth_key").keys] == [0]
 
 
-def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_default(tmp_path: Path) -> None:
+def test_one_commit_changes_several_chains_and_deletes_values_that_return_to_their_default(tmp_path: Path) -> None:
     path = tmp_path / "two-chains.yaml"
     path.write_text(TWO_CHAINS, encoding="utf-8")
     ring = Keyring(read_cases(path)[0].scenario, seed=7, t0=T0)
     step = commit_of(read_cases(path)[0].scenario.steps[1])
-    told = {}
+    received = {}
     for router in ("R1", "R2"):
         held = ring.after(router, step)
-        told[router] = [line.split(" key-chain ")[1] for line in ring.lines(router, held) if line.startswith("delete")]
-        assert "cryptographic-algorithm" not in "".join(ring.lines(router, held)), "the key that comes back has none"
-    assert told["R1"] == ["new_auth_key tolerance", "new_auth_key key 0", "kc-2 key 3"]
-    assert told["R2"] == ["new_auth_key key 0"], "it has no key 3 of the other chain, and keeps its tolerance"
+        received[router] = [
+            line.split(" key-chain ")[1] for line in ring.lines(router, held) if line.startswith("delete")
+        ]
+        assert "cryptographic-algorithm" not in "".join(ring.lines(router, held)), (
+            "the key that is added again has none"
+        )
+    assert received["R1"] == ["new_auth_key tolerance", "new_auth_key key 0", "kc-2 key 3"]
+    assert received["R2"] == ["new_auth_key key 0"], "R2 has no key 3 of the other chain, and keeps its tolerance"
     assert [key.id for key in ring.after("R2", step).chain.keys] == [0, 1, 2]
 
 
@@ -167,9 +171,7 @@ def test_one_commit_changes_several_chains_and_takes_back_what_is_left_to_the_de
         ("{chain: kc-2, delete: 3}", "{chain: kc-2}", "must name something to change"),
     ],
 )
-def test_a_commit_of_several_chains_that_says_nothing_of_one_is_refused(
-    tmp_path: Path, old: str, new: str, said: str
-) -> None:
+def test_an_invalid_commit_of_several_chains_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
     path = tmp_path / "two-chains.yaml"
     path.write_text(TWO_CHAINS.replace(old, new), encoding="utf-8")
     with pytest.raises(InputError, match=said):

@@ -1,4 +1,4 @@
-"""A known bug must show, strictly, where it is known, and is no excuse elsewhere."""
+"""A known bug must occur on its platform and releases, and is not accepted elsewhere."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def known_on(platform: str, *releases: str, bug: KnownBug | None = BUG) -> bool:
     return is_known_here(bug, cast("Any", lab), cast("Any", pair))
 
 
-def test_a_known_bug_applies_to_its_platform_and_releases_alone() -> None:
+def test_a_known_bug_applies_only_to_its_platform_and_releases() -> None:
     assert known_on("crpd", "23.2R1.15", "24.1R1")
     assert not known_on("crpd", "24.1R1")
     assert not known_on("vjunos-router", "23.2R1.15")
     assert not known_on("crpd", "23.2R1.15", bug=None)
 
 
-def test_without_releases_it_is_known_on_all_and_no_router_is_asked() -> None:
+def test_a_known_bug_without_releases_applies_to_all_and_no_router_is_queried() -> None:
     assert known_on("crpd", bug=BUG.model_copy(update={"releases": ()}))
 
 

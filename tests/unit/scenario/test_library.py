@@ -1,4 +1,4 @@
-"""The library of scenarios as a whole: readable, sourced, breakable, catalogued."""
+"""Every scenario file of the library is valid, names its source, has mutations and is in the catalogue."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ ASSUMPTION = re.compile(r"docs/assumptions/([a-z-]+)\.md(?: ([A-Z]\d+))?")
 
 
 def _name(path: Path) -> str:
+    """Return the name of a file in the library, such as `rollover/two-keys`."""
     return path.relative_to(LIBRARY).with_suffix("").as_posix()
 
 
@@ -39,25 +40,25 @@ def test_every_file_is_read() -> None:
     assert [_name(path) for path in FILES if not is_scenario(path) or not cases_of(path)] == []
 
 
-def test_every_file_says_where_it_comes_from() -> None:
-    """A document, an RFC section, a public bug."""
+def test_every_file_names_its_source() -> None:
+    """A source is a document, a section of an RFC or a public bug report."""
     assert [name for name, _, case in every() if not case.scenario.source] == []
 
 
-def test_every_file_can_turn_red_or_says_why_not() -> None:
+def test_every_file_has_mutations_or_says_why_not() -> None:
     says_why = {path for path in FILES if NO_MUTATION.search(path.read_text(encoding="utf-8"))}
     assert [name for name, path, case in every() if bool(case.scenario.mutations) == (path in says_why)] == []
 
 
-def test_every_file_names_assumptions_that_are_there() -> None:
+def test_every_file_names_assumptions_that_exist() -> None:
     pages = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "assumptions").glob("*.md")}
     named = [(_name(path), *found) for path in FILES for found in ASSUMPTION.findall(path.read_text(encoding="utf-8"))]
     missing = [one for one in named if one[1] not in pages or (one[2] and f"## {one[2]} " not in pages[one[1]])]
     assert missing == []
 
 
-def test_every_file_waits_for_what_it_does() -> None:
-    """An action that nothing is expected after, of a run or throughout it, would prove nothing."""
+def test_every_file_checks_the_effect_of_its_last_step() -> None:
+    """A last step without a check, in a file without invariants, would prove nothing."""
     assert [
         name for name, _, case in every() if not case.scenario.throughout and not case.scenario.steps[-1].checks()
     ] == []
@@ -86,7 +87,7 @@ def test_the_catalogue_is_what_the_files_say(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("page", ["scenarios.md", "field-bugs.md", "scenario-file.md"])
-def test_links_lead_to_files(page: str) -> None:
+def test_links_of_a_page_lead_to_files_that_exist(page: str) -> None:
     text = (ROOT / "docs" / page).read_text(encoding="utf-8")
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
     assert [link for link in links if not (ROOT / "docs" / link).exists()] == []

@@ -1,4 +1,4 @@
-"""ASes and levels of authentication of a file: how routers are configured with them, and what cannot be."""
+"""ASes and levels of authentication in a file: how routers are configured with them, and what is refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def scenario(write: Callable[..., Path], two_keys: str) -> Callable[..., Scenari
 
 
 def configured(scenario: Scenario, router: RouterName) -> set[str]:
-    """Return what a router is committed of ASes and authentication."""
+    """Return the statements about ASes and authentication that are committed on a router."""
     plans = Addressing(PLANS, Family.INET).within(scenario.sessions, scenario.as_numbers).plans
     me, peer = (plans[one] for one in (ROUTERS if router == "R1" else ROUTERS[::-1]))
     held = Keyring(scenario, seed=7, t0=T0).intended(router)
@@ -44,7 +44,7 @@ def configured(scenario: Scenario, router: RouterName) -> set[str]:
     return {line.removeprefix("set ") for line in lines if any(word in line.split() for word in words)}
 
 
-def test_a_router_opens_a_session_with_its_local_as_and_has_its_own_as_beside_it(
+def test_a_router_opens_a_session_with_its_local_as_and_keeps_its_own_as(
     scenario: Callable[..., Scenario],
 ) -> None:
     found = scenario("[{bgp: v4, local-as: {R2: 65550}}]", BOTH)
@@ -56,7 +56,7 @@ def test_a_router_opens_a_session_with_its_local_as_and_has_its_own_as_beside_it
     } < configured(found, "R2")
 
 
-def test_sessions_without_names_have_the_ases_of_the_file_too(scenario: Callable[..., Scenario]) -> None:
+def test_sessions_without_names_also_use_the_ases_of_the_file(scenario: Callable[..., Scenario]) -> None:
     found = scenario("[bgp, ldp]", BOTH)
     plans = Addressing(PLANS, Family.INET).within(found.sessions, found.as_numbers).plans
     assert [plans[router].asn for router in ROUTERS] == [64500, 64501]
@@ -71,7 +71,7 @@ def test_sessions_without_names_have_the_ases_of_the_file_too(scenario: Callable
         ("neighbor", "protocols bgp group v4 neighbor 10.0.12.1"),
     ],
 )
-def test_authentication_stands_at_the_level_that_the_file_names_of_a_router(
+def test_authentication_is_configured_at_the_level_that_the_file_gives_for_a_router(
     scenario: Callable[..., Scenario], level: str, place: str
 ) -> None:
     found = scenario(f"[{{bgp: v4, authentication-at: {{R2: {level}}}}}]")
@@ -80,7 +80,7 @@ def test_authentication_stands_at_the_level_that_the_file_names_of_a_router(
     assert usual in configured(found, "R1")
 
 
-def test_sessions_that_share_the_protocols_chain_have_its_lines_once(scenario: Callable[..., Scenario]) -> None:
+def test_a_chain_of_the_protocol_that_sessions_share_is_configured_once(scenario: Callable[..., Scenario]) -> None:
     found = scenario("[{bgp: v4, authentication-at: protocol}, {bgp: v6, family: inet6, authentication-at: protocol}]")
     plans = PLANS["R1"], PLANS["R2"]
     held = Keyring(found, seed=7, t0=T0).intended("R1")
@@ -113,20 +113,20 @@ FAR = "type: internal, between: loopbacks"
         ),
     ],
 )
-def test_what_routers_could_not_have_is_refused(
+def test_ases_and_levels_that_routers_cannot_have_are_refused(
     scenario: Callable[..., Scenario], sessions: str, more: str, words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
         scenario(sessions, more)
 
 
-def test_an_internal_session_by_local_as_is_in_one_as(scenario: Callable[..., Scenario]) -> None:
+def test_a_session_may_be_internal_by_its_local_as(scenario: Callable[..., Scenario]) -> None:
     found = scenario(f"[bgp, {{bgp: core, {FAR}, local-as: {{R2: 64500}}}}]", BOTH)
     assert "protocols bgp group core local-as 64500" in configured(found, "R2")
     assert {one.kind for one in found.sessions} == {SessionKind.BGP}
 
 
-def test_a_chain_at_the_protocol_is_re_pointed_of_all_its_sessions_or_of_none(
+def test_a_chain_at_the_protocol_is_re_pointed_for_all_its_sessions_or_for_none(
     scenario: Callable[..., Scenario],
 ) -> None:
     sessions = (

@@ -1,4 +1,4 @@
-"""The emulated router's own settings in a scenario file."""
+"""The settings of the emulated router in a scenario file (`policy`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from keyroll.scenario.file.scenario import Policy
 
 
-def test_what_a_file_leaves_open_is_left_to_the_topology_and_the_router() -> None:
+def test_settings_that_a_file_omits_are_left_to_the_topology_and_the_router() -> None:
     assert Policy().settings == {"sending": "clock", "receiving": "tolerance"}
     assert Policy.model_validate({"repoint": "at-once", "deletion": "next-connection"}).settings == {
         "sending": "clock",
@@ -18,6 +18,6 @@ def test_what_a_file_leaves_open_is_left_to_the_topology_and_the_router() -> Non
     }
 
 
-def test_a_rule_is_one_of_two() -> None:
+def test_an_unknown_value_of_a_setting_is_refused() -> None:
     with pytest.raises(ValidationError, match="alteration"):
         Policy.model_validate({"alteration": "never"})

@@ -1,3 +1,5 @@
+"""The pool of labs: when a lab is used again, and when it is destroyed."""
+
 import contextlib
 import struct
 from collections.abc import Callable
@@ -27,7 +29,7 @@ def pcap(packets: list[bytes], order: str = "<") -> bytes:
 
 
 @given(packets=st.lists(st.binary(max_size=40), max_size=8), skip=st.integers(0, 9), order=st.sampled_from("<>"))
-def test_a_copied_capture_holds_the_packets_behind_those_that_are_skipped(
+def test_a_copied_capture_contains_the_packets_after_the_skipped_ones(
     tmp_path_factory: pytest.TempPathFactory, packets: list[bytes], skip: int, order: str
 ) -> None:
     folder = tmp_path_factory.mktemp("pcap")
@@ -44,6 +46,8 @@ def test_a_record_that_is_still_being_written_does_not_count(tmp_path: Path) -> 
 
 
 class FakeLab:
+    """A lab without routers, which counts how often it was deployed and destroyed."""
+
     def __init__(self, evidence: Path, settings: dict[str, dict[str, str]]) -> None:
         self.evidence, self.settings = evidence, settings
         self.name, self.phases = "fake", ()
@@ -101,6 +105,7 @@ def play(
     needs: frozenset[str] = frozenset(),
     **more: bool,
 ) -> pool_module.Lease:
+    """Lease a lab for a run and return it; the lease has ended."""
     with source.lease(folder, settings or {}, needs=needs, **more) as lease:
         return lease
 
@@ -117,7 +122,7 @@ def test_a_warm_lab_is_used_again_and_each_run_gets_its_own_part_of_the_capture(
     assert (tmp_path / "two" / "R1-bgpd.log").read_text() == "said"
 
 
-def test_a_router_that_dies_before_it_is_looked_at_is_named(
+def test_the_death_of_a_router_is_reported_instead_of_the_failed_connection_to_it(
     pool: LabPool, labs: list[FakeLab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def look(_router: object) -> None:
@@ -158,7 +163,7 @@ def test_a_run_that_counts_drops_gets_a_lab_in_which_no_earlier_connection_is_cl
     assert len(labs) == 2
 
 
-def test_a_lab_whose_run_ended_with_an_error_is_taken_down_with_its_evidence_kept(
+def test_a_lab_whose_run_ended_with_an_error_is_destroyed_and_its_evidence_is_kept(
     pool: LabPool, labs: list[FakeLab], tmp_path: Path
 ) -> None:
     with contextlib.suppress(RunError), pool.lease(tmp_path / "one", {}, needs=frozenset()):
@@ -193,7 +198,7 @@ def test_a_lab_that_has_died_or_lost_frames_is_not_used_again(
     assert not play(pool, tmp_path / "three").warm
 
 
-def test_a_lab_whose_routers_open_from_one_port_serves_one_run(
+def test_a_lab_whose_routers_use_a_fixed_port_is_used_for_one_run(
     pool: LabPool, labs: list[FakeLab], tmp_path: Path
 ) -> None:
     for _ in range(2):
@@ -206,11 +211,11 @@ def test_a_lab_whose_routers_open_from_one_port_serves_one_run(
 @pytest.mark.parametrize(
     ("platform", "kept"), [("emulated", pool_module.IDLE_MOST), ("vjunos-router", 1), ("cjunos-evolved", 1)]
 )
-def test_idle_labs_are_bounded_and_the_least_recently_used_goes(
+def test_the_number_of_idle_labs_is_limited_and_the_least_recently_used_is_destroyed(
     pool: LabPool, labs: list[FakeLab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str, kept: int
 ) -> None:
     if platform not in PLATFORMS:
-        pytest.skip("no such platform yet")
+        pytest.skip("this platform does not exist yet")
     monkeypatch.setattr(FakeLab, "__init__", with_platform(platform))
     wanted = [{"R1": {"isn": str(number)}} for number in range(pool_module.IDLE_MOST + 1)]
     for settings in wanted[:-1]:
@@ -221,7 +226,7 @@ def test_idle_labs_are_bounded_and_the_least_recently_used_goes(
     play(pool, tmp_path / "run", wanted[-1])
     assert sum(1 for lab in labs if not lab.destroyed) == kept
     assert play(pool, tmp_path / "run", wanted[-1]).warm
-    # Used again a moment ago: another has gone for the newest.
+    # It was used again just before, so another lab was destroyed in favour of the newest.
     assert play(pool, tmp_path / "run", wanted[0]).warm is (kept > 1)
 
 
@@ -235,7 +240,7 @@ def with_platform(platform: str) -> Callable[[FakeLab, Path, dict[str, dict[str,
     return init
 
 
-def test_a_capability_that_is_missing_costs_no_idle_lab(pool: LabPool, labs: list[FakeLab], tmp_path: Path) -> None:
+def test_a_missing_capability_destroys_no_idle_lab(pool: LabPool, labs: list[FakeLab], tmp_path: Path) -> None:
     for number in range(pool_module.IDLE_MOST):
         play(pool, tmp_path / "run", {"R1": {"isn": str(number)}})
     with pytest.raises(MissingCapabilityError):
@@ -243,7 +248,7 @@ def test_a_capability_that_is_missing_costs_no_idle_lab(pool: LabPool, labs: lis
     assert not any(lab.destroyed for lab in labs)
 
 
-def test_closing_the_pool_takes_every_lab_down(pool: LabPool, labs: list[FakeLab], tmp_path: Path) -> None:
+def test_closing_the_pool_destroys_every_lab(pool: LabPool, labs: list[FakeLab], tmp_path: Path) -> None:
     play(pool, tmp_path / "one")
     pool.close()
     assert labs[0].destroyed == 1
@@ -258,7 +263,7 @@ def test_a_missing_capability_is_named_before_anything_is_deployed(
 
 
 @pytest.mark.parametrize(("without", "set_back"), [(frozenset(), True), (frozenset({"set-clock"}), False)])
-def test_clocks_that_are_not_to_be_set_are_not_set_back_either(
+def test_clocks_are_not_set_back_if_setting_them_is_withheld(
     make: Callable[..., Any],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -273,7 +278,7 @@ def test_clocks_that_are_not_to_be_set_are_not_set_back_either(
     assert ("set-clock" in lease.capabilities) is set_back
 
 
-def test_a_capability_that_is_withheld_is_missing_and_says_so(make: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_withheld_capability_is_missing_and_the_message_says_so(make: Callable[..., Any], tmp_path: Path) -> None:
     with pytest.raises(MissingCapabilityError, match=r"capture \(withheld\)"):
         play(FreshLabs(make, without=frozenset({"capture"})), tmp_path, needs=frozenset({"capture"}))
 
@@ -309,12 +314,12 @@ def test_a_fresh_lab_is_destroyed_whatever_happens(
         ([""], "", 1, 0),
     ],
 )
-def test_the_way_back_leads_to_the_commit_before_the_run(
+def test_a_reset_rolls_back_to_the_commit_before_the_run(
     comments: list[str], mark: str, remembered: int, back: int
 ) -> None:
     assert reset._way_back(comments, Before("digest", remembered, mark), "R1") == back
 
 
-def test_a_way_back_that_was_forgotten_is_an_error() -> None:
+def test_a_commit_that_the_router_no_longer_lists_cannot_be_rolled_back_to() -> None:
     with pytest.raises(RunError, match="R1: cannot roll back"):
         reset._way_back([""] * 50, Before("digest", 3, "keyroll reset a1"), "R1")

@@ -1,4 +1,4 @@
-"""A connection that is older than its session's re-point: its former chain excuses what is good under it, no more."""
+"""A connection from before the re-point of its session: only segments that its former chain accepts are not bad."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ NEW = replace(chain_of(make_key(0, secret="of the new chain")), name="new")
 
 
 Judged = tuple[Talk, Callable[[Talk], list[Judgement]]]
-"""A conversation, and what judges what is new of it."""
+"""A conversation, and a function that returns the judgements of its segments after the re-point."""
 
 
 @pytest.fixture
 def re_pointed(tmp_path: Path) -> Iterator[Judged]:
-    """A connection under the former chain, which both routers leave while it is open, and what watches it."""
+    """A connection with the former chain, during which both routers commit the new chain; and its judge."""
     talk = make_talk(chain=FORMER).open().exchange()
     ends: tuple[tuple[RouterName, Any, Keychain, Keychain], ...] = (
         ("R1", talk.near, FORMER, NEW),
@@ -62,7 +62,7 @@ def re_pointed(tmp_path: Path) -> Iterator[Judged]:
     wire.close()
 
 
-def test_segments_of_the_former_chain_are_not_held_against_the_new_one(re_pointed: Judged) -> None:
+def test_segments_of_the_former_chain_are_not_judged_by_the_new_one(re_pointed: Judged) -> None:
     talk, judged = re_pointed
     assert judged(talk.exchange()) == []
 
@@ -71,7 +71,9 @@ def test_a_segment_that_is_good_under_neither_chain_is_bad(re_pointed: Judged) -
     talk, judged = re_pointed
     talk.near.chain = chain_of(make_key(0, secret="of no chain"))
     found = judged(talk.exchange())
-    assert [one.standing for one in found if one.sender == "R1"].count(Standing.BAD) == 4, "two, in both captures"
+    assert [one.standing for one in found if one.sender == "R1"].count(Standing.BAD) == 4, (
+        "two segments, each in two captures"
+    )
 
 
 def test_a_segment_without_a_signature_is_bad(re_pointed: Judged) -> None:

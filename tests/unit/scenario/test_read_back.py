@@ -1,4 +1,4 @@
-"""Keychains read back after a commit: what the router holds otherwise turns `read-back` red."""
+"""Keychains that are read back after a commit: any difference turns `read-back` red."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FIRST, SECOND = CHAIN.keys
 
 
 class Session:
-    """A router that shows the chain it holds, in Junos' own form."""
+    """A router that shows the chain it holds, in curly form."""
 
     def __init__(self, name: str = "R1") -> None:
         self.name, self.target, self.text = name, SimpleNamespace(name=name), curly([CHAIN], root=False)
@@ -37,7 +37,7 @@ class Session:
 
 
 class FakeRun:
-    """What is sent, and what was found."""
+    """A run that publishes commits and keeps the findings of `read-back`."""
 
     def __init__(self, session: Session) -> None:
         self.found_of: list[tuple[str, str | None, Finding]] = []
@@ -46,11 +46,11 @@ class FakeRun:
         )
         self.keyring = SimpleNamespace(subscribe=self.subscribed)
 
-    def subscribed(self, told: Callable[[Changed], None]) -> None:
-        self._told = told
+    def subscribed(self, callback: Callable[[Changed], None]) -> None:
+        self._callback = callback
 
     def commits(self, held: Held | None) -> None:
-        self._told(Changed("R1", held, Span(1, 2)))
+        self._callback(Changed("R1", held, Span(1, 2)))
 
     def found(self, assertion: ChainsHeld, finding: Finding) -> None:
         self.found_of.append((assertion.name, assertion.router, finding))
@@ -65,6 +65,7 @@ def reading(session: Session, *, committed: bool = True) -> tuple[FakeRun, ReadB
 
 
 def judged(text: str, *, committed: bool = True) -> Finding:
+    """Return the finding of `read-back` for a router that shows this text."""
     session = Session()
     session.text = text
     run, back = reading(session, committed=committed)
@@ -78,7 +79,7 @@ def holding(**changes: Any) -> str:
     return curly([replace(CHAIN, keys=(FIRST, replace(SECOND, **changes)))], root=False)
 
 
-def test_what_was_sent_and_is_held_is_green_though_the_secrets_are_encoded_anew() -> None:
+def test_a_chain_that_is_held_as_sent_is_green_even_if_its_secrets_are_encoded_differently() -> None:
     finding = judged(curly([CHAIN], root=False))
     assert finding.holds
     assert finding.observed == "2 keys as they were sent"
@@ -95,7 +96,7 @@ def test_what_was_sent_and_is_held_is_green_though_the_secrets_are_encoded_anew(
         ("key-chain chain {", "chain"),
     ],
 )
-def test_what_is_held_otherwise_is_red_and_named_without_the_secret(text: str, words: str) -> None:
+def test_a_difference_is_red_and_is_named_without_the_secret(text: str, words: str) -> None:
     finding = judged(text)
     assert not finding.holds
     assert words in finding.observed
@@ -107,7 +108,7 @@ def test_a_router_that_has_committed_no_keys_must_hold_none() -> None:
     assert "was not sent" in judged(curly([CHAIN], root=False), committed=False).observed
 
 
-def test_what_a_step_typed_is_taken_as_meant_and_nothing_else() -> None:
+def test_a_change_that_a_step_typed_is_accepted_and_no_other() -> None:
     session = Session()
     run, back = reading(session)
     session.text = holding(send_id=9)
@@ -119,7 +120,7 @@ def test_what_a_step_typed_is_taken_as_meant_and_nothing_else() -> None:
     assert "send-id" not in run.found_of[1][2].observed
 
 
-def test_what_was_taken_back_for_good_must_be_held_no_more() -> None:
+def test_a_chain_whose_first_commit_was_undone_must_not_be_held() -> None:
     session = Session()
     run, back = reading(session)
     run.commits(None)

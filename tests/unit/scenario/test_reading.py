@@ -1,3 +1,5 @@
+"""Reading scenario files: defaults, parameters, and mistakes that are named with their line."""
+
 import contextlib
 import os
 import re
@@ -16,7 +18,7 @@ from keyroll.errors import InputError
 from keyroll.scenario.file.read import is_scenario, read_cases
 
 
-def test_the_ids_default_to_odd_and_even(write: Callable[..., Path], two_keys: str) -> None:
+def test_send_ids_default_to_odd_numbers_and_recv_ids_to_even_ones(write: Callable[..., Path], two_keys: str) -> None:
     (case,) = read_cases(write(two_keys))
     assert [(key.send_id, key.recv_id) for key in case.scenario.keychain.keys] == [(1, 2), (3, 4)]
 
@@ -26,14 +28,14 @@ def test_all_invariants_hold_when_throughout_is_left_out(write: Callable[..., Pa
     assert case.scenario.throughout == ("no-flap", "no-route-loss", "every-segment-verified", "rollover-completes")
 
 
-def test_a_value_for_both_routers_and_a_value_for_each(write: Callable[..., Path], two_keys: str) -> None:
+def test_a_condition_has_a_value_for_both_routers_or_one_for_each(write: Callable[..., Path], two_keys: str) -> None:
     (case,) = read_cases(write(two_keys.replace("next: 1}", "next: {R2: 1}}")))
     expect: Any = case.scenario.steps[1]
     assert expect.active == {"R1": 0, "R2": 0}
     assert expect.next == {"R2": 1}
 
 
-def test_null_expects_none_and_a_field_left_out_expects_nothing(write: Callable[..., Path], two_keys: str) -> None:
+def test_null_expects_no_key_and_an_omitted_field_expects_nothing(write: Callable[..., Path], two_keys: str) -> None:
     (case,) = read_cases(write(two_keys))
     expect: Any = case.scenario.steps[3]
     assert expect.next == {"R1": None, "R2": None}
@@ -88,7 +90,9 @@ def test_a_mistake_is_named_with_its_line_and_what_is_allowed(
     assert str(caught.value).startswith(f"{path}:{line}:")
 
 
-def test_parameters_span_the_scenario_with_readable_names(write: Callable[..., Path], two_keys: str) -> None:
+def test_each_combination_of_parameters_is_a_case_with_a_readable_name(
+    write: Callable[..., Path], two_keys: str
+) -> None:
     text = two_keys.replace("algorithm: aes-128-cmac-96", "algorithm: '${algorithm}'") + (
         "parametrize:\n  algorithm: {sha1: hmac-sha-1-96, cmac: aes-128-cmac-96}\n  late: [0s, 90s]\n"
     )
@@ -113,7 +117,7 @@ def test_a_placeholder_keeps_the_type_of_its_value_and_can_name_a_part(
     assert case.name == "two-keys[equal]"
 
 
-def test_a_placeholder_that_stands_for_nothing_is_named(write: Callable[..., Path], two_keys: str) -> None:
+def test_an_unknown_placeholder_is_named(write: Callable[..., Path], two_keys: str) -> None:
     text = two_keys.replace("title: Two keys", "title: ${algoritm}") + "parametrize:\n  algorithm: [a]\n"
     with pytest.raises(InputError, match=r"3:8: unknown placeholder \$\{algoritm\}; `parametrize` has algorithm"):
         read_cases(write(text))
@@ -134,7 +138,7 @@ def test_a_scenario_file_begins_with_keyroll(write: Callable[..., Path], text: s
     assert is_scenario(write(text)) is is_one
 
 
-def test_a_pipe_is_no_file_to_look_for_scenarios_in(tmp_path: Path) -> None:
+def test_a_pipe_is_not_searched_for_a_scenario(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     assert not is_scenario(tmp_path / "pipe.yaml")
 
@@ -149,7 +153,7 @@ def test_a_scenario_from_a_pipe_is_read_once(tmp_path: Path, two_keys: str) -> N
     assert case.text == two_keys
 
 
-def test_what_its_parameters_make_of_a_file_has_a_limit(write: Callable[..., Path], two_keys: str) -> None:
+def test_the_size_of_all_combinations_of_parameters_is_limited(write: Callable[..., Path], two_keys: str) -> None:
     values = ", ".join(str(n) for n in range(200))
     text = f"{two_keys}requires: [{', '.join(['capture'] * 2000)}]\nparametrize:\n  n: [{values}]\n"
     with pytest.raises(InputError, match=r"200 combinations of a file of \d+ values; at most 200000 values in all"):
@@ -169,7 +173,7 @@ def test_a_damaged_file_is_an_input_error_or_still_a_scenario(
         assert read_cases(path)
 
 
-def test_some_cases_of_a_file_are_slow(write: Callable[..., Path], two_keys: str) -> None:
+def test_single_cases_of_a_file_can_be_slow(write: Callable[..., Path], two_keys: str) -> None:
     text = two_keys + "parametrize:\n  family: {ipv4: inet, ipv6: inet6}\nslow-cases: [ipv6]\n"
     assert [(case.variant, case.marks) for case in read_cases(write(text))] == [("ipv4", ()), ("ipv6", ("slow",))]
 
@@ -182,7 +186,7 @@ def test_some_cases_of_a_file_are_slow(write: Callable[..., Path], two_keys: str
         ("parametrize:\n  family: [inet]\nslow-cases: [inet]\n", "names every case: use `marks: [slow]`"),
     ],
 )
-def test_slow_cases_are_cases_of_the_file_and_not_all_of_them(
+def test_slow_cases_must_be_cases_of_the_file_and_not_all_of_them(
     write: Callable[..., Path], two_keys: str, lines: str, words: str
 ) -> None:
     with pytest.raises(InputError, match=re.escape(words)) as raised:

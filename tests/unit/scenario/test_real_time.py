@@ -1,4 +1,4 @@
-"""Real time as a scenario's time: t0 is waited for, advances wait, and what comes too late is unfit, never red."""
+"""Scenarios in real time: a run waits for t0 and at each advance; a step that is too late makes it unfit, never red."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ SECOND = timedelta(seconds=1)
 def a_run(
     *, t0_in: timedelta = timedelta(seconds=0.2), off: timedelta = timedelta(), starts: tuple[float, ...] = (0.0, 0.5)
 ) -> Any:
+    """Return a run on a fake clock: t0 is `t0_in` ahead, R2's clock is `off` wrong, keys start `starts` s after t0."""
     clock = FakeClock()
     t0 = clock.now().moment + t0_in
     keys = tuple(Key(number, start=t0 + start * SECOND) for number, start in enumerate(starts))
@@ -41,7 +42,7 @@ def a_run(
     )
 
 
-def test_t0_and_advances_are_waited_for_and_what_counts_came_after_them() -> None:
+def test_a_run_waits_for_t0_and_at_each_advance() -> None:
     run, keeper = a_run(), RealTime()
     keeper.begin(run)
     assert run.clock.now().moment == run.t0
@@ -51,14 +52,14 @@ def test_t0_and_advances_are_waited_for_and_what_counts_came_after_them() -> Non
     assert run.noted == ["waiting in real time until t0+0.3s", "waiting in real time until t0+0.4s"]
 
 
-def test_a_lab_that_dies_ends_the_waiting() -> None:
+def test_a_lab_that_has_died_ends_the_wait() -> None:
     run = a_run(t0_in=timedelta(seconds=30))
     run.routers.check = lambda: (_ for _ in ()).throw(RunUnfitError("R2's bgpd has died"))
     with pytest.raises(RunUnfitError, match="bgpd"):
         RealTime().begin(run)
 
 
-def test_a_clock_that_is_not_this_machines_makes_the_run_unfit() -> None:
+def test_a_router_clock_that_differs_from_this_machines_makes_the_run_unfit() -> None:
     with pytest.raises(RunUnfitError, match=r"R2's clock is \+37 s off"):
         RealTime().begin(a_run(off=timedelta(seconds=37.2)))
 
@@ -68,7 +69,7 @@ def test_a_t0_that_has_passed_makes_the_run_unfit() -> None:
         RealTime().begin(a_run(t0_in=timedelta(seconds=-5)))
 
 
-def test_a_start_that_passes_before_its_advance_makes_the_run_unfit_and_one_that_was_waited_for_does_not() -> None:
+def test_a_start_time_that_passes_before_its_advance_makes_the_run_unfit() -> None:
     run, keeper = a_run(t0_in=timedelta(seconds=0.05), starts=(0.0, 0.2, 9.0)), RealTime()
     keeper.begin(run)
     keeper.check(run)

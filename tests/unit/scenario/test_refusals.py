@@ -1,8 +1,8 @@
-"""The error messages of scenario files, held word for word, and what their JSON schema accepts.
+"""The error messages of scenario files, word for word, and what their JSON schema accepts.
 
 `refusals.json` holds edits of one file, each with the error that it must give (null: none), `schema.json` what
 `keyroll schema` printed, without the descriptions. They change when the format or a message is meant to change, and
-only then: a step, a check or an invariant that is added is no change of what is there.
+only then; adding a step, a check or an invariant needs no change of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ REFUSALS = json.loads((KEPT / "refusals.json").read_text(encoding="utf-8"))
 
 
 def lists() -> dict[str, tuple[str, ...] | list[str]]:
-    """Return what stands in `refusals.json` in place of the names of all steps and checks."""
+    """Return {placeholder in `refusals.json`: the names of steps or checks that it stands for}."""
     load()
     steps, checks = STEPS.names(), CHECKS.names()
     return {
@@ -43,7 +43,7 @@ def with_names(error: str) -> str:
 
 
 def without_prose(schema: object) -> object:
-    """Return a JSON schema without its descriptions: prose refuses nothing, and its one home is the code."""
+    """Return a JSON schema without its descriptions: they refuse nothing, and are written in the code only."""
     if isinstance(schema, dict):
         return {
             name: without_prose(value)
@@ -54,7 +54,7 @@ def without_prose(schema: object) -> object:
 
 
 def lost(kept: object, now: object, where: str = "") -> Iterator[str]:
-    """Yield what the schema said and says no more, or otherwise."""
+    """Yield the places of the kept schema that are missing or different now."""
     if isinstance(kept, dict) and isinstance(now, dict):
         for name, value in kept.items():
             yield from lost(value, now[name], f"{where}/{name}") if name in now else [f"{where}/{name}"]
@@ -68,7 +68,7 @@ def error_of(path: Path) -> str | None:
     try:
         read_cases(path)
     except InputError as error:
-        return f"{error.where}: {error.message}".replace(str(path), path.name)  # a remedy may be added
+        return f"{error.where}: {error.message}".replace(str(path), path.name)  # the remedy is not compared
     return None
 
 

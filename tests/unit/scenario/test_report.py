@@ -1,4 +1,4 @@
-"""What a run says at its end, in words."""
+"""What a run prints at its end."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ def result(**facts: dict[str, float]) -> Result:
     return Result("x", "X", None, Path("x.yaml"), 1, t0, Verdict.PASSED, (), None, folder, again, spent, took, facts)
 
 
-def test_own_time_and_waiting_are_told_apart() -> None:
+def test_own_time_and_waiting_time_are_printed_separately() -> None:
     first, parts = spent_lines(result())
     assert first == "time: 0.20 s keyroll's own, 3.00 s waiting for the wire"
     assert parts == "  commits 0.20 s, waiting 3.00 s"

@@ -1,3 +1,5 @@
+"""Results of runs, and receipts of mutations."""
+
 from keyroll.errors import ExitCode
 from keyroll.scenario.record.result import Check, Verdict, receipt_of
 
@@ -11,12 +13,12 @@ def test_a_mutation_is_killed_when_every_check_that_it_names_is_red() -> None:
     assert receipt.killed
 
 
-def test_red_for_another_reason_counts_as_survived() -> None:
+def test_a_mutation_survives_if_only_other_checks_are_red() -> None:
     checks = [check("no-flap"), check("wire", step=2), check("wire", step=4, passed=True)]
     assert receipt_of("m", ["no-flap", "wire@4"], checks, Verdict.FAILED).missed == ("wire@4",)
 
 
-def test_a_run_that_broke_kills_nothing() -> None:
+def test_a_broken_run_kills_no_mutation() -> None:
     assert not receipt_of("m", ["no-flap"], [check("no-flap")], Verdict.BROKEN).killed
 
 
@@ -24,7 +26,7 @@ def test_a_name_without_a_step_means_the_check_of_any_step() -> None:
     assert receipt_of("m", ["wire"], [check("wire", step=4)], Verdict.FAILED).killed
 
 
-def test_verdicts_end_commands_as_the_exit_codes_have_it() -> None:
+def test_each_verdict_has_its_exit_code() -> None:
     assert {verdict.value: verdict.exit_code for verdict in Verdict} == {
         "passed": ExitCode.OK,
         "failed": ExitCode.BAD,

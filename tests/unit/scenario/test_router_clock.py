@@ -1,3 +1,5 @@
+"""A router's clock, calculated from the instants at which it was set."""
+
 from datetime import UTC, datetime, timedelta
 
 from keyroll.scenario.observe.router_clock import NS, RouterClock, moment_of, ns_of
@@ -10,12 +12,12 @@ def test_a_clock_that_was_never_set_reads_as_the_host_clock() -> None:
     assert RouterClock().reading(START) == moment_of(START)
 
 
-def test_a_clock_of_which_nothing_is_known_says_nothing() -> None:
+def test_an_unknown_clock_has_no_reading() -> None:
     assert RouterClock(None).reading(START) is None
     assert RouterClock(None).readings(START) == ()
 
 
-def test_after_it_was_set_a_clock_counts_on_from_there() -> None:
+def test_a_clock_that_was_set_continues_from_that_time() -> None:
     clock = RouterClock()
     clock.was_set(T0, begun=START, done=START + 20_000_000)
     assert clock.reading(START + 10_000_000 + 5 * NS) == T0 + timedelta(seconds=5)
@@ -31,6 +33,6 @@ def test_while_a_clock_is_being_set_both_readings_are_possible() -> None:
     assert len(clock.readings(START + 2 * NS)) == 1
 
 
-def test_instants_survive_the_way_through_nanoseconds() -> None:
+def test_a_time_converted_to_nanoseconds_and_back_is_unchanged() -> None:
     moment = datetime(2030, 1, 1, 0, 30, 0, 123456, tzinfo=UTC)
     assert moment_of(ns_of(moment)) == moment

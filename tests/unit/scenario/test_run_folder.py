@@ -1,3 +1,5 @@
+"""The run folder: it contains no secret, only its owner can read it, and a failed write is reported."""
+
 import json
 import os
 import shutil
@@ -36,7 +38,7 @@ def test_every_spelling_of_a_secret_is_redacted(spelling: str) -> None:
         assert spelling not in redact(text)
 
 
-def test_nothing_that_is_written_into_a_run_folder_holds_a_secret(tmp_path: Path) -> None:
+def test_no_file_of_a_run_folder_contains_a_secret(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, FolderRedactor([SECRET]))
     text = " ".join(spellings())
     folder.write("scenario.yaml", text)
@@ -51,7 +53,7 @@ def test_nothing_that_is_written_into_a_run_folder_holds_a_secret(tmp_path: Path
     assert not any(spelling in written for spelling in spellings())
 
 
-def test_a_short_secret_is_taken_out_where_its_structure_shows_it() -> None:
+def test_a_short_secret_is_redacted_where_the_statement_shows_it() -> None:
     assert "ab1" not in FolderRedactor([Secret("ab1")])("set … key 0 secret ab1")
 
 
@@ -67,13 +69,13 @@ def test_every_line_of_the_timeline_and_of_the_exchanges_is_json(tmp_path: Path)
     assert event["data"] == {"when": NOW.isoformat(), "kinds": ["run"]}
 
 
-def test_an_answer_that_comes_again_is_written_again_by_what_is_known_then(tmp_path: Path) -> None:
+def test_a_repeated_answer_is_written_with_the_redaction_of_that_moment(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path, FolderRedactor([]))
-    said = Exchange("R1", "show x", "Horse1Battery2", NOW, NOW, {"word": "Horse1Battery2"})
-    folder.record(said)
-    folder.record(said)
+    exchange_with_secret = Exchange("R1", "show x", "Horse1Battery2", NOW, NOW, {"word": "Horse1Battery2"})
+    folder.record(exchange_with_secret)
+    folder.record(exchange_with_secret)
     folder.redact = FolderRedactor([Secret("Horse1Battery2")])
-    folder.record(said)
+    folder.record(exchange_with_secret)
     folder.record(Exchange("R1", "show x", "another", NOW, NOW, None, "refused"))
     folder.close()
     lines = [json.loads(line) for line in (tmp_path / "exchanges.jsonl").read_text().splitlines()]
@@ -84,13 +86,13 @@ def test_an_answer_that_comes_again_is_written_again_by_what_is_known_then(tmp_p
     assert (lines[3]["raw"], lines[3]["parsed"], lines[3]["error"]) == ("another", None, "refused")
 
 
-def test_two_runs_of_the_same_second_get_folders_of_their_own(tmp_path: Path) -> None:
+def test_two_runs_of_the_same_second_get_different_folders(tmp_path: Path) -> None:
     names = {make_run_folder(None, name="two-keys[cmac]", seed=7, now=NOW, runs=tmp_path) for _ in range(3)}
     assert len(names) == 3
     assert all(path.name.startswith("20260501T120000Z-two-keys-cmac-7") for path in names)
 
 
-def test_a_run_folder_that_holds_something_is_not_written_over(tmp_path: Path) -> None:
+def test_a_run_folder_that_is_not_empty_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("x")
     with pytest.raises(RunError, match="not empty"):
         make_run_folder(tmp_path, name="a", seed=7, now=NOW)
@@ -125,7 +127,7 @@ def test_only_its_owner_can_read_a_run_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("lax_umask")
-def test_what_a_lab_wrote_into_a_run_folder_becomes_its_owners(tmp_path: Path) -> None:
+def test_files_that_a_lab_wrote_into_a_run_folder_become_private_to_its_owner(tmp_path: Path) -> None:
     folder = RunFolder(make_run_folder(tmp_path / "run", name="a", seed=7, now=NOW), FolderRedactor([]))
     folder.lab.mkdir()
     (folder.lab / "R1.pcap").write_bytes(b"x")
@@ -140,12 +142,12 @@ def test_what_a_lab_wrote_into_a_run_folder_becomes_its_owners(tmp_path: Path) -
     }
 
 
-def test_an_id_longer_than_a_file_name_makes_a_folder_all_the_same(tmp_path: Path) -> None:
+def test_an_id_longer_than_a_file_name_still_gives_a_folder(tmp_path: Path) -> None:
     path = make_run_folder(None, name="a" * 4000, seed="s" * 40, now=NOW, runs=tmp_path)
     assert path.is_dir()
 
 
-def test_a_run_folder_whose_path_is_not_utf_8_is_refused_in_a_sentence() -> None:
+def test_a_run_folder_whose_path_is_not_utf_8_is_refused() -> None:
     with pytest.raises(InputError) as caught:
         make_run_folder(Path(os.fsdecode(b"/tmp/\xff")), name="a", seed=7, now=NOW)
     assert str(caught.value) == "the path of the run folder /tmp/\\xff is not UTF-8 (name another one with --run-dir)"
@@ -165,10 +167,10 @@ except RunError as error:
 """
 
 
-def test_without_room_a_file_stays_as_it_was_and_the_message_names_it(tmp_path: Path) -> None:
-    """Played on a file system of 64 KiB, in a mount namespace of its own."""
+def test_on_a_full_disk_a_file_keeps_its_content_and_the_message_names_it(tmp_path: Path) -> None:
+    """The file system has 64 KiB, and is mounted in a separate mount namespace."""
     if shutil.which("unshare") is None:
-        pytest.skip("no unshare")
+        pytest.skip("the command unshare is missing")
     command = ["unshare", "--map-root-user", "--mount"] if os.geteuid() else ["unshare", "--mount"]
     script = 'mount -t tmpfs -o size=64k none "$1" || exit 77; "$2" -c "$3" "$1"; cat "$1/result.json"; ls -A "$1"'
     done = subprocess.run(
@@ -179,26 +181,26 @@ def test_without_room_a_file_stays_as_it_was_and_the_message_names_it(tmp_path: 
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     if done.returncode == 77 or "unshare failed" in done.stderr:
-        pytest.skip("this machine lets nobody mount")
+        pytest.skip("this machine allows no mounts")
     message, *rest = done.stdout.splitlines()
     assert message.startswith(f"cannot write {tmp_path}/result.json: No space left on device (make room"), done.stderr
     assert json.loads("".join(rest[:3])) == {"verdict": "passed"}
     assert rest[3:] == ["exchanges.jsonl", "result.json"]
 
 
-def test_a_timeline_that_cannot_be_written_says_so_once_and_goes_on(tmp_path: Path) -> None:
-    told: list[Any] = []
+def test_a_timeline_that_cannot_be_written_raises_once_and_continues(tmp_path: Path) -> None:
+    events: list[Any] = []
     with Timeline(tmp_path / "timeline.jsonl", clocks={}, redact=str) as timeline:
-        timeline.observe(told.append)
+        timeline.observe(events.append)
         timeline._stream.close()
-        timeline._stream = open("/dev/full", "w")  # noqa: PTH123, SIM115 - a disk without room
+        timeline._stream = open("/dev/full", "w")  # noqa: PTH123, SIM115 - a full disk
         with pytest.raises(RunError, match=r"timeline\.jsonl: No space left on device"):
             timeline.add(Kind.RUN, "a")
         timeline.add(Kind.RUN, "b")
-    assert [event.text for event in told] == ["a", "b"]
+    assert [event.text for event in events] == ["a", "b"]
 
 
-def test_a_timeline_whose_folder_is_gone_says_so_at_its_end(tmp_path: Path) -> None:
+def test_a_timeline_whose_folder_was_removed_raises_at_its_end(tmp_path: Path) -> None:
     with (
         pytest.raises(RunError, match=r"cannot write .*timeline\.jsonl: No such file"),
         Timeline(tmp_path / "timeline.jsonl", clocks={}, redact=str),
@@ -206,7 +208,7 @@ def test_a_timeline_whose_folder_is_gone_says_so_at_its_end(tmp_path: Path) -> N
         shutil.rmtree(tmp_path)
 
 
-def test_the_file_that_is_played_keeps_its_sentences_and_loses_what_it_types() -> None:
+def test_the_copy_of_the_scenario_keeps_its_title_and_its_typed_secrets_are_redacted() -> None:
     text = (
         "title: The next key's secret is changed\n"
         "steps:\n"

@@ -1,3 +1,5 @@
+"""The sampler: it polls the sessions of a router in a thread, and reports every error that ends it."""
+
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,6 +40,8 @@ def summary(
 
 
 class FakeSession:
+    """A router that gives these answers in sequence, and repeats the last one."""
+
     def __init__(self, answers: list[Any]) -> None:
         self.answers = answers
         self.closed = threading.Event()
@@ -74,7 +78,7 @@ def sampling() -> Iterator[Callable[..., tuple[Sampler, FakeSession]]]:
         sampler.stop()
 
 
-def test_a_fresh_sample_was_asked_for_after_the_instant(sampling: Callable[..., tuple[Sampler, FakeSession]]) -> None:
+def test_a_fresh_sample_was_requested_after_the_instant(sampling: Callable[..., tuple[Sampler, FakeSession]]) -> None:
     sampler, session = sampling(summary())
     assert session.asked.wait(60)
     instant = time.time_ns()
@@ -82,14 +86,14 @@ def test_a_fresh_sample_was_asked_for_after_the_instant(sampling: Callable[..., 
     assert known(sampler.latest("R1", "bgp")).asked >= instant
 
 
-def test_changes_are_told_and_repetitions_are_not(sampling: Callable[..., tuple[Sampler, FakeSession]]) -> None:
-    told: list[Any] = []
+def test_changes_are_reported_and_repetitions_are_not(sampling: Callable[..., tuple[Sampler, FakeSession]]) -> None:
+    reported: list[Any] = []
     sampler, _ = sampling(
-        summary(BgpState.CONNECT), summary(BgpState.CONNECT), summary(), summary(flaps=1), changed=told.append
+        summary(BgpState.CONNECT), summary(BgpState.CONNECT), summary(), summary(flaps=1), changed=reported.append
     )
     for _ in range(5):
         sampler.await_fresh("R1", time.time_ns(), within=timedelta(seconds=60))
-    assert [(one.state, one.flaps) for one in told] == [
+    assert [(one.state, one.flaps) for one in reported] == [
         ("Connect", 0),
         ("Established", 0),
         ("Established", 1),
@@ -139,7 +143,7 @@ def test_an_ldp_session_that_is_not_shown_does_not_exist_and_ldp_that_does_not_r
         ldp_sample([nothing, replace(empty, parsed=LdpDatabase((), running=False))], PEER)
 
 
-def test_a_sample_of_ldp_holds_the_labels_that_came_and_spans_both_questions() -> None:
+def test_a_sample_of_ldp_has_the_received_labels_and_spans_both_commands() -> None:
     begun = datetime.now(UTC)
     later = begun + timedelta(milliseconds=30)
     row = LdpSession(PEER, LdpState.OPERATIONAL, LdpConnection.OPEN, 26, up_for=timedelta(seconds=5))
@@ -160,7 +164,7 @@ def test_a_sample_of_ldp_holds_the_labels_that_came_and_spans_both_questions() -
 
 
 @pytest.mark.parametrize("ending", [ZeroDivisionError("oops"), OSError(28, "No space left on device"), MemoryError()])
-def test_however_a_samplers_thread_ends_that_is_known(
+def test_every_error_that_ends_the_thread_of_a_sampler_is_reported(
     sampling: Callable[..., tuple[Sampler, FakeSession]], ending: BaseException
 ) -> None:
     sampler, _ = sampling(ending)
@@ -170,7 +174,7 @@ def test_however_a_samplers_thread_ends_that_is_known(
         sampler.samples("R1", "bgp")
 
 
-def test_a_session_that_cannot_be_made_is_known() -> None:
+def test_a_session_that_cannot_be_opened_is_reported() -> None:
     def connect(router: str) -> FakeSession:
         raise KeyError(router)
 
@@ -181,7 +185,7 @@ def test_a_session_that_cannot_be_made_is_known() -> None:
     sampler.stop()
 
 
-def test_a_sample_that_nobody_can_be_told_of_ends_the_sampling(
+def test_a_sample_that_cannot_be_reported_ends_the_sampling(
     sampling: Callable[..., tuple[Sampler, FakeSession]],
 ) -> None:
     def full(_sample: Sample) -> None:

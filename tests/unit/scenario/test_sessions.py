@@ -1,4 +1,4 @@
-"""Several sessions of one pair: how they are written, what is expected of each, and how routers configure them."""
+"""Several sessions of one pair: how they are written, which conditions each has, and how they are configured."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def expected(
     return [(one.name, one.router, one.of_session, one.value) for one in conditions]
 
 
-def test_a_word_is_a_session_with_the_name_of_its_kind(scenario: Scenario) -> None:
+def test_a_session_written_as_a_word_has_the_name_of_its_kind(scenario: Scenario) -> None:
     assert scenario.kinds == {"bgp": BGP, "v6": BGP, "loopbacks": LDP}
     assert [one.place for one in scenario.sessions] == ["link", "link", "loopbacks"]
     assert scenario.has_named_sessions
@@ -56,7 +56,7 @@ def test_a_word_is_a_session_with_the_name_of_its_kind(scenario: Scenario) -> No
     assert scenario.sessions_of("ldp") == ("loopbacks",)
 
 
-def test_what_is_expected_of_all_is_expected_of_each_of_its_kind() -> None:
+def test_a_condition_without_a_session_is_for_each_session_of_its_kind() -> None:
     assert expected({"bgp": "Established"}) == [("bgp", "R1", None, "Established"), ("bgp", "R2", None, "Established")]
     assert {(one, router) for _, router, one, _ in expected({"bgp": "Established"}, SESSIONS)} == {
         (session, router) for session in ("v4", "v6") for router in ("R1", "R2")
@@ -70,7 +70,7 @@ def test_a_value_may_be_keyed_by_session_and_by_session_and_router() -> None:
     assert expected({"bgp": {"v6": "down"}}, SESSIONS) == [("bgp", "R1", "v6", "down"), ("bgp", "R2", "v6", "down")]
 
 
-def test_a_step_is_told_as_the_file_has_it() -> None:
+def test_a_step_is_described_as_the_file_writes_it() -> None:
     step = read_step({"expect": {"bgp": {"v6": "down", "v4": {"R1": "Established"}}}})
     assert step.words() == "expect bgp: {v6: down, v4: {R1: Established}}"
 
@@ -115,7 +115,7 @@ def lines(me: Plan, peer: Plan, *sessions: SessionLines) -> list[str]:
     return pair_configuration(me, peer, sessions)
 
 
-def test_where_all_sessions_are_internal_both_routers_are_in_one_as() -> None:
+def test_both_routers_are_in_one_as_if_all_sessions_are_internal() -> None:
     core = SessionLines("core", BGP, internal=True, loopbacks=True, chain="KC")
     found = lines(R2, R1, core)
     assert "set routing-options autonomous-system 65001" in found
@@ -124,7 +124,7 @@ def test_where_all_sessions_are_internal_both_routers_are_in_one_as() -> None:
     assert not [line for line in found if "multihop" in line or "local-as" in line]
 
 
-def test_beside_an_external_session_an_internal_one_says_its_as() -> None:
+def test_an_internal_session_beside_an_external_one_has_a_local_as() -> None:
     core = SessionLines("core", BGP, internal=True, loopbacks=True)
     found = lines(R2, R1, SessionLines("link", BGP), core)
     assert "set routing-options autonomous-system 65002" in found
@@ -150,9 +150,7 @@ def test_sessions_with_a_vlan_have_units_with_addresses_of_their_own() -> None:
     assert "set protocols ldp interface ge-0/0/0.1" in found
 
 
-def test_two_sessions_of_one_vlan_and_family_would_have_the_same_addresses(
-    write: Callable[..., Path], two_keys: str
-) -> None:
+def test_two_sessions_that_would_have_the_same_addresses_are_refused(write: Callable[..., Path], two_keys: str) -> None:
     taken = "sessions: [{bgp: a, vlan: 7}, {bgp: b, vlan: 8}]"
     assert read_cases(write(two_keys.replace("sessions: [bgp]", taken)))
     with pytest.raises(InputError, match="'b' would have the addresses of 'a'"):

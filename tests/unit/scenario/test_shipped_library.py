@@ -1,4 +1,4 @@
-"""A name of the library finds its file from any folder; a path that is there comes first."""
+"""A name of the library finds its file from any folder; a file at that path takes precedence."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def test_a_name_finds_its_file_from_any_folder(name: str) -> None:
     assert find_scenario(Path(name)) == TWO_KEYS
 
 
-def test_a_file_that_is_there_comes_before_the_librarys() -> None:
+def test_an_existing_file_takes_precedence_over_the_library() -> None:
     own = Path("rollover/two-keys.yaml")
     own.parent.mkdir()
     own.write_text("keyroll: 1\n")
@@ -30,17 +30,17 @@ def test_a_file_that_is_there_comes_before_the_librarys() -> None:
 @pytest.mark.parametrize(
     ("typed", "meant"), [("rollover/two-kyes", "rollover/two-keys"), ("two-keys", "rollover/two-keys")]
 )
-def test_a_name_that_is_not_there_is_an_input_error_that_suggests_one(typed: str, meant: str) -> None:
+def test_an_unknown_name_is_an_input_error_that_suggests_a_similar_one(typed: str, meant: str) -> None:
     with pytest.raises(InputError, match=f"did you mean {meant}\\?"):
         find_scenario(Path(typed))
 
 
-def test_a_name_that_resembles_nothing_leads_to_the_list() -> None:
+def test_a_name_that_is_similar_to_none_is_an_input_error_that_names_keyroll_list() -> None:
     with pytest.raises(InputError, match="keyroll list"):
         find_scenario(Path("0123456789"))
 
 
-def test_folders_of_the_library_and_all_of_it_are_listed() -> None:
+def test_a_folder_of_the_library_or_all_of_it_can_be_listed() -> None:
     assert TWO_KEYS in find_scenarios([Path("rollover")])
     everything = list(find_scenarios([]))
     assert len(everything) == len(set(everything)) == len(names()) > 100

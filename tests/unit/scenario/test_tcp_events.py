@@ -1,3 +1,5 @@
+"""TCP events in a capture: collisions, wraps of the sequence number, retransmissions after them, reused ports."""
+
 from __future__ import annotations
 
 import struct
@@ -18,7 +20,7 @@ def notification(code: int, subcode: int) -> bytes:
 
 
 class Capture:
-    """Writes judgements of connections by number; each is from its opener's port `ports[number]` to 179."""
+    """Feeds judgements to `TcpEvents`; connection n is from its opener's port `ports[n]` to port 179."""
 
     def __init__(self, ports: dict[int, int], openers: dict[int, str]) -> None:
         self.ports, self.openers = ports, openers
@@ -59,6 +61,7 @@ class Capture:
 
 
 def collided(closing: bytes, *, openers: dict[int, str], overlap: bool = True) -> bool:
+    """Return whether a collision is seen of two connections, the first of which ends with `closing`."""
     capture = Capture({1: 40000, 2: 50000}, openers)
     capture.open(1)
     if not overlap:
@@ -71,7 +74,7 @@ def collided(closing: bytes, *, openers: dict[int, str], overlap: bool = True) -
     return capture.tcp_events.seen("collision", "R1", since=0)[0]
 
 
-def test_a_collision_is_two_connections_of_different_openers_one_closed_for_it() -> None:
+def test_two_connections_of_different_openers_of_which_one_is_closed_are_a_collision() -> None:
     assert collided(OPEN + notification(6, 7), openers={1: "R1", 2: "R2"})
 
 
@@ -91,7 +94,7 @@ def test_an_incomplete_collision_is_not_reported(closing: bytes, openers: dict[i
     assert not collided(closing, openers=openers, overlap=overlap)
 
 
-def test_a_wrap_is_data_beyond_it_of_that_router() -> None:
+def test_a_wrap_is_seen_once_verified_data_of_that_router_is_beyond_it() -> None:
     capture = Capture({1: 40000}, {1: "R1"})
     capture.open(1, ((1 << 32) - 10, 200))
     capture.send(1, "R1", DATA, (1 << 32) - 9, KEEPALIVE)
@@ -106,7 +109,7 @@ def test_a_wrap_is_data_beyond_it_of_that_router() -> None:
 
 
 @pytest.mark.parametrize("beyond", [KEEPALIVE, b""], ids=["data", "an acknowledgement"])
-def test_data_of_before_the_wrap_is_sent_again_after_a_segment_beyond_it(beyond: bytes) -> None:
+def test_a_retransmission_of_data_before_the_wrap_is_seen_after_a_segment_beyond_it(beyond: bytes) -> None:
     capture = Capture({1: 40000}, {1: "R1"})
     capture.open(1, isns=(2**32 - 30, 200))
     capture.send(1, "R1", DATA, 2**32 - 29, KEEPALIVE)

@@ -1,3 +1,5 @@
+"""The mutation `left-to-chance`: it removes what forces an event, and changes nothing else."""
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -36,7 +38,7 @@ def cases(tmp_path: Path, text: str = FILE) -> tuple[Case, ...]:
     return read_cases(path)
 
 
-def test_a_run_that_is_not_steered_keeps_the_numbers_of_its_steps(tmp_path: Path) -> None:
+def test_a_run_that_is_left_to_chance_keeps_the_numbers_of_its_steps(tmp_path: Path) -> None:
     (case,) = cases(tmp_path)
     scenario = case.scenario
     assert steers(scenario)
@@ -49,7 +51,7 @@ def test_a_run_that_is_not_steered_keeps_the_numbers_of_its_steps(tmp_path: Path
     }
 
 
-def test_the_keychains_stay_as_they_are(tmp_path: Path) -> None:
+def test_a_run_that_is_left_to_chance_keeps_its_keychains(tmp_path: Path) -> None:
     (case,) = cases(tmp_path)
     now = datetime(2030, 1, 1, tzinfo=UTC)
     chains: dict[RouterName, Keychain] = {
@@ -60,6 +62,6 @@ def test_the_keychains_stay_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["4294967296", "-1", "high"])
-def test_an_isn_is_a_number_of_32_bits(tmp_path: Path, value: str) -> None:
+def test_an_isn_that_is_not_a_number_of_32_bits_is_refused(tmp_path: Path, value: str) -> None:
     with pytest.raises(DocumentError):
         cases(tmp_path, FILE.replace("isn: 4294967295", f"isn: {value}"))

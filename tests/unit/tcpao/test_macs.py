@@ -1,4 +1,4 @@
-"""What the MAC covers and what not, SNEs, checksums, MKTs, and scapy's opinion on random segments."""
+"""What a MAC covers, SNEs, checksums and MKTs; random segments are compared with scapy."""
 
 import hashlib
 import hmac
@@ -55,7 +55,9 @@ def packet(
 @pytest.mark.parametrize("v6", [False, True])
 @pytest.mark.parametrize("algorithm", list(Algorithm))
 @pytest.mark.parametrize("covered", [True, False])
-def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6: bool, algorithm: Algorithm, covered: bool) -> None:
+def test_a_flipped_bit_is_detected_exactly_where_the_mac_covers_it(
+    v6: bool, algorithm: Algorithm, covered: bool
+) -> None:
     whole, key = packet(v6=v6, algorithm=algorithm, covered=covered)
     start = 40 if v6 else 20
     addresses = range(8, 40) if v6 else range(12, 20)
@@ -67,7 +69,7 @@ def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6: bool, algorithm: Al
             changed[place] ^= 1 << bit
             in_header_shape = place in lengths or (v6 and place in {0, 6}) or (not v6 and place in {6, 7, 9})
             if in_header_shape or place == start + 12 or (place in options and place not in options[4:]):
-                continue  # lengths and kinds: the packet is another one, or none
+                continue  # with another length or kind of option it is another packet, or none
             if place - start - 20 - len(TIMESTAMPS) in {0, 1} or (place in options[:4]):
                 continue
             segment = segment_of(bytes(changed))
@@ -80,7 +82,7 @@ def test_a_flipped_bit_fails_exactly_where_it_is_covered(v6: bool, algorithm: Al
 
 
 @pytest.mark.parametrize("field", [16, 17])
-def test_the_checksum_is_not_covered_but_filled(field: int) -> None:
+def test_the_checksum_is_correct_and_not_covered_by_the_mac(field: int) -> None:
     whole, key = packet()
     tcp = whole[20:]
     assert tcp_checksum(tcp, A4, B4) == int.from_bytes(tcp[16:18], "big")
@@ -99,7 +101,7 @@ def test_the_checksum_is_the_one_of_rfc_1071(octets: bytes) -> None:
 
 
 @given(st.binary(min_size=1, max_size=130), st.binary(max_size=200))
-def test_hmac_from_pads_is_hmac(secret: bytes, message: bytes) -> None:
+def test_traffic_keys_and_macs_are_those_of_the_hmac_module(secret: bytes, message: bytes) -> None:
     context = kdf_context(A4, B4, 1, 2, 3, 4)
     key = traffic_key(Algorithm.HMAC_SHA_1_96, secret, context)
     expected = hmac.new(secret, b"\x01TCP-AO" + context + b"\0\xa0", hashlib.sha1).digest()
@@ -107,7 +109,7 @@ def test_hmac_from_pads_is_hmac(secret: bytes, message: bytes) -> None:
     assert key.mac(message) == hmac.new(expected, message, hashlib.sha1).digest()[:12]
 
 
-def test_traffic_keys_do_not_show_or_leave() -> None:
+def test_traffic_keys_are_neither_shown_nor_serialised() -> None:
     key = traffic_key(Algorithm.AES_128_CMAC_96, b"s", kdf_context(A4, B4, 1, 2, 3, 4))
     assert key.reveal().hex() not in repr(key) + str(key)
     with pytest.raises(TypeError):
@@ -117,7 +119,7 @@ def test_traffic_keys_do_not_show_or_leave() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(-(2**31) + 1, 2**31 - 1), max_size=60))
-def test_sne_follows_wraps(isn: int, steps: list[int]) -> None:
+def test_the_sne_follows_wraps_of_the_sequence_number(isn: int, steps: list[int]) -> None:
     tracker = SneTracker(isn)
     highest = isn
     for step in steps:
@@ -128,7 +130,7 @@ def test_sne_follows_wraps(isn: int, steps: list[int]) -> None:
         assert tracker.anchor == highest
 
 
-def test_an_id_is_one_octet() -> None:
+def test_an_id_larger_than_one_octet_is_refused() -> None:
     with pytest.raises(MktError, match=r"use 0 to 255"):
         Mkt("4", Algorithm.HMAC_SHA_1_96, b"d", 256, 0)
 
@@ -141,7 +143,7 @@ def test_an_id_is_one_octet() -> None:
     secret=st.binary(min_size=1, max_size=126),
     data=st.binary(max_size=100),
 )
-def test_scapy_computes_the_same(
+def test_scapy_computes_the_same_traffic_key_and_mac(
     v6: bool, algorithm: Algorithm, covered: bool, sne: int, secret: bytes, data: bytes
 ) -> None:
     whole, key = packet(v6=v6, algorithm=algorithm, covered=covered, sne=sne, secret=secret, data=data)

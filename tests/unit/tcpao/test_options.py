@@ -1,4 +1,4 @@
-"""The option codec: whatever the list, it is read rightly or refused by name; inserting and stripping are inverse."""
+"""The codec of TCP options: any list is read correctly or refused by name; stripping reverses inserting."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ def header(options: bytes = b"") -> bytes:
 
 
 @given(st.binary(max_size=40))
-def test_any_octets_are_scanned_alike_by_both_walks_or_refused(options: bytes) -> None:
+def test_both_ways_to_scan_options_give_the_same_result_for_any_octets(options: bytes) -> None:
     assert outcome(scan_options, options) == outcome(_walk, options)
 
 
@@ -46,7 +46,7 @@ def outcome(scan: Callable[[bytes], OptionScan], options: bytes) -> OptionScan |
 
 
 @given(st.lists(st.one_of(other_option, st.just(b"\x01")), max_size=4), st.integers(0, 4), st.binary(max_size=3))
-def test_ao_is_found_wherever_it_stands(others: list[bytes], place: int, padding: bytes) -> None:
+def test_tcp_ao_is_found_at_any_place_in_the_list(others: list[bytes], place: int, padding: bytes) -> None:
     before = b"".join(others[:place])
     options = before + AO + b"".join(others[place:]) + (b"\0" + padding if padding else b"")
     ao = known(scan_options(options).ao)
@@ -67,14 +67,14 @@ def test_ao_is_found_wherever_it_stands(others: list[bytes], place: int, padding
         (AO + b"\x1d\x04\x00\x00", OptionDefect.AO_TWICE),
     ],
 )
-def test_malformed_lists_are_refused_by_name(options: bytes, defect: OptionDefect) -> None:
+def test_a_malformed_list_is_refused_with_the_name_of_its_defect(options: bytes, defect: OptionDefect) -> None:
     with pytest.raises(OptionError) as refused:
         scan_options(options)
     assert refused.value.defect is defect
     assert defect.value in str(refused.value)
 
 
-def test_what_follows_the_end_is_padding() -> None:
+def test_octets_after_the_end_of_the_list_are_padding() -> None:
     assert scan_options(b"\x01\x00" + AO).ao is None
     assert scan_options(AO + b"\x00\x13\x12\x02").ao is not None
 
@@ -102,10 +102,10 @@ def test_inserting_and_stripping_are_inverse(others: list[bytes]) -> None:
     assert strip_ao(signed)[:12] == plain[:12]
 
 
-def test_inserting_keeps_the_place_of_what_was_there() -> None:
+def test_inserting_keeps_the_place_of_the_other_options() -> None:
     timestamps = b"\x01\x01\x08\x0a" + bytes(8)
     assert insert_ao(header(timestamps), 1, 2)[20:32] == timestamps
-    # A list that ends early is repacked: behind its end nothing would be read.
+    # A list that ends early is repacked, because nothing after its end would be read.
     ended = b"\x02\x04\x05\xb4\x00\x00\x00\x00"
     assert scan_options(insert_ao(header(ended), 1, 2)[20:]).ao is not None
 

@@ -59,7 +59,7 @@ def test_the_mac_of_each_vector_verifies(vector: dict[str, Any], segment: Segmen
     assert not verify_segment(segment, ao, key=key, sne=1, include_options=vector["include_options"])
 
 
-def test_signing_again_verifies(vector: dict[str, Any], segment: Segment, key: TrafficKey) -> None:
+def test_a_segment_that_is_signed_again_verifies(vector: dict[str, Any], segment: Segment, key: TrafficKey) -> None:
     bare = strip_ao(segment.header) + segment.payload
     signed = sign_segment(
         bare,

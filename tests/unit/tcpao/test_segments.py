@@ -1,4 +1,4 @@
-"""Taking packets apart: lengths come from the IP header; what cannot be read is refused by name."""
+"""Parsing packets: lengths come from the IP header; a packet that cannot be parsed is refused by name."""
 
 import struct
 
@@ -32,7 +32,7 @@ def v6(payload: bytes, *, following: int = 6, length: int | None = None) -> byte
 
 
 @pytest.mark.parametrize("options", [b"", b"\x94\x04\0\0", bytes(40)])
-def test_ipv4_with_options_and_padding(options: bytes) -> None:
+def test_ipv4_with_options_and_padding_is_parsed(options: bytes) -> None:
     packet = b"frame header" + v4(tcp(), options=options) + b"Ethernet padding"
     segment = segment_of(packet, 12)
     assert (segment.src, segment.dst, segment.sport, segment.dport) == (A4, B4, 179, 50000)
@@ -42,7 +42,7 @@ def test_ipv4_with_options_and_padding(options: bytes) -> None:
 
 
 @pytest.mark.parametrize("kinds", [(), (0,), (0, 60), (43,), (44,), (51,), (0, 43, 60, 44)])
-def test_ipv6_with_extension_headers(kinds: tuple[int, ...]) -> None:
+def test_ipv6_with_extension_headers_is_parsed(kinds: tuple[int, ...]) -> None:
     packet = tcp()
     following = 6
     for kind in reversed(kinds):
@@ -75,7 +75,9 @@ def test_ipv6_with_extension_headers(kinds: tuple[int, ...]) -> None:
         (v6(b"\x06", following=0), SegmentDefect.IP_HEADER),
     ],
 )
-def test_what_cannot_be_read_is_refused_by_name(packet: bytes, defect: SegmentDefect) -> None:
+def test_a_packet_that_cannot_be_parsed_is_refused_with_the_name_of_its_defect(
+    packet: bytes, defect: SegmentDefect
+) -> None:
     with pytest.raises(SegmentError) as refused:
         parse_segment(packet)
     assert refused.value.defect is defect
@@ -106,7 +108,7 @@ def test_random_octets_give_a_segment_none_or_a_named_error(octets: bytes) -> No
 
 
 @given(st.binary(min_size=40, max_size=90), st.sampled_from([0x45, 0x60]))
-def test_random_packets_of_either_version(octets: bytes, first: int) -> None:
+def test_random_packets_of_either_ip_version_give_a_segment_or_a_named_error(octets: bytes, first: int) -> None:
     protocol = 9 if first == 0x45 else 6
     packet = bytes([first]) + octets[1:protocol] + b"\x06" + octets[protocol + 1 :]
     try:

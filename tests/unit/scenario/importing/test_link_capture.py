@@ -1,4 +1,4 @@
-"""`import --capture`: what the real link carried is judged first, and stands in the file as what was seen."""
+"""`import --capture`: segments of a real link are judged, and the file says which keys were seen."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def configuration(name: str, own: str, peer: str, *, mirrored: bool, secrets: tu
 
 
 def link(*, keys: tuple[str, str] = ("first-secret", "second-secret")) -> bytes:
-    """A session that comes up on key 0, and rolls to key 1 at its start-time."""
+    """Return a capture of a session that comes up with key 0, and changes to key 1 at its start-time."""
     chain = Keychain("kc", tuple(make_key(number, secret=secret) for number, secret in enumerate(keys)))
     talk = make_talk(chain=chain)
     talk.near.address, talk.far.address = "10.9.0.1", "10.9.0.2"
@@ -66,7 +66,7 @@ def imported(tmp_path: Path) -> Callable[..., tuple[Result, str]]:
     return run
 
 
-def test_the_keys_of_the_link_stand_in_the_file_in_their_order(
+def test_the_file_lists_the_keys_of_the_capture_in_their_order(
     imported: Callable[..., tuple[Result, str]], tmp_path: Path
 ) -> None:
     result, text = imported(link())
@@ -80,7 +80,7 @@ def test_the_keys_of_the_link_stand_in_the_file_in_their_order(
     assert len(case.scenario.keychain.keys) == 2
 
 
-def test_a_link_that_carried_something_wrong_is_exit_code_1_and_the_file_is_written(
+def test_a_capture_with_wrong_segments_gives_exit_code_1_and_the_file_is_written(
     imported: Callable[..., tuple[Result, str]],
 ) -> None:
     result, text = imported(link(keys=("first-secret", "another-one")))
@@ -90,7 +90,7 @@ def test_a_link_that_carried_something_wrong_is_exit_code_1_and_the_file_is_writ
 
 
 @pytest.mark.parametrize("secrets", [("<REMOVED>", "<REMOVED>"), ("first-secret", "<REMOVED>")])
-def test_a_secret_that_is_not_known_leaves_the_link_unjudged(
+def test_an_unknown_secret_leaves_the_capture_unjudged(
     imported: Callable[..., tuple[Result, str]], secrets: tuple[str, str]
 ) -> None:
     result, text = imported(link(), secrets=secrets)
@@ -99,7 +99,7 @@ def test_a_secret_that_is_not_known_leaves_the_link_unjudged(
     assert "keys-unknown" in text
 
 
-def test_a_capture_that_ends_early_or_holds_nothing_of_the_session_is_said(
+def test_a_truncated_capture_is_reported(
     imported: Callable[..., tuple[Result, str]],
 ) -> None:
     result, text = imported(link()[:-7])
@@ -107,7 +107,7 @@ def test_a_capture_that_ends_early_or_holds_nothing_of_the_session_is_said(
     assert "capture 1 ends early" in text
 
 
-def test_a_file_that_is_no_capture_is_an_input_error(imported: Callable[..., tuple[Result, str]]) -> None:
+def test_a_file_that_is_not_a_capture_is_an_input_error(imported: Callable[..., tuple[Result, str]]) -> None:
     result, text = imported(b"not a capture")
     assert type(result.exception).__name__ == "CaptureError"
     assert not text

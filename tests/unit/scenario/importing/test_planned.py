@@ -1,4 +1,4 @@
-"""A planned commit that resets sessions: another key-chain for them, or TCP-AO where there was none."""
+"""A planned commit that resets sessions: another key-chain for them, or TCP-AO for sessions that had none."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ ON = (
 
 
 def new_chain(one: int, other: int, secret: str = "new-secret") -> str:
-    """A chain with a key in use and a coming one."""
+    """Return the lines of a chain with a key in use and a future key."""
     keys = key(5, FIRST[0], one, other, secret), key(6, SECOND[0], one + 2, other + 2, secret)
     return "".join(keys).replace("SECRETNAME", "NEWNAME")
 
 
 def without_ao(text: str, more: str = "") -> str:
-    """A configuration before TCP-AO: its keys are there, and no session has them."""
+    """Return a configuration from before TCP-AO: it has the key-chain, and no session uses it."""
     kept = (
         line for line in text.splitlines(keepends=True) if not line.startswith("set protocols") or " auth" not in line
     )
@@ -48,7 +48,7 @@ def without_ao(text: str, more: str = "") -> str:
 
 @pytest.fixture
 def plan(tmp_path: Path) -> Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]]:
-    """Import two configurations and their planned commits."""
+    """Return a function that imports two configurations and their planned commits."""
 
     def run(files: tuple[str, str], changes: tuple[str | None, str | None]) -> tuple[Made, tuple[Case, ...]]:
         paths = [tmp_path / "one.conf", tmp_path / "other.conf"]
@@ -71,7 +71,7 @@ def plan(tmp_path: Path) -> Callable[[tuple[str, str], tuple[str | None, str | N
 Kind = TypeVar("Kind", bound=Step)
 
 
-def the(kind: type[Kind], scenario: Scenario) -> list[Kind]:
+def steps_of(kind: type[Kind], scenario: Scenario) -> list[Kind]:
     return [step for step in scenario.steps if isinstance(step, kind)]
 
 
@@ -81,23 +81,25 @@ def test_another_key_chain_for_a_session_is_a_re_point_and_one_reset(
     made, cases = plan((lion(), tiger()), (POINT + new_chain(11, 12), POINT + new_chain(12, 11)))
     assert [case.variant for case in cases] == ["r1-first", "r2-first"]
     for case, order in zip(cases, (("R1", "R2"), ("R2", "R1")), strict=True):
-        (step,) = the(RePoint, case.scenario)
+        (step,) = steps_of(RePoint, case.scenario)
         assert (tuple(step.routers), step.chain, known(step.pause).total_seconds()) == (order, "imported-2", 5)
-        assert [tuple(one.routers) for one in the(Clear, case.scenario)] == [("R1",)]
+        assert [tuple(one.routers) for one in steps_of(Clear, case.scenario)] == [("R1",)]
     scenario = cases[0].scenario
     assert [one.id for one in scenario.keychain.keys] == [0, 1]
     assert [one.id for one in scenario.other_chains[0].keys] == [5, 6]
     assert "expect-within: {within: 60s, bgp: Established, flaps: 1, active: 5, wire: 5}" in made.text
-    assert "expect: {bgp: Established, flaps: 1, active: 6, wire: 6}" in made.text, "the rollovers are the new chain's"
+    assert "expect: {bgp: Established, flaps: 1, active: 6, wire: 6}" in made.text, (
+        "the rollovers of the new chain are played"
+    )
     assert (made.left_out, made.commit, made.resets) == ((), (), ("v4-link",))
 
 
-def test_a_re_point_of_one_router_alone_keeps_the_other_ones_key_numbers(
+def test_a_re_point_of_one_router_keeps_the_key_numbers_of_the_other(
     plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
 ) -> None:
     keys = key(5, FIRST[0], 1, 2) + key(6, SECOND[0], 3, 4)
     made, (case,) = plan((lion(), tiger()), (POINT + keys.replace("SECRETNAME", "NEWNAME"), None))
-    (step,) = the(RePoint, case.scenario)
+    (step,) = steps_of(RePoint, case.scenario)
     assert tuple(step.routers) == ("R1",)
     assert "active: {R1: 5, R2: 0}, wire: {R1: 5, R2: 0}" in made.text
     assert "active: {R1: 6, R2: 1}, wire: {R1: 6, R2: 1}" in made.text
@@ -108,10 +110,10 @@ def test_a_new_chain_with_another_secret_at_the_other_end_is_predicted_to_be_dow
     plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
 ) -> None:
     made, _ = plan((lion(), tiger()), (POINT + new_chain(11, 12), POINT + new_chain(12, 11, "another")))
-    assert made.commit == ("after the change",), "what lies on the way is the one reset"
+    assert made.commit == ("after the change",), "the states during the commit are the one reset"
 
 
-def test_a_commit_that_changes_one_chain_and_leaves_another_is_one_step(
+def test_a_commit_that_changes_a_chain_and_re_points_a_session_is_one_step(
     plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
 ) -> None:
     sixes = of_six(1, 2, key(0, *FIRST)), of_six(2, 1, key(0, FIRST[0], 2, 1))
@@ -122,7 +124,7 @@ def test_a_commit_that_changes_one_chain_and_leaves_another_is_one_step(
     )
     made, cases = plan((lion(more=sixes[0]), tiger(more=sixes[1])), changes)
     for case in cases:
-        (step,) = the(ChangeChains, case.scenario)
+        (step,) = steps_of(ChangeChains, case.scenario)
         assert [(one.chain, [new.id for new in one.add]) for one in step.changes] == [("imported-2", [3])]
         assert [(one.chain, tuple(one.sessions_)) for one in step.pointings] == [("imported-3", ("v4-link",))]
         assert case.scenario.holds_of("v4-link") != case.scenario.holds_of("v6-link")
@@ -130,7 +132,7 @@ def test_a_commit_that_changes_one_chain_and_leaves_another_is_one_step(
     assert "flaps: {v4-link: 1}" in made.text
 
 
-def test_one_of_two_sessions_on_a_chain_may_get_another(
+def test_one_of_two_sessions_on_a_chain_may_get_another_chain(
     plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
 ) -> None:
     on_same = [of_six(1, 2), of_six(2, 1)]
@@ -138,14 +140,14 @@ def test_one_of_two_sessions_on_a_chain_may_get_another(
     made, cases = plan(
         (lion(more=files[0]), tiger(more=files[1])), (POINT + new_chain(11, 12), POINT + new_chain(12, 11))
     )
-    (step,) = the(RePoint, cases[0].scenario)
+    (step,) = steps_of(RePoint, cases[0].scenario)
     assert tuple(step.sessions_) == ("v4-link",)
     assert made.resets == ("v4-link",)
     assert "active: {v4-link: 5, v6-link: 0}" in made.text
 
 
 @pytest.mark.parametrize(("former", "lines"), [("md5", MD5), ("none", "")])
-def test_a_commit_that_turns_tcp_ao_on_is_played_from_what_was_before_it(
+def test_a_commit_that_turns_tcp_ao_on_is_played_from_the_authentication_before_it(
     plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
     former: str,
     lines: str,
@@ -157,7 +159,7 @@ def test_a_commit_that_turns_tcp_ao_on_is_played_from_what_was_before_it(
     made, cases = plan((one, other), (on, on))
     assert [case.variant for case in cases] == ["r1-first", "r2-first"]
     for case, order in zip(cases, (("R1", "R2"), ("R2", "R1")), strict=True):
-        first, commit = the(Apply, case.scenario)
+        first, commit = steps_of(Apply, case.scenario)
         assert (first.authentication, commit.authentication) == (former, None)
         assert (tuple(commit.routers), known(commit.pause).total_seconds()) == (order, 5)
     assert "expect-within: {within: 60s, bgp: Established, flaps: 1, active: 0, wire: 0}" in made.text
@@ -165,7 +167,7 @@ def test_a_commit_that_turns_tcp_ao_on_is_played_from_what_was_before_it(
     assert (made.left_out, made.commit, made.resets) == ((), (), ("v4-link",))
 
 
-def test_passwords_that_differ_before_the_commit_leave_it_out_by_severity(
+def test_a_commit_is_reported_as_not_played_if_the_passwords_before_it_differ(
     plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
 ) -> None:
     files = (
@@ -174,7 +176,7 @@ def test_passwords_that_differ_before_the_commit_leave_it_out_by_severity(
     )
     made, (case,) = plan(files, (ON, ON))
     assert "before it the two ends differ" in made.left_out[0]
-    assert [one.authentication for one in the(Apply, case.scenario)] == [None]
+    assert [one.authentication for one in steps_of(Apply, case.scenario)] == [None]
 
 
 def test_a_commit_that_turns_tcp_ao_on_with_other_secrets_is_predicted_to_be_down(
@@ -186,10 +188,10 @@ def test_a_commit_that_turns_tcp_ao_on_with_other_secrets_is_predicted_to_be_dow
     made, _ = plan(files, (on, on))
     assert made.commit == ("after the change",)
     assert "apply: {routers: '${order}'" in made.text
-    assert "within: 60s, bgp: Established, flaps: 1" in made.text, "it is held against the prediction"
+    assert "within: 60s, bgp: Established, flaps: 1" in made.text, "the run is compared with the prediction"
 
 
-def test_other_changes_of_a_commit_are_left_out_by_severity(
+def test_other_changes_of_a_commit_are_reported_as_not_played(
     plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
 ) -> None:
     on = ON.partition("\n")[2]
@@ -207,7 +209,7 @@ def test_other_changes_of_a_commit_are_left_out_by_severity(
         (Verdict.FAILED, True, ("after the change",), ExitCode.BAD, "NOT HITLESS, as predicted"),
     ],
 )
-def test_a_reset_that_is_predicted_and_played_once_is_no_fault(
+def test_a_reset_that_is_predicted_and_played_once_is_not_a_fault(
     played: Verdict, rollovers: bool, commit: tuple[str, ...], code: ExitCode, words: str
 ) -> None:
     predicted = (("2027-01-15T00:00:00+00:00", True, True, "hitless under all policies"),) if rollovers else ()

@@ -1,4 +1,4 @@
-"""The verdict of a rehearsal: nothing that is not known, not covered or not as predicted is green."""
+"""The verdict of a rehearsal: it is green only if everything is known, played and as predicted."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ def verdict(
         ({"notes": ("the secrets of 2 keys match, which are not known",), "without": True}, ExitCode.OK),
     ],
 )
-def test_a_run_that_passed_is_green_only_where_all_is_known_and_covered(how: dict[str, Any], code: ExitCode) -> None:
+def test_a_run_that_passed_is_green_only_if_everything_is_known_and_played(how: dict[str, Any], code: ExitCode) -> None:
     assert verdict(Verdict.PASSED, **how).code is code
 
 
-def test_a_run_that_failed_is_red_whatever_is_not_known() -> None:
+def test_a_run_that_failed_is_red_even_if_something_is_not_known() -> None:
     found = verdict(Verdict.FAILED, predicted=(BAD,), left_out=("BFD is configured",), notes=("…",))
     assert (found.code, found.sentence) == (ExitCode.BAD, "NOT HITLESS, as predicted")
 
 
-def test_a_run_that_says_nothing_of_the_routers_is_not_judged() -> None:
+def test_an_unfit_run_is_not_judged() -> None:
     assert verdict(Verdict.UNFIT).code is ExitCode.UNFIT
 
 
@@ -75,7 +75,7 @@ def test_a_commit_that_is_predicted_to_take_a_session_down_is_never_green() -> N
         ('key 0 start-time "2026-12-20.00:00:00 +0000"', ("after the change",)),
     ],
 )
-def test_the_states_of_a_commit_in_which_a_session_is_down_are_told(
+def test_the_states_of_a_commit_in_which_a_session_is_down_are_reported(
     tmp_path: Path, line: str, states: tuple[str, ...]
 ) -> None:
     files = []

@@ -1,6 +1,6 @@
 """Round trip of library scenarios: the imported file has the same keys, sessions and prediction.
 
-tests/lab/scenario/test_round_trip_play.py plays what comes back.
+tests/lab/scenario/test_round_trip_play.py plays the imported files.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from keyroll.scenario.plan.chains import build_chains
 EXCEPTIONS = dict.fromkeys(
     ("option-disabled[r1]", "option-disabled[r2]"), "new_auth_key holds no key that TCP-AO can use"
 )
-"""What does not come back, and the refusal that says why: nothing rolls. A reason that is gone fails its test."""
+"""Cases that the import refuses because no key changes, with its message. A case that is not refused fails its test."""
 
 
 def keys(scenario: Scenario) -> list[list[object]]:
-    """What each router holds, with equal secrets as equal numbers."""
+    """Return the usable keys of each router; equal secrets are equal numbers."""
     seen: list[bytes] = []
     found: list[list[object]] = []
     for chain in build_chains(scenario, seed=7, t0=T0).values():
@@ -40,16 +40,16 @@ def keys(scenario: Scenario) -> list[list[object]]:
 @pytest.mark.parametrize(
     "path", sampled("rollover/two-keys", "sessions/two-families", "sessions/ldp-between-loopbacks")
 )
-def test_what_configurations_can_express_survives_the_round_trip(path: Path, tmp_path: Path) -> None:
+def test_an_imported_scenario_has_the_same_keys_sessions_and_prediction(path: Path, tmp_path: Path) -> None:
     for case in read(path):
         if case.name in EXCEPTIONS:
             with pytest.raises(InputError, match=EXCEPTIONS[case.name]):
-                goes(case, tmp_path)
+                check_round_trip(case, tmp_path)
         else:
-            goes(case, tmp_path)
+            check_round_trip(case, tmp_path)
 
 
-def goes(case: Case, folder: Path) -> None:
+def check_round_trip(case: Case, folder: Path) -> None:
     again, text = imported(case, folder)
     assert keys(again.scenario) == keys(case.scenario)
     kinds = sorted((one.kind, one.place, one.type) for one in case.scenario.sessions)
@@ -58,7 +58,7 @@ def goes(case: Case, folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_at_least_nine_of_ten_scenarios_survive_the_round_trip() -> None:
+def test_at_least_nine_of_ten_scenarios_make_the_round_trip() -> None:
     names = {case.name for case in cases()}
     assert set(EXCEPTIONS) <= names
     assert len(EXCEPTIONS) <= len(names) / 10

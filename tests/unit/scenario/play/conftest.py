@@ -1,4 +1,4 @@
-"""Two routers that live on a `FakeClock`: a scenario is played on them in milliseconds, without a lab."""
+"""Two fake routers on a `FakeClock`: tests play scenarios on them in milliseconds, without a lab."""
 
 from __future__ import annotations
 
@@ -44,38 +44,40 @@ from keyroll.scenario.record.timeline import Timeline
 SECOND = timedelta(seconds=1)
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 TICK = timedelta(milliseconds=250)
-"""From sample to sample."""
+"""The time between two samples of a session."""
 KEEPALIVE = 3 * SECOND
+"""The time between two segments that a router sends by itself."""
 EXCHANGE = timedelta(milliseconds=20)
-"""What a command to a router takes."""
+"""The time that a command to a router takes."""
 COMMIT = timedelta(milliseconds=300)
+"""The time that a commit takes."""
 CHAINS = "security authentication-key-chains"
 
 
 class FakeRouter:
-    """A router as its session shows it: configuration with history, a clock, keys by the clock."""
+    """A router as its session shows it: a configuration with history, a clock, and keys that follow the clock."""
 
     def __init__(self, world: World, name: RouterName) -> None:
         self._world, self.name, self.target = world, name, SimpleNamespace(name=name)
         self.history: list[list[str]] = [[]]
-        """What was committed, oldest first."""
+        """The configurations that were committed, as set lines, oldest first."""
         self._candidate: list[str] | None = None
         self.refuses: str | None = None
-        """With what it refuses commits once it has its sessions."""
-        self.takes_back = True
-        """Whether it takes an unconfirmed commit back by itself."""
+        """The message with which it refuses every commit but the first; None: it refuses none."""
+        self.rolls_back = True
+        """Whether it rolls back a commit that is not confirmed in time."""
         self.busy_until: Instant | None = None
-        """Until when its routing process refuses to tell anything."""
+        """Until this instant its routing process answers no command."""
 
     def connect(self) -> None:
-        """A fake is always logged in."""
+        """Do nothing: a fake router needs no login."""
 
     close = connect
 
-    # ---- what it is asked
+    # ---- what a session reads
 
     def show(self, command: str) -> Exchange:
-        start = self._passes(EXCHANGE)
+        start = self._spend(EXCHANGE)
         if self.busy_until is not None and self._world.clock.now() < self.busy_until:
             raise CommandError(f"{self.name}: not running", router=self.name, line=command, words="not running")
         if command == "restart routing":
@@ -88,11 +90,11 @@ class FakeRouter:
         return Exchange(self.name, command, raw, start.moment, self._world.clock.now().moment, parsed)
 
     def ask_secret(self, _command: str) -> str:
-        self._passes(EXCHANGE)
+        self._spend(EXCHANGE)
         return "".join(f"{line}\n" for line in self._chain_lines())
 
     def clock(self) -> datetime:
-        self._passes(EXCHANGE)
+        self._spend(EXCHANGE)
         return self.now().replace(microsecond=0)
 
     def now(self) -> datetime:
@@ -116,10 +118,10 @@ class FakeRouter:
         coming = None if after is None else after.id
         return ChainStatus(chain.name, now, now, coming, coming, None, chain.tolerance)
 
-    # ---- what it is told
+    # ---- what a session changes
 
     def configure(self, lines: Sequence[str]) -> None:
-        self._passes(EXCHANGE)
+        self._spend(EXCHANGE)
         candidate = list(self.history[-1]) if self._candidate is None else self._candidate
         for line in lines:
             verb, _, rest = line.partition(" ")
@@ -139,15 +141,15 @@ class FakeRouter:
         return ""
 
     def commit_check(self) -> None:
-        self._passes(EXCHANGE)
+        self._spend(EXCHANGE)
 
     def commit(self, comment: str | None = None, *, confirmed_minutes: int | None = None) -> None:
-        self._passes(COMMIT)
+        self._spend(COMMIT)
         if self.refuses is not None and len(self.history) > 1:
             raise CommitError(f"{self.name} refused", router=self.name, line=str(comment), words=self.refuses)
         self.history.append(self._candidate or [])
         self._candidate = None
-        if confirmed_minutes is not None and self.takes_back:
+        if confirmed_minutes is not None and self.rolls_back:
             self._world.clock.at(
                 timedelta(minutes=confirmed_minutes) + timedelta(seconds=0.5),
                 lambda: self.history.append(list(self.history[-2])),
@@ -155,23 +157,24 @@ class FakeRouter:
         self._world.configured()
 
     def set_clock(self, moment: datetime) -> None:
-        begun = self._passes(EXCHANGE)
+        begun = self._spend(EXCHANGE)
         self._world.clocks[self.name].was_set(moment, begun=begun.ns, done=self._world.clock.now().ns)
 
     def clear_bgp(self, _address: object, *, soft: bool) -> None:
         self._world.cleared.append((self._world.clock.now(), self.name, soft))
-        self._passes(EXCHANGE)
+        self._spend(EXCHANGE)
         if soft:
             self._world.send(self.name)
         elif self._world.back_after is not None:
-            self._world.fall(after=timedelta())
+            self._world.bring_down(after=timedelta())
             self._world.clock.advance(timedelta())
-            self._world.clock.at(self._world.back_after, self._world.rise)
+            self._world.clock.at(self._world.back_after, self._world.bring_up)
 
     def reboot(self) -> None:
-        self._passes(20 * SECOND)
+        self._spend(20 * SECOND)
 
-    def _passes(self, length: timedelta) -> Instant:
+    def _spend(self, length: timedelta) -> Instant:
+        """Let time pass; return the instant before it."""
         begun = self._world.clock.now()
         self._world.clock.advance(length)
         return begun
@@ -185,21 +188,21 @@ def _parsed(lines: Sequence[str]) -> Sequence[Keychain]:
 
 @dataclass
 class FakeWire:
-    """What the captures show: what the routers of this world have sent."""
+    """The captures: what the fake routers have sent."""
 
     world: World
     sides: dict[str, Side] = field(default_factory=dict)
     proofs: dict[tuple[str, object], int] = field(default_factory=dict)
-    """By router and key: when data signed with it was last acknowledged."""
+    """{(router, key): when data signed with that key was last acknowledged, in nanoseconds}."""
     syns: list[SimpleNamespace] = field(default_factory=list)
     frames: RecentFrames = field(default_factory=RecentFrames)
     special: object = tuple
 
     def pump(self) -> None:
-        """All is known already."""
+        """Do nothing: segments are recorded when they are sent."""
 
     def follow(self, _changed: object) -> None:
-        """Chains are not judged here."""
+        """Do nothing: segments are not judged with the chains."""
 
     def side(self, router: str, _session: object) -> Side | None:
         return self.sides.get(router)
@@ -226,7 +229,7 @@ class FakeWire:
 
 
 class FakeSamples:
-    """Samples of the sessions, taken each tick of routers that are watched."""
+    """Samples of the sessions of the watched routers, taken at each tick."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -278,7 +281,7 @@ class FakeSamples:
 
 
 class FakeLinks:
-    """The only link, and what was done to it."""
+    """The link between the routers, and the actions on it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -289,7 +292,7 @@ class FakeLinks:
 
     def cut(self) -> None:
         self.done.append("cut")
-        self._world.fall(after=9 * SECOND)
+        self._world.bring_down(after=9 * SECOND)
 
     def restore(self) -> None:
         self.done.append("restore")
@@ -300,12 +303,12 @@ class FakeLinks:
 
     def inject(self, frame: bytes, *, towards: str) -> str:
         self.injected.append(frame)
-        self._world.dropping(towards)
+        self._world.count_drop(towards)
         return ""
 
 
 class World:
-    """Two routers and a link, and the run that plays on them."""
+    """Two fake routers, the link between them, and the run that is played on them."""
 
     def __init__(
         self, text: str, folder: Path, *, real_time: bool = False, t0: datetime = T0, mutate: str | None = None
@@ -320,14 +323,14 @@ class World:
         self.up: Instant | None = None
         self.flaps, self.routes = 0, 1
         self.comes_up_after = SECOND
-        """From the moment when both routers have their sessions configured."""
+        """How long a session takes to come up, once both routers have it configured."""
         self.back_after: timedelta | None = None
         """How long a session that is reset stays down; None: a reset does nothing."""
         self.acknowledges = True
         self.restart = 2 * SECOND
         """How long a routing process takes to restart."""
         self.drops_after: timedelta | None = timedelta()
-        """How long after its arrival a forged frame is counted; None: it is not dropped."""
+        """How long after its arrival a forged frame is counted as dropped; None: it is not dropped."""
         self.cleared: list[tuple[Instant, str, bool]] = []
         self.dropped: dict[str, int] = dict.fromkeys(ROUTERS, 0)
         self.dead: Exception | None = None
@@ -387,25 +390,25 @@ class World:
         self.pair.close()
         self.timeline.__exit__(None, None, None)
 
-    # ---- what happens by itself
+    # ---- events
 
     def configured(self) -> None:
-        """Both routers may have their sessions now: they come up after a while."""
+        """Let the session come up after a while, if both routers have committed a configuration."""
         if self.up is None and all(len(router.history) > 1 for router in self.routers.values()):
-            self.clock.at(self.comes_up_after, self.rise)
+            self.clock.at(self.comes_up_after, self.bring_up)
 
-    def rise(self) -> None:
+    def bring_up(self) -> None:
         if self.up is None:
             self.up = self.clock.now()
             for router in ROUTERS:
                 self.send(router)
 
-    def fall(self, *, after: timedelta) -> None:
-        def falls() -> None:
+    def bring_down(self, *, after: timedelta) -> None:
+        def down() -> None:
             if self.up is not None:
                 self.up, self.flaps = None, self.flaps + 1
 
-        self.clock.at(after, falls)
+        self.clock.at(after, down)
 
     def send(self, router: RouterName) -> None:
         """Have a router send data, which its peer acknowledges."""
@@ -417,7 +420,9 @@ class World:
         if self.acknowledges:
             self.wire.proofs[router, key.id] = now
 
-    def dropping(self, router: str) -> None:
+    def count_drop(self, router: str) -> None:
+        """Count a forged frame as dropped, after the configured time."""
+
         def drop() -> None:
             self.dropped[router] += 1
 
@@ -459,7 +464,7 @@ ROLLOVER = """\
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[Callable[..., World]]:
-    """Make a world for a scenario of these steps."""
+    """Return a function that makes a `World` for a scenario with the given steps."""
     made: list[World] = []
 
     def make(steps: str = ROLLOVER, *, head: str = HEAD, tail: str = "", **options: Any) -> World:

@@ -1,4 +1,4 @@
-"""Steps on the link, on a fake clock: what is forged must be dropped within three seconds."""
+"""Steps that act on the link, on a fake clock: forged segments must be dropped within three seconds."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def signed(connection_data: bytes = b"data") -> SignedFrame:
 
 
 def playing(world: Callable[..., World], steps: str, *, drops_after: timedelta | None = timedelta()) -> World:
+    """Return a `World` whose routers have received a signed frame on each of two connections."""
     played = world(steps)
     played.wire.frames.add(1, signed(b"before"), data=True)
     played.wire.frames.add(2, signed(), data=True)
@@ -64,20 +65,20 @@ def test_forged_segments_that_are_not_dropped_are_red_after_three_seconds(
     assert 3 * SECOND <= check.after < 3.5 * SECOND
 
 
-def test_replays_are_frames_that_were_sent_and_make_no_check_of_their_own(world: Callable[..., World]) -> None:
+def test_replays_are_frames_that_were_sent_and_are_not_checked_as_drops(world: Callable[..., World]) -> None:
     played = playing(world, INJECT.replace("KIND", "replay"))
     checks = played.play()
     assert "drops@3" not in checks
     assert played.links.injected == [signed().frame]
 
 
-def test_replays_of_an_earlier_connection_are_those_of_before(world: Callable[..., World]) -> None:
+def test_replays_of_an_earlier_connection_are_frames_of_that_connection(world: Callable[..., World]) -> None:
     played = playing(world, INJECT.replace("KIND", "replay-earlier"))
     played.play()
     assert played.links.injected == [signed(b"before").frame]
 
 
-def test_where_nothing_was_sent_nothing_can_be_forged(world: Callable[..., World]) -> None:
+def test_without_a_signed_frame_nothing_can_be_forged(world: Callable[..., World]) -> None:
     with pytest.raises(RunError, match="cannot forge a frame: R2 has sent R1 no signed frame for bgp"):
         world(INJECT.replace("KIND", "rst")).play()
 

@@ -1,4 +1,4 @@
-"""The player on a fake clock: what it waits for, how long, and what becomes of what does not come."""
+"""The player on a fake clock: what it waits for, for how long, and what follows if that does not happen."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ APPLY = "  - apply: {routers: [R1, R2]}\n  - expect: {bgp: Established}\n"
 
 
 def red(checks: dict[str, list[Check]]) -> list[str]:
+    """Return the labels of the checks that failed."""
     return sorted({label for label, some in checks.items() if not all(check.passed for check in some)})
 
 
-def test_a_rollover_is_green_and_is_waited_for_no_longer_than_it_takes(world: Callable[..., World]) -> None:
+def test_a_rollover_is_green_as_soon_as_it_is_complete(world: Callable[..., World]) -> None:
     played = world()
     begun = played.clock.now()
     checks = played.play()
@@ -54,7 +55,7 @@ def test_a_session_may_take_fifteen_seconds_to_come_up(world: Callable[..., Worl
             assert check.observed == "bgp Idle, 0 flaps"
 
 
-def test_a_key_that_never_moves_is_red_when_the_hold_time_and_two_seconds_have_passed(
+def test_a_rollover_without_acknowledgement_is_red_after_the_hold_time_and_two_seconds(
     world: Callable[..., World],
 ) -> None:
     played = world()
@@ -67,14 +68,14 @@ def test_a_key_that_never_moves_is_red_when_the_hold_time_and_two_seconds_have_p
         assert "pending: not acknowledged since" in check.observed
 
 
-def test_the_wire_of_a_session_that_was_down_waits_for_it_to_come_up(world: Callable[..., World]) -> None:
+def test_the_check_wire_waits_for_a_session_that_is_down_to_come_up(world: Callable[..., World]) -> None:
     played = world("  - apply: {routers: [R1, R2]}\n  - expect: {wire: 0}\n")
     played.comes_up_after = 13 * SECOND
     assert all(check.passed for check in played.play()["wire@2"])
 
 
 @pytest.mark.parametrize(("back", "green"), [(13, True), (17, False)])
-def test_the_wire_of_a_session_that_is_reset_waits_for_it_though_the_last_sample_showed_it_up(
+def test_the_check_wire_waits_for_a_session_that_was_reset_even_if_the_last_sample_shows_it_up(
     world: Callable[..., World], back: int, green: bool
 ) -> None:
     played = world(APPLY + "  - clear: {session: bgp, routers: R1}\n  - expect: {wire: 0}\n")
@@ -104,7 +105,7 @@ def test_stays_is_checked_until_its_time_is_over(world: Callable[..., World]) ->
 
 def test_a_violated_stays_ends_the_step_at_once(world: Callable[..., World]) -> None:
     played = world(APPLY + "  - stays: {for: 20s, bgp: Established}\n")
-    played.clock.at(6 * SECOND, lambda: played.fall(after=timedelta()))
+    played.clock.at(6 * SECOND, lambda: played.bring_down(after=timedelta()))
     checks = played.play()
     assert [check.observed for check in checks["bgp@3"]] == ["bgp Idle, 1 flaps"] * 2
     assert played.clock.now().moment - played.run.t0 < 10 * SECOND
@@ -113,12 +114,12 @@ def test_a_violated_stays_ends_the_step_at_once(world: Callable[..., World]) -> 
 
 def test_a_flap_while_nothing_is_expected_turns_the_invariant_red(world: Callable[..., World]) -> None:
     played = world(APPLY + "  - wait: {for: 5s}\n")
-    played.clock.at(3 * SECOND, lambda: played.fall(after=timedelta()))
-    played.clock.at(4 * SECOND, played.rise)
+    played.clock.at(3 * SECOND, lambda: played.bring_down(after=timedelta()))
+    played.clock.at(4 * SECOND, played.bring_up)
     assert red(played.play()) == ["no-flap"]
 
 
-def test_a_rollover_that_nobody_expects_is_waited_for_at_the_end(world: Callable[..., World]) -> None:
+def test_a_rollover_without_an_expectation_is_awaited_at_the_end(world: Callable[..., World]) -> None:
     played = world(APPLY + "  - advance: {to: 30m}\n")
     played.acknowledges = False
     played.clock.at(8 * SECOND, lambda: setattr(played, "acknowledges", True))
@@ -127,7 +128,7 @@ def test_a_rollover_that_nobody_expects_is_waited_for_at_the_end(world: Callable
     assert len(checks["rollover-completes"]) == 2
 
 
-def test_routes_are_sent_again_once_a_second_while_the_wire_is_awaited(world: Callable[..., World]) -> None:
+def test_routes_are_sent_again_once_a_second_while_the_check_wire_waits(world: Callable[..., World]) -> None:
     played = world()
     played.acknowledges = False
     played.play()
@@ -140,7 +141,7 @@ def test_routes_are_sent_again_once_a_second_while_the_wire_is_awaited(world: Ca
     "steps",
     [APPLY + "  - wait: {for: 60s}\n", APPLY + "  - stays: {for: 60s, bgp: Established}\n", APPLY],
 )
-def test_a_part_of_the_lab_that_dies_ends_every_wait(world: Callable[..., World], steps: str) -> None:
+def test_a_process_of_the_lab_that_has_died_ends_every_wait(world: Callable[..., World], steps: str) -> None:
     played = world(steps)
     played.comes_up_after = 3 * SECOND if "60s" in steps else 60 * SECOND
     played.clock.at(5 * SECOND, lambda: setattr(played, "dead", RunError("R2's bgpd has died")))
@@ -149,7 +150,7 @@ def test_a_part_of_the_lab_that_dies_ends_every_wait(world: Callable[..., World]
     assert played.clock.now().moment - played.run.t0 < 6 * SECOND
 
 
-def test_a_router_that_restarts_is_not_sampled_until_it_tells_of_its_sessions(world: Callable[..., World]) -> None:
+def test_a_router_that_restarts_is_not_sampled_until_it_shows_its_sessions(world: Callable[..., World]) -> None:
     played = world(APPLY + "  - restart: {router: R1}\n  - expect: {bgp: Established}\n")
     played.restart = 5 * SECOND
     played.play()
@@ -158,7 +159,7 @@ def test_a_router_that_restarts_is_not_sampled_until_it_tells_of_its_sessions(wo
     assert 5 <= max(gaps) < 6
 
 
-def test_a_router_that_does_not_tell_of_its_sessions_in_time_breaks_the_run(world: Callable[..., World]) -> None:
+def test_a_router_that_does_not_show_its_sessions_in_time_breaks_the_run(world: Callable[..., World]) -> None:
     played = world(APPLY + "  - restart: {router: R1}\n")
     played.restart = 3600 * SECOND
     with pytest.raises(CommandError):
@@ -185,7 +186,7 @@ def test_a_pause_is_kept_between_two_commits(world: Callable[..., World]) -> Non
 
 
 @pytest.mark.parametrize(("refuses", "green"), [("too many keys", True), ("syntax error", False), (None, False)])
-def test_a_refusal_that_is_expected_has_to_come_in_these_words(
+def test_an_expected_refusal_must_contain_the_words_of_the_file(
     world: Callable[..., World], refuses: str | None, green: bool
 ) -> None:
     played = world(APPLY + CHANGE.replace("}", ", refused: too many}", 1))
@@ -195,7 +196,7 @@ def test_a_refusal_that_is_expected_has_to_come_in_these_words(
     assert [check.passed for check in checks.get("commit@3", [])] == [green] * 2
 
 
-def test_a_refusal_that_nobody_expects_is_red_and_nothing_is_changed(world: Callable[..., World]) -> None:
+def test_an_unexpected_refusal_is_red_and_changes_no_router(world: Callable[..., World]) -> None:
     played = world(APPLY + CHANGE)
     played.routers["R2"].refuses = "no"
     checks = played.play()
@@ -209,7 +210,7 @@ def test_a_refusal_that_nobody_expects_is_red_and_nothing_is_changed(world: Call
 CONFIRMED = CHANGE.replace("}", ", confirmed: 1}", 1) + "  - await-rollback: {routers: [R1, R2]}\n"
 
 
-def test_a_commit_that_nobody_confirms_is_taken_back_after_its_minutes(world: Callable[..., World]) -> None:
+def test_a_commit_that_is_not_confirmed_is_rolled_back_after_its_minutes(world: Callable[..., World]) -> None:
     played = world(APPLY + CONFIRMED)
     checks = played.play()
     assert red(checks) == []
@@ -218,10 +219,10 @@ def test_a_commit_that_nobody_confirms_is_taken_back_after_its_minutes(world: Ca
     assert [check.passed for check in checks["read-back@4"]] == [True, True]
 
 
-def test_a_commit_that_is_not_taken_back_is_red_three_seconds_after_its_minutes(world: Callable[..., World]) -> None:
+def test_a_commit_that_is_not_rolled_back_is_red_three_seconds_after_its_minutes(world: Callable[..., World]) -> None:
     played = world(APPLY + CONFIRMED)
     for router in played.routers.values():
-        router.takes_back = False
+        router.rolls_back = False
     begun = played.clock.now()
     checks = played.play()
     assert [(check.passed, check.observed) for check in checks["commit@4"]] == [(False, "it did not")] * 2
@@ -229,18 +230,18 @@ def test_a_commit_that_is_not_taken_back_is_red_three_seconds_after_its_minutes(
     assert [len(played.run.keyring.deployed(router).chain.keys) for router in played.routers] == [3, 3]
 
 
-def test_a_rollback_cannot_be_awaited_where_nothing_waits_to_be_confirmed(world: Callable[..., World]) -> None:
+def test_a_rollback_cannot_be_awaited_without_an_unconfirmed_commit(world: Callable[..., World]) -> None:
     with pytest.raises(ScenarioError, match="R1 has no unconfirmed commit"):
         world(APPLY + "  - await-rollback: {routers: [R1]}\n").play()
 
 
-# ---------------------------------------------------------------- commits that a mutation leaves nothing of
+# ---------------------------------------------------------------- commits that a mutation makes empty
 
 MISSING = "mutations: {missing: {kind: key-missing, key: 2, router: R2, turns-red: no-flap}}\n"
 
 
-def keys_meant_and_held(played: World) -> dict[str, tuple[int, int]]:
-    """Return by router how many keys the file means it to hold, and how many it holds."""
+def keys_intended_and_held(played: World) -> dict[str, tuple[int, int]]:
+    """Return {router: (number of keys by the scenario file, number of keys that the router holds)}."""
     ring = played.run.keyring
     return {
         router: (len(ring.intended(router).chain.keys), len(played.routers[router].chains()[0].keys))
@@ -248,37 +249,37 @@ def keys_meant_and_held(played: World) -> dict[str, tuple[int, int]]:
     }
 
 
-def test_a_refusal_that_a_mutation_leaves_no_line_of_changes_nothing_and_the_key_may_come_later(
+def test_a_refused_commit_that_a_mutation_makes_empty_changes_nothing_and_the_key_can_be_added_later(
     world: Callable[..., World],
 ) -> None:
     refused = CHANGE.replace("[R1, R2]}", "R2, refused: locked}")
     played = world(APPLY + refused + CHANGE, tail=MISSING, mutate="missing")
     checks = played.play()
     assert "commit@3" not in checks
-    assert keys_meant_and_held(played) == {"R1": (3, 3), "R2": (3, 2)}
+    assert keys_intended_and_held(played) == {"R1": (3, 3), "R2": (3, 2)}
 
 
-def test_a_router_that_a_mutation_leaves_nothing_to_confirm_is_not_waited_for(world: Callable[..., World]) -> None:
+def test_a_router_whose_commit_a_mutation_makes_empty_is_not_awaited(world: Callable[..., World]) -> None:
     played = world(APPLY + CONFIRMED, tail=MISSING, mutate="missing")
     checks = played.play()
     assert [(check.router, check.passed) for check in checks["commit@4"]] == [("R1", True)]
-    assert keys_meant_and_held(played) == {"R1": (2, 2), "R2": (2, 2)}
+    assert keys_intended_and_held(played) == {"R1": (2, 2), "R2": (2, 2)}
 
 
 @pytest.mark.parametrize(("number", "keys"), [(1, 3), (2, 2)])
-def test_a_rollback_counts_no_commit_that_a_mutation_left_nothing_of(
+def test_a_rollback_does_not_count_commits_that_a_mutation_makes_empty(
     world: Callable[..., World], number: int, keys: int
 ) -> None:
     later = CHANGE.replace("id: 2, start: 60m", "id: 3, start: 90m")
     played = world(APPLY + CHANGE + later + f"  - rollback: {{number: {number}}}\n", tail=MISSING, mutate="missing")
     assert red(played.play()) == []
-    assert keys_meant_and_held(played) == {"R1": (keys, keys), "R2": (keys, 2)}
+    assert keys_intended_and_held(played) == {"R1": (keys, keys), "R2": (keys, 2)}
 
 
-def test_a_rollback_over_nothing_but_such_commits_leaves_the_router_as_it_is(world: Callable[..., World]) -> None:
+def test_a_rollback_over_only_empty_commits_leaves_the_router_unchanged(world: Callable[..., World]) -> None:
     played = world(APPLY + CHANGE + "  - rollback: {number: 1}\n", tail=MISSING, mutate="missing")
     assert red(played.play()) == []
-    assert keys_meant_and_held(played) == {"R1": (2, 2), "R2": (2, 2)}
+    assert keys_intended_and_held(played) == {"R1": (2, 2), "R2": (2, 2)}
     assert len(played.routers["R2"].history) == 2, "no commit but the first"
 
 
