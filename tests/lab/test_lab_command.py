@@ -182,11 +182,11 @@ def test_input_errors_are_single_sentences(shared: str) -> None:
     assert "use a share from 0 to 1" in mistaken("link", "impair", "--name", shared, "--loss", "7")
     assert "exists already" in mistaken("up", "--name", shared)
     told = answer("down", f"{shared}x")
-    assert f"lab {shared}x is down: there is none of that name" in told
+    assert f"lab {shared}x is down: no lab has that name" in told
     assert shared in told.partition("; there is ")[2], "for who mistyped it"
     assert "two labs are named" in mistaken("down", shared, "--name", "nobody")
     assert f"use --name {shared}" in mistaken("exec", "--lab", shared, "R1", "--", "true")
-    assert "is not ROUTER:SENDING:RECEIVING" in mistaken("up", "--policy", "R1:x")
+    assert "invalid --policy 'R1:x': use ROUTER:SENDING:RECEIVING" in mistaken("up", "--policy", "R1:x")
 
 
 def test_a_labs_name_is_an_argument_or_follows_name(shared: str) -> None:

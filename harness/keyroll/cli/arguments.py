@@ -20,16 +20,20 @@ def read_zone(name: str) -> tzinfo:
     """Return the time zone with that IANA name.
 
     Raises:
-    InputError: there is none.
+        InputError: there is none.
     """
     try:
         return UTC if name == "UTC" else ZoneInfo(name)
     except (ValueError, OSError, LookupError):
-        raise InputError(f"'{name}' is no time zone such as UTC or Europe/Berlin") from None
+        raise InputError(f"invalid time zone '{name}': use an IANA name such as UTC or Europe/Berlin") from None
 
 
 def instant_of(option: str, text: str, zone: tzinfo, *, now: datetime | None = None) -> datetime:
-    """Read an instant in ISO form or in Junos' form; without a zone it is in `zone`."""
+    """Read an instant in ISO 8601 or in Junos' form; without a zone it is in `zone`.
+
+    Raises:
+        InputError: it is in neither form, or has fractions of a second; names the option.
+    """
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -77,5 +81,5 @@ def read_text(path: Path) -> str:
 
 
 def shown(path: Path) -> str:
-    """Return what to call a file in messages."""
+    """Return a file's name for messages."""
     return "standard input" if path == STDIN else str(path)

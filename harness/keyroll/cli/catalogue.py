@@ -1,4 +1,4 @@
-"""The catalogue of scenarios as Markdown: what `keyroll list --markdown` prints, and docs/scenarios.md is made of."""
+"""The catalogue of scenarios as Markdown: what `keyroll list --markdown` prints; docs/scenarios.md is its output."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ListedFile:
 
 
 def read_entries(files: Iterable[Path]) -> tuple[ListedFile, ...]:
-    """Read scenario files. Raises DocumentError, ScenarioError for the first thing that is wrong."""
+    """Read scenario files. Raises DocumentError or ScenarioError for the first mistake."""
     return tuple(ListedFile(path, read_cases(path)) for path in files)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keyroll.configuration import Configuration
 
 _SKEW_MAX = 366 * 86400
-"""Seconds. Two clocks that far apart have no time in common."""
+"""Seconds: a year. Clocks of two routers in service are never that far apart."""
 
 
 @click.command("check")
@@ -37,7 +37,8 @@ _SKEW_MAX = 366 * 86400
     type=click.Choice(["all", "default"]),
     default="all",
     show_default=True,
-    help="All sixteen mixes of key policies, or what Juniper's text reads as (clock, tolerance).",
+    help="Judge under all sixteen mixes of key policies, or only under the one that Juniper's text describes best "
+    "(clock, tolerance).",
 )
 @click.option(
     "--skew", metavar="DURATION", default="1s", show_default=True, help="How far the clocks may be apart, either way."
@@ -49,13 +50,14 @@ _SKEW_MAX = 366 * 86400
     "--planned",
     multiple=True,
     metavar="ROUTER=FILE",
-    help="What ROUTER will have after a change: a whole configuration, or set and delete lines.",
+    help="Judge a change too: FILE has ROUTER's whole new configuration, or set and delete lines.",
 )
 @click.option(
     "--change-within",
     default="1h",
     show_default=True,
-    help="With --planned: all routers are changed within so long of --at. States before and between last no longer.",
+    metavar="DURATION",
+    help="With --planned: how long after --at all routers are changed.",
 )
 @click.option(
     "--zone",
@@ -64,7 +66,7 @@ _SKEW_MAX = 366 * 86400
     show_default=True,
     help="Time zone of --at, --until and routers without time-zone.",
 )
-@click.option("--rules", "list_rules", is_flag=True, help="List the rules, and end.")
+@click.option("--rules", "list_rules", is_flag=True, help="Print the list of rules, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--markdown", is_flag=True, help="Print Markdown, for a ticket.")
 def check(
@@ -86,10 +88,10 @@ def check(
 ) -> ExitCode:
     """Predict from configurations whether rollovers are hitless.
 
-    CONFIG are the configurations of two or more routers, in any form that Junos shows them. No router is reached.
+    CONFIG are the configurations of two or more routers, in any form that Junos shows. No router is contacted.
 
-    Exit code 1: an error, or a rollover that is not hitless under a mix asked for. 2: it cannot be said of a session.
-    0: every protected session is up, and every coming rollover is hitless.
+    Exit code 0: every protected session is up, and every coming rollover is hitless. 1: there is an error, or a
+    rollover is not hitless under one of the --policies. 2: a session cannot be judged.
     """
     # What this command needs is imported when it runs: `--help` stays instant.
     from keyroll.check.coming_rollovers import DEFAULT_MIXES  # noqa: PLC0415
@@ -126,7 +128,7 @@ def check(
         change_by = question.at + length_of("--change-within", change_within)
         reports = list(_judged(configurations, planned_of(configurations, planned, where), question, change_by))
     except OverflowError:  # datetime ends with the year 9999
-        raise InputError("--at or a start-time lies too near the year 9999, where instants end") from None
+        raise InputError("--at or a start-time is too near the year 9999, the last one that can be used") from None
     with until_the_reader_closes():
         _print(reports, as_json=as_json, markdown=markdown)
     return _exit_code(report for _, report in reports)
@@ -157,21 +159,22 @@ def planned_of(
         ]
         if len(numbers) != 1:
             known = ", ".join(one.routers[0].name for one in configurations)
-            raise InputError(f"{option}: {name} is {'no' if not numbers else 'more than one'} router: {known}")
+            many = "no router is" if not numbers else "more than one router is"
+            raise InputError(f"{option}: {many} named {name}", remedy=f"routers are: {known}")
         if numbers[0] in found:
             raise InputError(f"{option}: {name} is given twice")
         path = Path(file)
         lines = read_text(path)
         base = None if is_whole(lines) else configurations[numbers[0]]
-        # A router without a host-name is called by its file, also after the change.
+        # A router without a host-name has its file's name, also after the change.
         found[numbers[0]] = replace(_read(path, zone, base=base), name=configurations[numbers[0]].name)
     return found
 
 
 def is_whole(text: str) -> bool:
-    """Say whether a text is a whole configuration: Junos begins one with its release, in set lines and else.
+    """Say whether a text is a whole configuration: it has the statement `version`, with which Junos begins one.
 
-    Else it is a change upon what is there.
+    A text without it is a change of the present configuration.
     """
     return re.search(r"^\s*(?:set\s+)?version\s", text, re.MULTILINE) is not None
 
@@ -184,8 +187,8 @@ def _judged(
 ) -> Iterator[tuple[str | None, Report]]:
     """Yield each state and its report: now, with one router changed, and after the change.
 
-    What is judged is each pair of chains, and each is either changed at one router or at both: with any number of
-    routers, it is enough to change each one alone.
+    Each pair of chains is judged, and a change reaches a pair at one router or at both. With any number of routers, it
+    is therefore enough to judge the states in which a single router has changed.
     """
     from keyroll.check.judge import judge  # noqa: PLC0415 - see `check`
 
@@ -211,7 +214,7 @@ def _print(reports: Sequence[tuple[str | None, Report]], *, as_json: bool, markd
         click.echo(json.dumps(found[0] if reports[0][0] is None else {"version": found[0]["version"], "states": found},
                               indent=2, ensure_ascii=False))  # fmt: skip
         return
-    # A wider line is harder to read than one more.
+    # A long line is harder to read than two short ones.
     width = min(shutil.get_terminal_size((WIDTH, 0)).columns, WIDTH) if sys.stdout.isatty() else WIDTH
     for number, (state, report) in enumerate(reports):
         if number:
@@ -227,7 +230,7 @@ def _exit_code(reports: Iterable[Report]) -> ExitCode:
     from keyroll.check.judge import Verdict  # noqa: PLC0415 - see `check`
 
     found = list(reports)
-    # A change may be what protects the sessions at all: only the state that stays has to have some.
+    # A change may be the first to protect sessions: only the last state must have protected ones.
     protected = bool(found[-1].sessions)
     if any(report.count(Verdict.BAD) for report in found):
         return ExitCode.BAD

@@ -301,7 +301,7 @@ def _axes(pair: ChainPair, predicted: PredictedRollover, width: int) -> Iterator
         if part is None:
             continue
         axis = ["."] * _AXIS
-        for instant, mark in sorted(row, key=lambda item: item[1] == "|"):  # the takeover hides what it meets
+        for instant, mark in sorted(row, key=lambda item: item[1] == "|"):  # the takeover last, on top
             axis[margin + round((instant - first) / length * room)] = mark
         yield f"    {_fit(router, name)} {part.before.id:>2} {''.join(axis)} {part.key.id}"
 

@@ -17,7 +17,7 @@ from keyroll.watch.login import targets
 @click.argument("inventory", type=click.Path(path_type=Path), metavar="ROUTERS.yml")
 @click.option("-o", "output", required=True, type=click.Path(path_type=Path), help="The bundle to write (.tgz).")
 @click.option("--hide-names", is_flag=True, help="Replace names of routers, hosts and users too.")
-@click.option("--capture", type=click.Path(path_type=Path), help="Add what this capture says of the sessions.")
+@click.option("--capture", type=click.Path(path_type=Path), help="Add the verdicts on this capture of the sessions.")
 @shared_options.accept_new_host_keys
 def collect_command(
     inventory: Path, *, output: Path, hide_names: bool, capture: Path | None, accept_new_host_keys: bool
@@ -26,7 +26,8 @@ def collect_command(
 
     The bundle has chains, show output, versions and logs, and no secret.
 
-    Routers are read as by `keyroll watch` (docs/watch.md). Look into the bundle before you send it.
+    The routers are read as by `keyroll watch` (docs/watch.md); nothing is changed on them. Look into the bundle before
+    you send it.
     """
     read = read_inventory(inventory)
     found = collect(read, targets(read, accept_new=accept_new_host_keys), hide_names=hide_names, capture=capture)

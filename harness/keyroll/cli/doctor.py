@@ -1,4 +1,4 @@
-"""`keyroll doctor`: what this machine can do, and what would help where it cannot."""
+"""`keyroll doctor`: what this machine can do, and how to fix what it cannot."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _MARKS = {State.GOOD: "ok", State.MISSING: "no", State.OPTIONAL: "-"}
 
 @click.command(name="doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
-@click.option("--image", metavar="NAME", help="Try a router image: bring a pair up, ask it everything, write a bundle.")
-@click.option("--lab", "kind", metavar="KIND", help="With --image: the kind of lab, where the name does not tell.")
+@click.option("--image", metavar="NAME", help="Try a router image: start two routers, test what keyroll needs.")
+@click.option("--lab", "kind", metavar="KIND", help="With --image: the kind of lab, if its name is another.")
 @click.option(
     "-o",
     "--out",
     type=click.Path(path_type=Path),
     default=Path("keyroll-image.tar.gz"),
     show_default=True,
-    help="With --image: the bundle.",
+    help="With --image: the file for the results.",
 )
 def doctor(*, as_json: bool, image: str | None, kind: str | None, out: Path) -> int:
-    """Say what this machine can do, and how to mend what it cannot.
+    """Say what this machine can do, and how to fix what it cannot.
 
-    Exit code 2: an embedded lab cannot run here.
+    Exit code 0: an embedded lab can run here. 2: it cannot. With --image, 2: a test of the image failed.
     """
     findings = examine()
     if image is not None:
@@ -85,7 +85,7 @@ def _try_image(image: str, kind: str | None, out: Path, findings: list[Finding])
         (folder / "report.json").write_text(json.dumps(report, indent=1), encoding="utf-8")
         with tarfile.open(out, "w:gz") as bundle:
             bundle.add(folder, arcname=folder.name)
-    click.echo(f"\n{out} holds all of it; docs/containerlab.md says what comes next, and what to send back")
+    click.echo(f"\n{out} has all results; docs/containerlab.md says what to do next, and what to send back")
     return ExitCode.OK if all(step.good for step in steps) else ExitCode.UNFIT
 
 

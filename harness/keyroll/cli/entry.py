@@ -1,4 +1,4 @@
-"""Where the command `keyroll` begins: nothing is imported before it, so that Ctrl-C never shows a traceback."""
+"""The entry point of the command `keyroll`. It imports the rest itself, so that Ctrl-C never shows a traceback."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from keyroll.scenario.importing.planned import Planned, TurnedOn
 
 _SKEW_MAX = timedelta(days=3650)
-"""As long as any duration of a scenario file."""
+"""Ten years: the longest duration that a scenario file may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def imported(asked: Asked, *, keep_names: bool = False) -> Made:
 
     Raises InputError: they cannot be read, or share no session.
     """
-    from keyroll.check.judge import Question, judge  # noqa: PLC0415 - as above
+    from keyroll.check.judge import Question, judge  # noqa: PLC0415 - `--help` stays instant
     from keyroll.scenario.importing.anonymizer import Anonymizer  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.draft import draft  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.left_out import counts, faults, may_change_verdict, of_change, turning_on  # noqa: PLC0415 - as above
@@ -123,7 +123,7 @@ def imported(asked: Asked, *, keep_names: bool = False) -> Made:
         heavy += tuple(of_change(before, configurations))
     if planned is not None:
         heavy += tuple(of_change(configurations, planned.after))
-    # What is wrong before a planned commit matters where the sessions are down by it, and is wrong after it as well.
+    # Errors before a planned commit are left out: if they keep a session down, the commit has them, too.
     wrong = tuple(faults(chosen if planned is None else planned.groups))
     names = (configurations[0].main.name, configurations[1].main.name)
     files = {one.name: f"R{number}" for number, one in enumerate(configurations, 1)}
@@ -186,7 +186,7 @@ def _seen(asked: Asked, chosen: Sequence[SessionGroup], zone: tzinfo) -> SeenOnL
 
 
 def _after(asked: Asked, configurations: Sequence[Configuration], zone: tzinfo) -> dict[int, Configuration]:
-    """Return what the routers will have after the planned commit, by their place; empty where none is planned."""
+    """Return the configurations after the planned commit, by the router's position (0, 1); empty without one."""
     from keyroll.cli.check import planned_of  # noqa: PLC0415 - as above
 
     if not asked.changes:
@@ -235,7 +235,7 @@ def _turned_on(
     chosen: Sequence[SessionGroup],
     question: Question,
 ) -> TurnedOn | None:
-    """Return a planned commit that turns TCP-AO on; None where a scenario cannot say what is there before it."""
+    """Return a planned commit that turns TCP-AO on; None if a scenario cannot express the state before it."""
     from keyroll.check.judge import judge  # noqa: PLC0415 - as above
     from keyroll.scenario.importing.planned import TurnedOn, former  # noqa: PLC0415 - as above
 
@@ -262,7 +262,7 @@ def _pause(asked: Asked) -> timedelta:
 def _on_the_way(
     configurations: Sequence[Configuration], changed: Mapping[int, Configuration], question: Question
 ) -> list[tuple[str, Report]]:
-    """Return what `keyroll check` says while one router alone has committed; nothing where only one does."""
+    """Return what `keyroll check` says while only one router has committed; nothing if only one commits."""
     from keyroll.check.judge import judge  # noqa: PLC0415 - as above
 
     return [

@@ -1,4 +1,4 @@
-"""`keyroll keychain generate` and `keyroll keychain lint`: plan a rollover, and judge one that someone planned."""
+"""`keyroll keychain generate` and `keyroll keychain lint`: make keychains, and judge keychains that exist."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def keychain() -> None:
     "algorithms",
     multiple=True,
     type=click.Choice([algorithm.value for algorithm in Algorithm]),
-    help="Given several times, keys take turns.  [default: hmac-sha-1-96]",
+    help="Algorithm of the keys; if given several times, the keys use them in turn.  [default: hmac-sha-1-96]",
 )
 @click.option(
     "--ids",
@@ -77,15 +77,17 @@ def keychain() -> None:
 @click.option(
     "--seed",
     metavar="TEXT",
-    help="Draw everything from this; it is as secret as the secrets.  [default: drawn, not shown]",
+    help="Seed of the secrets, and as secret as they are.  [default: drawn, not shown]",
 )
 @click.option(
     "--zone", metavar="ZONE", default="UTC", show_default=True, help="The routers' time zone, such as Europe/Berlin."
 )
 @shared_options.encoded
-@click.option("--out", type=click.Path(path_type=Path), default=Path(), help="Folder for R1.set and R2.set.")
-@click.option("--force", is_flag=True, help="Overwrite files that are there.")
-@click.option("--json", "as_json", is_flag=True, help="Say what was made as JSON (without secrets).")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path(), help="Folder for R1.set and R2.set.  [default: .]"
+)
+@click.option("--force", is_flag=True, help="Overwrite existing files.")
+@click.option("--json", "as_json", is_flag=True, help="Print the keychain as JSON, without secrets.")
 def generate_command(
     *,
     start: str,
@@ -145,7 +147,9 @@ def generate_command(
 @click.argument("one", type=click.Path(path_type=Path), metavar="R1")
 @click.argument("other", type=click.Path(path_type=Path), metavar="[R2]", required=False)
 @click.option(
-    "--at", metavar="INSTANT", help="When the change is made (or: now). The first start-time must have passed by then."
+    "--at",
+    metavar="INSTANT",
+    help="When the change is made, an instant or `now`: the first start-time must have passed by then.",
 )
 @click.option(
     "--chain", "names", metavar="NAME", multiple=True, help="Judge only this key-chain (given twice: R1's, then R2's)."
@@ -163,7 +167,7 @@ def generate_command(
     show_default=True,
     help="The routers' time zone, for start-times that name none.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Findings as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def lint_command(
     one: Path,
     other: Path | None,
@@ -180,8 +184,10 @@ def lint_command(
     The rules cover the chains, how the sessions use them, and two routers' chains together.
 
     R1 and R2 are configurations, whole or in part, in any form that Junos shows: curly, set commands, XML, JSON, a log
-    of a terminal; - is standard input. Exit code 0: no errors (there may be warnings and advice). 1: errors. 2: a file
-    cannot be read, or something that matters to the chains is unknown: removed secrets, lines that are not understood.
+    of a terminal; - is standard input.
+
+    Exit code 0: no errors (there may be warnings and advice). 1: errors. 2: a file cannot be read, or something that
+    matters to the chains is unknown: removed secrets, lines that are not understood.
     """
     where = read_zone(zone)
     now = SYSTEM.wall().moment
@@ -211,7 +217,7 @@ def write_secret_files(texts: Mapping[Path, str], *, force: bool) -> None:
     if not force:
         for path in texts:
             if os.path.lexists(path):
-                raise InputError(f"{path} is there already", remedy="--force overwrites it, --out writes elsewhere")
+                raise InputError(f"{path} already exists", remedy="--force overwrites it, --out writes elsewhere")
     for path, text in texts.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What `keyroll keychain lint` prints of its verdict, for a person and as JSON."""
+"""The output of `keyroll keychain lint`, for a person and as JSON."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def print_verdict(verdict: ChainVerdict) -> None:
     for item in verdict.alone:
         click.echo(printable(f"alone: key-chain {item.chain.name} of {item.name} has no counterpart in the other file"))
     if verdict.elsewhere:
-        click.echo(f"{verdict.elsewhere} more that is not known bears on none of these chains")
+        click.echo(f"unknown elsewhere, without effect on these chains: {verdict.elsewhere}")
     click.echo(", ".join(_summary(verdict)) or "nothing found")
 
 

@@ -41,14 +41,20 @@ class _Run(BaseModel):
 
 @click.command(name="keys")
 @click.argument("run_folder", type=click.Path(path_type=Path))
-@click.option("--out", "-o", type=click.Path(path_type=Path), required=True, help="Write here (mode 0600; new file).")
-@click.option("--router", type=click.Choice(["R1", "R2"]), default="R1", help="As this router holds them (R1).")
-@click.option("--topology", type=click.Path(path_type=Path), help="The topology file that the run used, if not ours.")
+@click.option(
+    "--out",
+    "-o",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The file to write, with mode 0600. It must not exist.",
+)
+@click.option("--router", type=click.Choice(["R1", "R2"]), default="R1", show_default=True, help="Whose keys to write.")
+@click.option("--topology", type=click.Path(path_type=Path), help="The run's own topology file, if it had one.")
 def keys_command(run_folder: Path, out: Path, router: str, topology: Path | None) -> None:
     """Write the keys of a run as a keys file for `keyroll verify`.
 
-    Both routers hold the same keys unless the run broke them on purpose: then --router R2 writes R2's.
-    Keys that later steps add or change are not among them: these are the keychains that `apply` gave.
+    They are the keys that the step `apply` configured, without those that later steps added or changed. Both routers
+    have the same keys, unless a mutation changed those of one router: --router R2 writes R2's.
     """
     run = _read_run(run_folder / "run.json")
     case = _case(run_folder / "scenario.yaml", run.variant)
@@ -83,7 +89,7 @@ def _case(path: Path, variant: str | None) -> Case:
 
 
 def _ends(plan: Topology) -> Iterator[dict[str, IPv4Address | IPv6Address]]:
-    """Yield each pair of addresses between which the two routers can speak: on each link, and loopback to loopback."""
+    """Yield each pair of addresses between which there can be a session: on each link, and between loopbacks."""
     first, second = plan.nodes
     for one, other in zip(first.ports, second.ports, strict=True):
         for version in ("ipv4", "ipv6"):
@@ -115,6 +121,6 @@ def _write_private(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             stream.write(text)
     except FileExistsError as error:
-        raise InputError("is there already", where=Where.of(path), remedy="name another file, or remove it") from error
+        raise InputError("already exists", where=Where.of(path), remedy="name another file, or remove it") from error
     except OSError as error:
         raise InputError(f"cannot be written: {error.strerror}", where=Where.of(path)) from error

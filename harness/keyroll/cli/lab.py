@@ -1,4 +1,4 @@
-"""`keyroll lab …`: labs that a person keeps up, looks into and takes down."""
+"""`keyroll lab …`: labs that a person brings up, inspects and takes down."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from keyroll.lab.local.find import how_it_ended
 from keyroll.lab.protocol import Impairment, LabError, Phase
 from keyroll.scenario.labs.make import EMBEDDED, LABS, default_topology, new_lab
 
-_NAMED = click.option("--name", "lab_name", metavar="NAME", help="Which lab; not needed while only one is kept.")
+_NAMED = click.option("--name", "lab_name", metavar="NAME", help="The lab's name; not needed if only one lab is kept.")
 _Command = TypeVar("_Command", bound=Callable[..., object])
 
 
@@ -32,7 +32,7 @@ def _refuse_lab(_context: click.Context, _parameter: click.Parameter, value: str
         raise click.UsageError(f"--lab names a kind of lab; to name this lab use --name {value}")
 
 
-# Until 0.1 `--lab` named the lab here; the sentence that names the new option stays for one release (docs/upgrade.md).
+# Until 0.1 `--lab` named the lab here. The message that names the new option stays for one release (docs/upgrade.md).
 _WAS_NAMED = click.option("--lab", hidden=True, expose_value=False, callback=_refuse_lab)
 
 
@@ -43,7 +43,7 @@ def which(command: _Command) -> _Command:
 
 @click.group(name="lab")
 def lab() -> None:
-    """Bring labs up, look into them, and take them down."""
+    """Bring labs up, inspect them, and take them down."""
 
 
 @lab.command()
@@ -53,15 +53,15 @@ def lab() -> None:
 @click.option(
     "--evidence",
     type=click.Path(path_type=Path),
-    help="Folder for captures and logs, which stays; by default a temporary one, which goes with the lab.",
+    help="Folder for captures and logs. By default they are in a temporary folder, which is removed with the lab.",
 )
-@click.option("--wait-scale", default=1.0, show_default=True, help="Stretches every deadline, for slow machines.")
+@click.option("--wait-scale", default=1.0, show_default=True, help="Multiply all deadlines by this, for slow machines.")
 @click.option(
     "--policy",
     "policies",
     multiple=True,
     metavar="ROUTER:SENDING:RECEIVING",
-    help="A router's key policy: clock or rnext, tolerance or any; such as R1:rnext:any.",
+    help="Key policy of an emulated router, such as R1:rnext:any (clock or rnext, tolerance or any).",
 )
 def up(
     topology: Path | None,
@@ -72,7 +72,7 @@ def up(
     wait_scale: float,
     policies: tuple[str, ...],
 ) -> None:
-    """Bring up a lab that stays up.
+    """Bring up a lab that stays up until it is taken down.
 
     TOPOLOGY is a file in containerlab's format; by default two routers.
     """
@@ -88,14 +88,14 @@ def up(
     except LabError as error:
         if evidence is not None:
             raise
-        keeps = "`--evidence FOLDER` keeps the logs and captures of what did not come up"
+        keeps = "`--evidence FOLDER` keeps the logs and captures of a lab that does not come up"
         raise LabError(error.message, remedy="; ".join(filter(None, [error.remedy, keeps]))) from error
     with contextlib.ExitStack() as undo:
         undo.callback(made.destroy)
         made.keep()
         undo.pop_all()
-    goes = ", which goes with the lab" if evidence is None else ""
-    click.echo(f"\nlab {made.name} is up; captures and logs are in {made.evidence}{goes}")
+    temporary = ", which is removed with the lab" if evidence is None else ""
+    click.echo(f"\nlab {made.name} is up; captures and logs are in {made.evidence}{temporary}")
     for router in made.routers.values():
         click.echo(f"  {router.name}: ssh -p {router.port} {router.user}@{router.host}   password: {router.password}")
     click.echo(f"take it down with: keyroll lab down {made.name}")
@@ -109,7 +109,7 @@ def _policy(text: str, routers: list[str]) -> tuple[str, dict[str, str]]:
     parts = text.split(":")
     shape = "ROUTER:SENDING:RECEIVING, SENDING clock or rnext, RECEIVING tolerance or any"
     if len(parts) != 3 or parts[1] not in {"clock", "rnext"} or parts[2] not in {"tolerance", "any"}:  # noqa: PLR2004 - three parts
-        raise InputError(f"--policy '{text}' is not {shape}")
+        raise InputError(f"invalid --policy '{text}': use {shape}")
     if parts[0] not in routers:
         raise InputError(f"--policy '{text}': no router '{parts[0]}'; there is {', '.join(routers)}")
     return parts[0], {"sending": parts[1], "receiving": parts[2]}
@@ -118,7 +118,7 @@ def _policy(text: str, routers: list[str]) -> tuple[str, dict[str, str]]:
 @lab.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_labs(*, as_json: bool) -> None:
-    """List the labs that are there."""
+    """List the labs of this machine."""
     entries = [
         {
             "name": one.name,
@@ -138,7 +138,7 @@ def list_labs(*, as_json: bool) -> None:
         state = "dead: `keyroll lab clean` removes it" if not entry["alive"] else "kept" if entry["kept"] else "running"
         click.echo(f"{entry['name']:<20} {state:<8} {entry['topology']}")
     if not entries:
-        click.echo("there is no lab; `keyroll lab up` makes one")
+        click.echo("there is no lab; `keyroll lab up` brings one up")
 
 
 @lab.command()
@@ -158,7 +158,7 @@ def status(name: str | None, lab_name: str | None, *, as_json: bool) -> None:
         click.echo(f"lab {found.name}")
         for entry in routers:
             if entry.name not in answers:
-                continue  # its end is reported below
+                continue  # that its process ended is reported below
             click.echo(f"\n{entry.name}  ssh -p {entry.port} {entry.user}@{entry.host}")
             for line in _status_lines(answers[entry.name]):
                 click.echo("  " + line)
@@ -173,7 +173,7 @@ def status(name: str | None, lab_name: str | None, *, as_json: bool) -> None:
 
 
 def _asked(found: find.FoundLab, routers: list[str], *, dead: bool) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the routers' answers; a silent router is left out where the keeper reports that a process ended."""
+    """Yield the routers' answers. A router that does not answer is left out if the keeper reports an ended process."""
     for router in routers:
         try:
             yield router, found.ask_router(router, "status")[0]
@@ -233,16 +233,14 @@ def _wire_lines(wire: dict[str, Any]) -> Iterator[str]:
 def down(name: str | None, lab_name: str | None) -> None:
     """Take a lab down and leave nothing behind.
 
-    It succeeds where no such lab exists.
-
-    Two commands may take one lab down at the same time, and both then succeed. For a mistyped name, the existing labs
-    are listed.
+    It is no error if there is no lab of that name: then the existing labs are listed. Two commands may take down one
+    lab at the same time.
     """
     wanted = _one_name(name, lab_name)
     labs = {one.name: one for one in find.all_labs()}
     if wanted is not None and wanted not in labs:
-        there = f"; there is {', '.join(labs)}" if labs else ""
-        click.echo(f"lab {wanted} is down: there is none of that name{there}")
+        existing = f"; existing labs: {', '.join(labs)}" if labs else ""
+        click.echo(f"lab {wanted} is down: no lab has that name{existing}")
         return
     found = labs.get(wanted or "")
     if found is not None and not found.alive:
@@ -267,7 +265,7 @@ def _take_down_dead(found: find.FoundLab) -> None:
 def clean() -> None:
     """Remove what killed labs left behind.
 
-    Labs that are alive are not touched.
+    Labs that are up are not changed.
     """
     by_containerlab = _containerlab_is_here()
     reaped = [*(_reaped_containers() if by_containerlab else []), *dead_labs.reap(containers_too=not by_containerlab)]
@@ -333,7 +331,7 @@ def _become(found: find.FoundLab, router: str, command: tuple[str, ...]) -> None
 def capture_command(lab_name: str | None, port: str, out: Path) -> None:
     """Capture on a link until Ctrl-C.
 
-    LINK is a link, captured at its first end (R1:eth1-R2:eth1), or one end of it (R2:eth1).
+    LINK is one end of a link (R2:eth1), or a link (R1:eth1-R2:eth1), which is captured at its first end.
     """
     router, colon, interface = port.partition("-")[0].partition(":")
     if not colon:
@@ -392,7 +390,7 @@ def cut(lab_name: str | None, link_name: str | None) -> None:
 @which
 @LINK
 def restore(lab_name: str | None, link_name: str | None) -> None:
-    """Undo `cut`."""
+    """Restore a link that was cut."""
     _order(lab_name, link_name, {"op": "restore"})
 
 
@@ -400,23 +398,23 @@ def restore(lab_name: str | None, link_name: str | None) -> None:
 @which
 @LINK
 @click.option("--towards", metavar="ROUTER", help="Only frames to this router; both directions by default.")
-@click.option("--loss", default=0.0, help="Share of frames lost, 0 to 1.")
-@click.option("--delay", default=0.0, help="Seconds that each frame is late.")
-@click.option("--jitter", default=0.0, help="Seconds that a frame is late beyond that, at most, by chance.")
-@click.option("--reorder", default=0.0, help="Share of frames that later ones overtake.")
-@click.option("--damage", default=0.0, help="Share of frames of which one bit is turned.")
-@click.option("--seed", default=0, help="The seed of all chance.")
+@click.option("--loss", default=0.0, help="Share of frames that are lost, 0 to 1.")
+@click.option("--delay", default=0.0, help="Seconds by which each frame is delayed.")
+@click.option("--jitter", default=0.0, help="Seconds of further delay at most, random for each frame.")
+@click.option("--reorder", default=0.0, help="Share of frames that arrive after later ones, 0 to 1.")
+@click.option("--damage", default=0.0, help="Share of frames in which one bit is inverted, 0 to 1.")
+@click.option("--seed", default=0, help="Seed of the random choices.")
 def impair(lab_name: str | None, link_name: str | None, towards: str | None, **values: float) -> None:
     """Lose, delay, reorder or damage frames.
 
-    Without options the impairment ends.
+    The options replace those of the last call; without options the impairment ends.
     """
     found = find.find(lab_name)
     name = _link_name(found, link_name)
     sides = [end.partition(":")[0] for end in name.split("-", 1)]
     if towards is not None and towards not in sides:
         raise InputError(f"link {name} does not lead to '{towards}'")
-    Impairment(**values)  # type: ignore[arg-type]  # a wrong value is named by it
+    Impairment(**values)  # type: ignore[arg-type]  # raises for an invalid value
     for side, router in enumerate(sides):
         if towards in (None, router):
             found.ask_keeper(

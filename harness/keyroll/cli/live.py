@@ -1,6 +1,6 @@
 """The live view of a run on a terminal: a lane of keys for each session and router, its state, the step, what is red.
 
-It stands below the plain lines, which scroll above it and stay when it goes.
+It is drawn below the plain lines, which scroll above it. At the end it is erased, and the lines stay.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from keyroll.scenario.record.timeline import Event, Kind
 
 _SENDS = re.compile(r"(?P<session>[^:]+): sends (?P<words>.+)")
 _LANE = 28
-"""Columns of a lane: with the names before it and `key 63 (KeyID 255, RNextKeyID 255)` behind it a row has 79."""
+"""Columns of a lane: with the names before it and `key 63 (KeyID 255, RNextKeyID 255)` after it a row has 79."""
 _NAMES = 16
 """Columns for the names of a row, before its lane; longer ones are cut."""
 _ROWS = 8
-"""Lanes shown: a terminal of 24 lines keeps room for the plain lines."""
+"""Lanes shown: a terminal of 24 lines has room for plain lines, too."""
 _REDS = 3
 """Red checks shown: one cause turns each check of each session red, and a screen has little room."""
 _COLOURS = ("cyan", "magenta", "yellow", "blue")
@@ -36,14 +36,14 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 def session_style(text: str) -> str:
     """Return the colour of a session event's words: green where each session that they name is up.
 
-    A session that is not up is no verdict: it may be on its way, so it is yellow, and a red check says the rest.
+    A session that is not up is yellow: it may still come up, and only a red check is a verdict.
     """
     states = [part.partition(" ")[2] for part in text.split("; ")]
     return "green" if all(state.startswith(_UP) for state in states) else "yellow"
 
 
 def wanted(*, plain: bool, environment: Mapping[str, str] = os.environ) -> bool:
-    """Say whether stdout is a terminal that a person looks at: not with --plain, not in CI, not `TERM=dumb`."""
+    """Say whether to draw the view: stdout is a terminal, and neither --plain, nor CI, nor `TERM=dumb`."""
     if plain or environment.get("CI", "") not in ("", "0", "false") or environment.get("TERM", "dumb") == "dumb":
         return False
     return sys.stdout is not None and sys.stdout.isatty()
@@ -68,13 +68,13 @@ class LiveView:
         self._lanes: dict[tuple[str, str], _Lane] = {}
         self._states: dict[str, dict[str, str]] = {}
         """By router and session: an event is about one session, and does not change the others."""
-        self._step = "the lab is being made"
+        self._step = "the lab is coming up"
         self._since: int | None = None
         self._deadline: int | None = None
         self._reds: list[str] = []
 
     def __call__(self, event: Event) -> None:
-        """Take in an event."""
+        """Update what is shown by an event of the timeline."""
         if self._since is None:
             self._since = event.at
         if event.kind is Kind.STEP:
@@ -87,7 +87,7 @@ class LiveView:
             own = self._states.setdefault(event.router, {})
             own |= {part.partition(" ")[0]: part for part in event.text.split("; ")}
         elif event.kind is Kind.CHECK and not event.data.get("passed"):
-            # The plain line has what was expected, too: here is room for what it is and what was seen.
+            # The plain line also has what was expected: here is only room for the name and what was observed.
             who = f"{event.data.get('name')}{f' {event.router}' if event.router else ''}"
             self._reds.append(f"{who}: {event.data.get('observed')}")
         elif event.kind is Kind.WIRE:
@@ -122,7 +122,7 @@ class LiveView:
         return rows
 
     def _time(self, now: int) -> str:
-        """Return how long the step has taken, and of how much at most while it waits."""
+        """Return how long the step has taken, and while it waits, how long it may take at most."""
         since = now if self._since is None else self._since
         spent = f"{(now - since) / 1e9:5.0f}"
         if self._deadline is None or self._deadline < now:

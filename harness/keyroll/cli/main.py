@@ -1,4 +1,4 @@
-"""The command `keyroll`: one group, a sub-command a module."""
+"""The command `keyroll`: one group, with a module for each sub-command."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ COMMANDS: Mapping[str, Entry] = {
         "keyroll.cli.collect:collect_command",
         "Collect evidence about TCP-AO sessions for a support case.",
     ),
-    "doctor": Entry("keyroll.cli.doctor:doctor", "Say what this machine can do, and how to mend what it cannot."),
+    "doctor": Entry("keyroll.cli.doctor:doctor", "Say what this machine can do, and how to fix what it cannot."),
     "keychain": Entry("keyroll.cli.keychain:keychain", "Generate keychains, and check keychains against the rules."),
     "keys": Entry(
         "keyroll.cli.keys:keys_command",
         "Write the keys of a run as a keys file for `keyroll verify`.",
     ),
-    "lab": Entry("keyroll.cli.lab:lab", "Bring labs up, look into them, and take them down."),
+    "lab": Entry("keyroll.cli.lab:lab", "Bring labs up, inspect them, and take them down."),
     "list": Entry(
         "keyroll.cli.scenarios:list_command",
         "List scenarios with their titles, sources and mutations.",
@@ -125,10 +125,10 @@ class _LazyGroup(click.Group):
 
 
 def _imported(module: str, attribute: str) -> ModuleType:
-    """Import a sub-command's module with the collector of cycles off: a tenth of the time would be the collector's.
+    """Import a sub-command's module with Python's garbage collector off: it would take a tenth of the time.
 
-    Imports leave hardly any garbage. Frozen and unfrozen, what they made counts as old, so that the first collection
-    afterwards does not walk all of it either.
+    Imports leave hardly any garbage. Freezing and unfreezing makes their objects count as old, so that the first
+    collection afterwards does not visit them either.
     """
     gc.disable()
     try:
@@ -149,8 +149,8 @@ def handle_signals() -> None:
     """Make SIGINT, SIGTERM and SIGHUP raise KeyboardInterrupt in the main thread.
 
     A shell starts background jobs of scripts with SIGINT ignored, a CI runner cancels with SIGTERM, and a terminal that
-    is closed sends SIGHUP: all are to end a run as Ctrl-C does, with the lab taken down and the result written. A
-    SIGHUP that is ignored stays so: that is how `nohup` has a command go on.
+    is closed sends SIGHUP: all must end a run as Ctrl-C does, with the lab taken down and the result written. If SIGHUP
+    is ignored, it stays so: that is how `nohup` keeps a command running.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
@@ -159,20 +159,20 @@ def handle_signals() -> None:
 
 
 def _send_again(unraisable: sys.UnraisableHookArgs) -> None:
-    """Send a Ctrl-C again that came in a place whose exceptions Python ignores (a callback of an import, `__del__`)."""
+    """Send a Ctrl-C again that arrived where Python ignores exceptions (a callback of an import, `__del__`)."""
     if unraisable.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(unraisable)
         return
-    # From a thread and a moment later, so that the main thread has left that place.
+    # From a thread and a moment later, when the main thread is no longer there.
     again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
     again.daemon = True
     again.start()
 
 
 def main() -> None:
-    """Run the command line; every `KeyrollError` ends as one sentence on stderr and its exit code.
+    """Run the command line. A `KeyrollError` is printed as one sentence on stderr, and sets the exit code.
 
-    Any other exception ends with 2: the interpreter's own 1 would mean that something judged is bad.
+    Any other exception exits with 2: Python's own exit code 1 would mean that something judged is bad.
     """
     open_standard_streams()
     drop_output_that_cannot_be_written()
@@ -219,7 +219,7 @@ def _run() -> int:
     except SystemExit:  # click's own way out when the reader of a pipe has gone
         code = ExitCode.UNFIT
     except OSError as error:
-        if isinstance(error.__context__, KeyboardInterrupt):  # click, about to end the line that a ^C stands on
+        if isinstance(error.__context__, KeyboardInterrupt):  # click could not end the line that shows ^C
             return ExitCode.INTERRUPTED
         # Files that people name raise their own errors, so this is output that cannot be written.
         say(f"keyroll: {error.filename or 'the output'}: {error.strerror or error}")

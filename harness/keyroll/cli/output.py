@@ -45,7 +45,7 @@ class _Output(io.RawIOBase):
         return os.isatty(self._descriptor)
 
     def write(self, data: object) -> int:
-        """Write what can be written, and say that all was."""
+        """Write what can be written, and report all of it as written."""
         octets = memoryview(data)  # type: ignore[arg-type]  # what a BufferedWriter gives has a buffer
         if not self._gone:
             try:
@@ -80,7 +80,7 @@ def drop_output_that_cannot_be_written() -> None:
 
 
 def why_not_written() -> OSError | None:
-    """Flush stdout and return why it could not be written, once; None where it was, or where nobody reads it."""
+    """Flush stdout and return why it could not be written, only once; None if it was, or its reader has gone."""
     if not _PUT:
         return None
     if isinstance(sys.stdout, io.TextIOBase):
@@ -97,7 +97,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def until_the_reader_closes() -> Iterator[None]:
-    """Print within the block until nobody reads any more (`| head -1`); the command's exit code does not change."""
+    """End the block quietly when the reader closes the pipe (`| head -1`); the exit code does not change."""
     try:
         yield
         sys.stdout.flush()
@@ -106,9 +106,9 @@ def until_the_reader_closes() -> Iterator[None]:
 
 
 def open_standard_streams() -> None:
-    """Give a process that was started with closed standard streams an empty one in each place.
+    """Open /dev/null for each standard stream that was closed when the process started.
 
-    Else the next file that is opened (a capture, the timeline) would get the number 1 or 2, and all that children print
+    Otherwise the next file (a capture, the timeline) would get the number 1 or 2, and the output of child processes
     would be written into it.
     """
     for number in _STANDARD:
@@ -121,7 +121,7 @@ def open_standard_streams() -> None:
 def flush_standard_streams() -> None:
     """Flush stdout and stderr; output that cannot be written is dropped.
 
-    The interpreter would try again at its end, fail, and end with 120 whatever the exit code was to be.
+    Otherwise Python would try again at its end, fail, and exit with 120 instead of the command's exit code.
     """
     for stream in (sys.stdout, sys.stderr):
         if stream is None:

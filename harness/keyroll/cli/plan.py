@@ -74,9 +74,9 @@ def _shown(length: timedelta) -> str:
 @click.option("--until", metavar="DATE", help="Plan until this day: 2028-12-31.")
 @click.option("--every", type=_Length(), help="Time from one start-time to the next: 90d.")
 @click.option("--at", metavar="INSTANT", help="Plan from this instant on.  [default: now]")
-@click.option("--max-age", type=_Length(), help="No key may be active for longer (a STIG asks for 180d).")
+@click.option("--max-age", type=_Length(), help="How long a key may be active at most (a STIG requires 180d).")
 @click.option(
-    "--ahead", type=click.IntRange(1, 60), default=1, show_default=True, help="Keys to hold beyond the active one."
+    "--ahead", type=click.IntRange(1, 60), default=1, show_default=True, help="How many future keys a chain has."
 )
 @click.option(
     "--spacing",
@@ -91,7 +91,9 @@ def _shown(length: timedelta) -> str:
     help="No id or key number is reused for this long after its deletion.",
 )
 @click.option(
-    "--history", type=click.Path(path_type=Path), help="plan.json of the last plan: makes the quarantine exact."
+    "--history",
+    type=click.Path(path_type=Path),
+    help="plan.json of the last plan, for --quarantine: it has the deleted ids.",
 )
 @click.option(
     "--ids",
@@ -180,10 +182,10 @@ def plan_command(
     CONFIG... are the configurations of the routers that share the chain, in any form. The folder gets, for each change
     date, ROUTER.set and ROUTER.rollback.set (mode 0600: they hold secrets), and plan.md and plan.json without secrets.
     Each state in between is judged under every mix of key policies. A plan that is not hitless is refused, and the
-    message names what would work.
+    message says what to change.
 
-    Exit code 1: with --emergency, `keyroll check` finds errors, which the plan lists. 2: the plan is refused; or it is
-    written, but something that matters to it is not known. 0: every state of the plan is hitless.
+    Exit code 0: every state of the plan is hitless. 1: with --emergency, `keyroll check` finds errors, which the plan
+    lists. 2: the plan is refused, or something that matters to it is not known.
     """
     now = SYSTEM.wall().moment if at is None else instant_of("--at", at, UTC)
     given = _given(
@@ -243,7 +245,7 @@ def plan_command(
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """The routers of a plan, the configurations that they were read from (none with --new), what is not known."""
+    """The routers of a plan, the configurations that they are from (none with --new), and what is not known."""
 
     routers: tuple[Router, ...]
     configurations: tuple[Configuration, ...] = ()
@@ -302,7 +304,7 @@ def _given(
 
 
 def _refuse_strange(names: Sequence[str], zones: dict[str, tzinfo], away: frozenset[str]) -> None:
-    """Refuse a name that two routers have, and one in an option that no router has."""
+    """Refuse a name that two routers have, and a name in an option that no router has."""
     if len(set(names)) < len(names):
         raise InputError(f"two routers are named {max(names, key=names.count)}", remedy="give each a different name")
     shared = next((name for name in names if f"{name}.rollback" in names), None)
@@ -350,7 +352,7 @@ def _read(path: Path, zones: dict[str, tzinfo]) -> Configuration:
 
 
 def _deactivated(configuration: Configuration, chain: Chain) -> frozenset[int]:
-    """Return the numbers of the deactivated keys that stand in a chain."""
+    """Return the numbers of a chain's deactivated keys."""
     keys = _statement(configuration, (*chain.path, "key"))
     return frozenset(int(number) for number, key in keys.items() if key.inactive and number.isdecimal())
 
@@ -369,7 +371,7 @@ def _name(configuration: Configuration) -> str:
 
 
 def _chain(configuration: Configuration, name: str | None) -> Chain:
-    """Return the chain that is planned. Raises InputError when anything of it but its secrets is unknown."""
+    """Return the chain that is planned. Raises InputError if anything about it, except its secrets, is unknown."""
     chains = [chain for chain in configuration.main.chains if (chain.name == name if name else chain.means_ao)]
     if len(chains) != 1:
         listed = ", ".join(chain.name for chain in configuration.main.chains) or "none"

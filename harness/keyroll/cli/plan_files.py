@@ -28,13 +28,13 @@ def write_together(folder: Path, texts: Mapping[str, str], *, force: bool) -> No
     set files of the former plan are deleted, and no other file: somebody could apply one of its dates.
 
     Raises:
-        InputError: a file exists already, or the folder cannot be written.
+        InputError: a file already exists, or the folder cannot be written.
     """
     if not force:
         for path in texts:
             if os.path.lexists(folder / path):
                 raise InputError(
-                    f"{folder / path} exists already", remedy="--force replaces the plan, --output writes elsewhere"
+                    f"{folder / path} already exists", remedy="--force replaces the plan, --output writes elsewhere"
                 )
     stale = written_before(folder) - set(texts) if force else frozenset()
     try:

@@ -19,7 +19,7 @@ from keyroll.keychain.model import SECRET_MAX
 from keyroll.keychain.secret import Secret
 
 COMMAND_TIME = timedelta(seconds=60)
-"""A vault's client answers within seconds; a minute leaves a margin and ends one that hangs."""
+"""The vault's client is ended after this: it answers within seconds unless it hangs."""
 _OCTETS_MAX = 1 << 20
 """Octets of output: far more than one secret per key needs, and little enough to hold in memory."""
 _CHUNK = 1 << 16
@@ -34,7 +34,7 @@ def drawing(
     Args:
         seed: draw from this; None: from a random seed that is not shown.
         length: letters and digits in a drawn secret.
-        command: the program and its arguments, as a shell would be given them; no shell runs it.
+        command: the program and its arguments in one string, quoted as for a shell; no shell runs it.
         within: how long the program may take.
 
     Raises:
@@ -129,7 +129,7 @@ def _output(words: list[str], within: timedelta) -> bytes:
 
 
 def _read(program: subprocess.Popen[bytes], within: timedelta) -> bytes:
-    assert program.stdout is not None  # noqa: S101 - it was made with a pipe
+    assert program.stdout is not None  # noqa: S101 - stdout=PIPE above
     deadline, found = SYSTEM.now() + within, bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(program.stdout, selectors.EVENT_READ)

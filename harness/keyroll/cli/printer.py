@@ -1,4 +1,4 @@
-"""What commands print while they work. Output that cannot be written ends the printing, never a run."""
+"""Output of commands while they work. If it cannot be written, only the printing ends, never a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from keyroll.cli.output import say, why_not_written
 from keyroll.errors import ExitCode, printable
 
 _REFRESHES = 4
-"""Redraws a second: a person sees no more, and a slow line carries them."""
+"""Redraws a second: a person sees no more, and a slow SSH connection can transmit them."""
 _VERDICTS = {ExitCode.OK: "bold green", ExitCode.BAD: "bold red"}
 
 
@@ -23,15 +23,15 @@ def verdict_style(code: ExitCode) -> str:
 
 
 class _Console(Console):
-    """A console that raises when nobody reads any more; rich's own exits with 1."""
+    """A console that raises an error when its reader closes the pipe; rich's own exits with 1."""
 
     def on_broken_pipe(self) -> None:
-        """Say so."""
+        """Raise BrokenPipeError."""
         raise BrokenPipeError
 
 
 class Printer:
-    """Prints on stdout, until it cannot be written any more (`| head -1`, a full disk)."""
+    """Prints on stdout until it can no longer be written (`| head -1`, a full disk)."""
 
     def __init__(self) -> None:
         self._console = _Console(highlight=False, soft_wrap=True)
@@ -58,7 +58,7 @@ class Printer:
 
     @contextlib.contextmanager
     def below(self, view: RenderableType | None) -> Iterator[None]:
-        """Keep a view below the lines that are printed within. At the end it goes, and the cursor is back."""
+        """Draw a view below the lines that are printed in the block. At its end the view is erased."""
         if view is None or self._problem is not None:
             yield
             return

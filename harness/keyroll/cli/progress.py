@@ -26,11 +26,11 @@ def wanted(stream: TextIO | None, environment: Mapping[str, str] = os.environ) -
 
 
 class Progress:
-    """Says of files that are read how much is done, once it takes longer than two seconds.
+    """Prints how much of a file has been read, once reading takes longer than two seconds.
 
     Args:
-        now: nanoseconds of a clock that goes on.
-        stream: where to say it, None: nowhere.
+        now: returns nanoseconds of a monotonic clock.
+        stream: where to print; None: stderr. Nothing is printed if it is not a terminal.
     """
 
     def __init__(self, *, now: Callable[[], int], stream: TextIO | None = None) -> None:
@@ -43,7 +43,7 @@ class Progress:
         self._sizes: dict[Path, int] = {}
 
     def __call__(self, path: Path, octets: int) -> None:
-        """Take note of how much of a file has been read; 0 where that is not known (a pipe)."""
+        """Note how many octets of a file have been read; 0 if that is not known (a pipe)."""
         if self._stream is None or (now := self._now()) < self._next:
             return
         self._next = now + _EVERY
@@ -53,13 +53,13 @@ class Progress:
         self._shown = True
 
     def clear(self) -> None:
-        """Take the line away, before something else is printed on the same terminal."""
+        """Erase the line, before something else is printed on the same terminal."""
         if self._shown:
             self._shown = False
             self._write(_CLEAR)
 
     def end(self) -> None:
-        """Say nothing more."""
+        """Erase the line, and print no more."""
         self.clear()
         self._stream = None
 

@@ -1,4 +1,4 @@
-"""An imported scenario played, and the verdict of one screen."""
+"""Plays an imported scenario, and prints a verdict that fits on one screen."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def play(
     no_report: bool = False,
     plain: bool = False,
 ) -> ExitCode:
-    """Play it and print what was taken, what was left out, each rollover, and where the evidence is."""
+    """Play the scenario and print the verdict, each rollover, what was left out, and where the evidence is."""
     known = read_seed(seed)
     printer = Printer()
     printer.line(f"{made.names[0]} (R1) and {made.names[1]} (R2): {made.summary}", style="bold")
@@ -80,8 +80,8 @@ def play(
         printer.line(line)
     if not no_report:
         # A planned change has a page for each order of commits; the one that decides is named.
-        told = [report_line(one.folder) for one in results]
-        printer.line(told[worst])
+        reports = [report_line(one.folder) for one in results]
+        printer.line(reports[worst])
     return min(verdict.code, made.carried, key=_ORDER.index)
 
 
@@ -107,7 +107,7 @@ def _played(made: Made, result: Result, verdict: Judged) -> str:
 
 
 def _keep(made: Made, verdict: Judged, result: Result) -> None:
-    """Leave the rehearsal's own verdict in the run folder, for its page. Raises RunError: it cannot be written."""
+    """Write the rehearsal's verdict into the run folder, for its report. Raises RunError: it cannot be written."""
     data = {
         "format": 1,
         "sentence": verdict.sentence,
@@ -127,7 +127,7 @@ def _keep(made: Made, verdict: Judged, result: Result) -> None:
 
 
 def _again(result: Result) -> str:
-    """Return how to play it again: the scenario lies in the run folder; the file that it was played from is gone."""
+    """Return the command that plays it again, from the run folder's copy: the file that was played is temporary."""
     return f"keyroll run {shlex.quote(str(result.folder / 'scenario.yaml'))} --seed {result.seed}"
 
 
@@ -154,7 +154,7 @@ def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets
         agree = "as predicted" if not predicted else "though check predicts that it is: please report this"
         return Judged(ExitCode.BAD, f"NOT HITLESS, {agree}")
     if made.commit and not made.down and all(hitless for _, hitless, _, _ in made.predicted):
-        # Whether a commit reaches keys in use is open in Juniper's pages: a lab shows one answer.
+        # Juniper's pages leave open whether a commit applies to keys in use: the lab has only one of the answers.
         return Judged(ExitCode.BAD, f"NOT HITLESS by prediction: {made.commit[0]}, a session is down; played hitless")
     if not predicted:
         return Judged(
@@ -187,9 +187,9 @@ def _not_known(made: Made, *, accept_left_out: bool, without_secrets: bool) -> s
 
 def _predicted(made: Made) -> Iterator[str]:
     if made.carried is not ExitCode.OK:
-        yield "  the real link is not in order, or could not be judged: see 'seen on the link' above"
+        yield "  the real link had wrong segments, or could not be judged: see 'seen on the link' above"
     for name in made.down:
-        yield f"  {name}: predicted not to come up with the keys of the beginning"
+        yield f"  {name}: predicted not to come up with the keys at the beginning"
     if made.resets:
         yield f"  planned commit: predicted to reset once: {', '.join(made.resets)}"
     for state in made.commit:
@@ -210,20 +210,20 @@ def _lines(made: Made, result: Result) -> Iterator[str]:
     yield from (f"  - {text}" for text in made.left_out[:12])
     if len(made.left_out) > 12:  # noqa: PLR2004 - a screen
         yield f"  and {len(made.left_out) - 12} more, in the scenario of the run folder"
-    told = list(failure_lines(result))[:-1] if result.verdict is not Verdict.PASSED else [f"evidence: {result.folder}"]
-    for line in _first_reds(told):
+    lines = list(failure_lines(result))[:-1] if result.verdict is not Verdict.PASSED else [f"evidence: {result.folder}"]
+    for line in _first_reds(lines):
         yield _named(line, made.names)
     yield f"again: {_again(result)}"
 
 
 _FAULTS_SHOWN = 8
-"""Faults that a screen has room for beside the rest."""
+"""Faults that fit on a screen, beside the rest."""
 _REDS_SHOWN = 3
 """Red checks that fit on a screen; the report has all. One cause turns each check of each session red."""
 
 
 def _first_reds(lines: Sequence[str]) -> Iterator[str]:
-    """Yield the lines of a failure, of the red checks only the first ones; their details are indented."""
+    """Yield the lines of a failure, with only the first red checks; the details of a check are indented."""
     reds = 0
     for line in lines:
         if line.startswith("RED "):

@@ -40,7 +40,7 @@ _OPTIONS = (
         multiple=True,
         metavar="FILE",
         type=click.Path(path_type=Path),
-        help="A capture of the real link (pcap, pcapng): judged first, its keys stand in the scenario.",
+        help="A capture of the real link (pcap, pcapng): it is judged, and the scenario lists the keys in it.",
     ),
     click.option(
         "--zone",
@@ -71,8 +71,8 @@ def _with_asked(function: Callable[..., ExitCode]) -> Callable[..., ExitCode]:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write the scenario here.  [default: standard output]"
 )
-@click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
-@click.option("--keep-names", is_flag=True, help="Leave ASes, and names, addresses and files in comments.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@click.option("--keep-names", is_flag=True, help="Keep real ASes, and in comments real names, addresses and files.")
 def import_command(
     asked: Asked,
     *,
@@ -84,7 +84,7 @@ def import_command(
 
     The scenario plays the key rollovers that the configurations schedule.
 
-    No secret is in the file: equal secrets become equal labels. What it does not play stands at its top.
+    The file holds no secret: equal secrets become equal labels. Comments at its top list what it does not play.
 
     Exit code 0: written. 1: with --capture, segments of the real link are wrong. 2: the configurations are not two
     ends of a session, or with --capture not all of it could be judged.
@@ -97,7 +97,7 @@ def import_command(
         with output.open("w" if force else "x", encoding="utf-8") as stream:
             stream.write(made.text)
     except FileExistsError:
-        raise InputError(f"{output} is there already", remedy="--force overwrites it") from None
+        raise InputError(f"{output} already exists", remedy="--force overwrites it") from None
     except OSError as error:
         raise RunError(f"cannot write {output}: {error.strerror}") from error
     click.echo(f"{output}: {made.summary}")
@@ -117,7 +117,7 @@ def import_command(
 @click.option(
     "--accept-left-out",
     is_flag=True,
-    help="Do not end with 2 because something that may change the verdict was left out.",
+    help="Do not exit with 2 because something that may change the verdict was left out.",
 )
 @shared_options.without_secrets
 def rehearse_command(
@@ -134,7 +134,7 @@ def rehearse_command(
 ) -> ExitCode:
     """Play the key rollovers of two saved configurations in a lab.
 
-    Exit code 0: every rollover was hitless, as predicted. 1: one was not. 2: it cannot be said: the lab is unfit,
+    Exit code 0: every rollover was hitless, as predicted. 1: one was not. 2: nothing can be said: the lab is unfit,
     prediction and play disagree, or something that may change the verdict was left out (--accept-left-out).
     """
     from keyroll.cli.rehearsal import play  # noqa: PLC0415 - `--help` stays instant

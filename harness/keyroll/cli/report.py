@@ -13,7 +13,7 @@ from keyroll.errors import InputError, KeyrollError, RunError, printable
 @click.command("report")
 @click.argument("runs", nargs=-1, metavar="RUN...", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write here (default: report.html in the folder)."
+    "-o", "--output", type=click.Path(path_type=Path), help="Write here.  [default: report.html in the folder]"
 )
 @click.option("--markdown", is_flag=True, help="Print Markdown for a ticket instead.")
 @click.option("--index", type=click.Path(path_type=Path), help="Make one page of all runs below this folder.")
@@ -24,10 +24,10 @@ def report_command(
     """Write a run's verdict, timeline and evidence as one HTML page.
 
     RUN is the folder of a run, a rehearsal, a watch or a plan, or what `keyroll check --json` wrote (- is standard
-    input). The page needs nothing but itself and asks for nothing from the network.
+    input). The page is one file, which loads nothing from the network.
 
-    With --index DIR -o NIGHT the folder NIGHT gets index.html, a page for each run, and night.json, which a later night
-    is compared with. DIR holds run folders, or nights of several machines, at any depth.
+    With --index DIR -o NIGHT the folder NIGHT gets index.html (all runs), a page for each run, and night.json, for
+    --against of a later night. DIR has run folders, or such folders of several machines, at any depth.
     """
     if index is not None:
         if runs:
@@ -44,7 +44,7 @@ def report_command(
 
 
 def report_line(folder: Path) -> str:
-    """Write the page of a run that has ended, and print where it is, or why it cannot be written."""
+    """Write the page of a run that has ended; return a line that says where it is, or why it cannot be written."""
     from keyroll.report.page import write_run_page  # noqa: PLC0415 - only when a run has ended
 
     try:
@@ -63,7 +63,7 @@ def _runs(runs: tuple[Path, ...], output: Path | None, *, markdown: bool) -> Non
             continue
         path = output or subject.place
         if path is None:
-            raise InputError("a page of standard input has no place", remedy="name one with -o FILE")
+            raise InputError("the page of standard input needs a file name", remedy="give one with -o FILE")
         _write(path, subject.page())
         click.echo(printable(f"{subject.headline}\nreport: {path}"))
 
@@ -107,7 +107,7 @@ def _night(index: Path, output: Path | None, against: Path | None, *, markdown: 
 
 
 def _page_name(run: str, taken: set[str]) -> str:
-    """Return a file name for a run's page; runs of two folders may have one name."""
+    """Return a file name for a run's page that is not taken: runs of two folders may have the same name."""
     names = (f"{run}.html", *(f"{run}-{number}.html" for number in range(2, len(taken) + 3)))
     return next(name for name in names if name not in taken)
 
@@ -117,4 +117,4 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}", remedy="name another place with -o") from error
+        raise RunError(f"cannot write {path}: {error.strerror}", remedy="give another path with -o") from error

@@ -31,16 +31,18 @@ _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.RUN
 
 @click.command(name="run")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
-@click.option("--seed", help="Draw everything random from this (printed by every run).")
-@click.option("--t0", help="Begin at this instant of the routers' clocks (2030-01-01T00:00:00Z).")
-@click.option("--variant", help="Of a file with parameters, play this one: the words in [brackets].")
-@click.option("--mutate", metavar="NAME", help="Break the scenario on purpose by this mutation; 'all' plays each.")
+@click.option("--seed", help="Seed of all random values.  [default: drawn, and printed]")
+@click.option("--t0", metavar="INSTANT", help="Where the routers' clocks begin.  [default: 2030-01-01T00:00:00Z]")
+@click.option("--variant", metavar="NAME", help="Play only this variant: the words in [brackets] of `keyroll list`.")
+@click.option("--mutate", metavar="NAME", help="Break the scenario on purpose with this mutation; 'all' plays each.")
 @shared_options.lab
 @shared_options.topology
 @shared_options.run_dir
-@click.option("--wait-scale", type=click.FloatRange(0.1, 100), default=1.0, help="Stretch deadlines on a slow machine.")
+@click.option(
+    "--wait-scale", type=click.FloatRange(0.1, 100), default=1.0, help="Multiply deadlines, for slow machines."
+)
 @click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (`keyroll lab` finds it).")
-@click.option("--no-set-clock", is_flag=True, help="Play in real time, as where routers' clocks cannot be set.")
+@click.option("--no-set-clock", is_flag=True, help="Do not set the routers' clocks: play in real time.")
 @shared_options.no_report
 @shared_options.plain
 @click.option("--verbose", "-v", is_flag=True, help="Show every command in the timeline.")
@@ -167,7 +169,7 @@ def _exit_code(results: Sequence[Result], *, receipts: bool) -> ExitCode:
         return ExitCode.INTERRUPTED
     if receipts:
         codes = [_receipt_code(result) for result in results]
-    # What is bad is bad whatever else could not be judged; what could not be judged is not good.
+    # Bad outweighs not judged, and not judged outweighs good.
     return next((code for code in (ExitCode.BAD, ExitCode.UNFIT) if code in codes), ExitCode.OK)
 
 

@@ -1,4 +1,4 @@
-"""`keyroll list` and `keyroll schema`: what scenarios there are, and what a file of them may hold."""
+"""`keyroll list` and `keyroll schema`: which scenarios there are, and what a scenario file may contain."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _CONTROLS = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 @click.command(name="list")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path), metavar="[PATH…]")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="As a catalogue, with links as from docs/.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print as Markdown: the text of docs/scenarios.md.")
 def list_command(paths: tuple[Path, ...], *, as_json: bool, as_markdown: bool) -> None:
     """List scenarios with their titles, sources and mutations.
 
@@ -56,16 +56,16 @@ def list_command(paths: tuple[Path, ...], *, as_json: bool, as_markdown: bool) -
 
 
 def shown_path(path: Path) -> str:
-    """Return a path as a person would type it here: relative where it lies below this folder."""
+    """Return a path as a person would type it: relative if it is below the current folder."""
     here = Path.cwd()
     return os.path.relpath(path) if path.is_absolute() and path.is_relative_to(here) else str(path)
 
 
 @click.command(name="schema")
-@click.option("--inventory", is_flag=True, help="Of the inventories of `keyroll watch` instead.")
+@click.option("--inventory", is_flag=True, help="Print the schema of `keyroll watch`'s inventory instead.")
 def schema_command(*, inventory: bool) -> None:
     """Print the JSON schema of scenario files, for editors."""
-    from keyroll.watch.inventory import schema as inventory_schema  # noqa: PLC0415 - only for who asks
+    from keyroll.watch.inventory import schema as inventory_schema  # noqa: PLC0415 - only with --inventory
 
     schema = inventory_schema() if inventory else Scenario.model_json_schema(by_alias=True)
     click.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=2))

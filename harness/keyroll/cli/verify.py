@@ -1,4 +1,4 @@
-"""`keyroll verify`: which key signed each segment of a capture, is its MAC right, would its receiver take it."""
+"""`keyroll verify`: which key signed each segment of a capture, is its MAC right, would its receiver accept it."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _GC_THRESHOLD = 1_000_000
 
 @click.command(name="verify")
 @click.argument("captures", nargs=-1, required=True, metavar="CAPTURE...", type=click.Path(path_type=Path))
-@click.option("--keys", type=click.Path(path_type=Path), help="A keys file (YAML).")
+@click.option("--keys", type=click.Path(path_type=Path), help="A keys file (docs/verify.md).")
 @click.option(
     "--config",
     "configs",
     multiple=True,
     metavar="[ADDR=]FILE",
-    help="A router's Junos configuration; once for each router. ADDR= if the file holds a key-chain alone.",
+    help="A router's Junos configuration; once for each router. With ADDR=, its address, FILE may be only a key-chain.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option(
@@ -51,7 +51,7 @@ _GC_THRESHOLD = 1_000_000
     type=click.IntRange(min=0),
     default=OFFENDERS_SHOWN,
     show_default=True,
-    help="Offending packets shown; 0 is all. JSON always has all.",
+    help="How many bad packets are shown; 0 shows all. JSON always has all.",
 )
 @click.option(
     "--clock-offset",
@@ -60,13 +60,13 @@ _GC_THRESHOLD = 1_000_000
     show_default=True,
     help="With --config: seconds that the routers' clocks are ahead of the capture's time stamps.",
 )
-@click.option("--no-times", is_flag=True, help="With --config: do not judge at which times a key is accepted.")
+@click.option("--no-times", is_flag=True, help="With --config: accept a key at any time.")
 @click.option(
     "--receiving",
     type=click.Choice(["tolerance", "any"]),
     default="tolerance",
     show_default=True,
-    help="With --config: which keys a router accepts.",
+    help="With --config: a router accepts a key in its time window (tolerance), or every key of its chain (any).",
 )
 def verify(
     captures: tuple[Path, ...],
@@ -86,8 +86,8 @@ def verify(
 
     Give the keys with --keys, or both routers' configurations with --config R1.conf --config R2.conf.
 
-    Exit code 1: something is bad. 2: nothing was bad, but a file is unfit or cut, a protected segment could not be
-    judged, or there was none. 0: every protected segment is right.
+    Exit code 0: every protected segment is right. 1: one is bad. 2: none is bad, but a file cannot be read or is cut
+    off, a protected segment could not be judged, or there was none.
     """
     # What this command needs is imported when it runs: `--help` stays instant, and so does a small capture.
     from keyroll.capture.verify.files import files_in_order  # noqa: PLC0415
@@ -109,7 +109,7 @@ def verify(
         progress.clear()
         click.echo(message, nl=nl)
         if not nl and sys.stdout.isatty():
-            progress.end()  # it would be written over the line that goes on
+            progress.end()  # it would overwrite the unfinished line
 
     report = JsonReport(echo, notes=notes) if as_json else TextReport(echo, show=show, notes=notes)
     read = [*captures, *([keys] if keys else []), *(Path(text.rpartition("=")[2]) for text in configs)]
@@ -139,10 +139,10 @@ def verify(
 def _check_usage(
     captures: tuple[Path, ...], keys: Path | None, configs: tuple[str, ...], annotate: Path | None
 ) -> None:
-    """Refuse contradictory options before anything is read.
+    """Check the options before anything is read.
 
     Raises:
-        UsageError: it does.
+        UsageError: the options contradict each other, or one is missing.
     """
     if (keys is None) == (not configs):
         raise click.UsageError("give the keys: either --keys KEYS.yaml, or --config R1.conf --config R2.conf")
@@ -181,7 +181,7 @@ def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_
 
     if math.isnan(offset):
         raise click.UsageError("--clock-offset: must be a number of seconds")
-    # The same file twice is one text: its logical systems are both routers.
+    # The same file twice is read once: both routers are logical systems in it.
     sources = [_config_source(text) for text in dict.fromkeys(configs)]
     clock = unknown_clock if no_times else CaptureClock(round(offset * 1_000_000_000))
     return config_book(sources, receiving=Receiving(receiving), clock=clock)

@@ -1,4 +1,4 @@
-"""`keyroll watch`: a rollover on routers that exist, observed read-only while it happens."""
+"""`keyroll watch`: a rollover on real routers, observed read-only while it happens."""
 
 from __future__ import annotations
 
@@ -40,14 +40,19 @@ _STYLES = {Kind.CLOCK: "magenta", Kind.STEP: "cyan", Kind.RUN: "bold"}
 @click.argument("inventory", type=click.Path(path_type=Path), metavar="ROUTERS.yml")
 @click.option("--every", metavar="DURATION", default="5s", show_default=True, help="Time from one look to the next.")
 @click.option("--until", metavar="WHEN", help="End by then: a duration (2h) or an instant (2026-11-24T10:00Z).")
-@click.option("--run-dir", type=click.Path(path_type=Path), help="Put the run folder here (runs/<time>-watch-…).")
+@click.option(
+    "--run-dir", type=click.Path(path_type=Path), help="Put the run folder here.  [default: runs/<time>-watch-…]"
+)
 @click.option(
     "--capture",
     metavar="FILE|-",
-    help="Judge the wire too: a capture that is read at the end (also the router's own), or pcap on standard input.",
+    help="Judge a capture too: a file, which is read at the end (a router may have written it), or - for pcap on "
+    "standard input.",
 )
-@click.option("--capture-command", metavar="COMMAND", help="The same from a command that writes pcap to its output.")
-@click.option("--once", is_flag=True, help="Take one look, judge what is there, and end.")
+@click.option(
+    "--capture-command", metavar="COMMAND", help="Judge the capture that this command writes to its output (pcap)."
+)
+@click.option("--once", is_flag=True, help="Take one look, judge the present state, and end.")
 @click.option(
     "--textfile",
     type=click.Path(path_type=Path),
@@ -76,17 +81,17 @@ def watch_command(
     lists the commands that are sent.
 
     Exit code 0: the rollover was seen, and it was hitless. 1: it was not. 2: nothing can be said (no rollover seen, SSH
-    lost, chains not visible, wrong input). 130: Ctrl-C; the verdict is that so far.
+    lost, chains not visible, wrong input). 130: Ctrl-C; the verdict so far is printed.
     """
     if textfile is not None and not once:
         raise InputError("--textfile goes with --once", remedy="keyroll watch --once --textfile FILE routers.yml")
     if once and until is not None:
-        raise InputError("--once looks once, and --until goes on", remedy="give one of them")
+        raise InputError("--once and --until: use one of them")
     printer = Printer()
     with _metrics(textfile) as note:
         period = length_of("--every", every)
         if period < timedelta(seconds=1):
-            raise InputError("--every: routers are asked at most once a second", remedy="use 1s or more")
+            raise InputError("--every: a router is sent at most one command a second", remedy="use 1s or more")
         read = read_inventory(inventory)
         view = View() if sys.stdout is not None and sys.stdout.isatty() and not markdown and textfile is None else None
         lines = () if markdown or textfile is not None else (_Lines(printer),)
@@ -105,7 +110,7 @@ def watch_command(
         )
         with contextlib.ExitStack() as stack:
             if textfile is not None and run_dir is None:
-                # A timer may run this every minute, and nobody would remove a run folder a minute.
+                # A timer may run this every minute, and nobody would remove all these run folders.
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="keyroll-watch-"))
                 options = replace(options, run_dir=Path(folder))
             with view or contextlib.nullcontext():
@@ -127,9 +132,9 @@ def watch_command(
 
 @contextlib.contextmanager
 def _metrics(path: Path | None) -> Iterator[Callable[[State], None]]:
-    """Write the metrics at the end of the block, of the state that was noted; of none where the block has failed.
+    """At the end of the block, write the metrics of the state that it has noted, or of no state if it has failed.
 
-    If a failure left the old file in place, the routers would look healthy.
+    Without that, a failure would leave the old file, and the routers would look healthy.
     """
     noted: list[State] = []
     try:

@@ -1,4 +1,4 @@
-"""The live view of `keyroll watch`: two routers, keys with a countdown, sessions, skew, and what happened last."""
+"""The live view of `keyroll watch`: two routers, keys with a countdown, sessions, skew, and the last events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SECOND = timedelta(seconds=1)
 
 
 class View:
-    """Draws the state of a watch once a second, from what is known at that time. A context manager and an observer."""
+    """Draws the state of a watch once a second, as far as it is known. A context manager and an observer."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
@@ -76,7 +76,7 @@ def _lines(last: list[str]) -> Iterator[Text]:
 def _head(state: State) -> Text:
     awaited = state.awaited
     if awaited is None:
-        words = "no key is to take over"
+        words = "no rollover is coming"
     elif state.seen is not None and state.seen.all_over() is not None:
         words = "both keys are active; waiting for a message in each session"
     else:
@@ -88,7 +88,7 @@ def _head(state: State) -> Text:
 
 
 def _below_head(state: State) -> Text:
-    """Return the second line: what is predicted, and the skew. Apart, so that neither is cut at 80 columns."""
+    """Return the second line: the prediction and the skew. In the first line they would be cut at 80 columns."""
     words = [] if state.predicted is None else [f"predicted {'hitless' if state.predicted else 'NOT HITLESS'}"]
     words += [] if state.skew is None else [f"skew {state.skew}"]
     return Text("   ".join(words), style="bold red" if state.predicted is False else "", no_wrap=True)

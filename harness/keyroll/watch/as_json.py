@@ -44,7 +44,7 @@ def _so_far(state: State) -> str:
     if seen is None or not seen.looks:
         return "no look was complete"
     if awaited is None:
-        return "no key is to take over"
+        return "no rollover is coming"
     if seen.completed:
         return "the rollover had completed"
     turns = [
@@ -56,7 +56,7 @@ def _so_far(state: State) -> str:
 
 def _coming(awaited: Awaited | None) -> str:
     if awaited is None:
-        return "no key is to take over"
+        return "no rollover is coming"
     return f"the next rollover, at {awaited.first:%Y-%m-%d %H:%M:%S} UTC, is predicted hitless"
 
 

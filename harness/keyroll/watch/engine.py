@@ -143,7 +143,7 @@ class _Run:
             return
         if seen.awaited is None and self.options.until is None:
             raise UnfitError(
-                "no key is to take over in the chains of the watched sessions",
+                "no rollover is coming in the chains of the watched sessions",
                 remedy="commit the next key first, or watch with --until",
             )
         with self.stopwatch.part("watch", waiting=True):
@@ -268,7 +268,7 @@ class _Run:
             self.timeline.add(Kind.CLOCK, f"{other}'s clock is {skew} ahead of {one}'s")
         awaited = self.state.awaited
         if awaited is None:
-            self.timeline.add(Kind.RUN, "no key is to take over")
+            self.timeline.add(Kind.RUN, "no rollover is coming")
             return
         for number, predicted in awaited.rollovers:
             pair = situation.report.pairs[number]

@@ -246,7 +246,7 @@ def test_a_planned_change_may_turn_on_tcp_ao(
     [
         ((), "no configuration is given"),
         (("--skew", "soon"), "invalid length 'soon'"),
-        (("--planned", "R9=x"), "R9 is no router"),
+        (("--planned", "R9=x"), "no router is named R9"),
         (("--planned", "R1"), "use ROUTER=FILE"),
     ],
 )

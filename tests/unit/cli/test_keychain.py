@@ -74,7 +74,7 @@ def test_existing_files_are_not_overwritten_without_force(
     (tmp_path / "R1.set").unlink()
     code, _, err = keyroll(*GENERATE)
     assert code == 2
-    assert "R2.set is there already (--force" in err
+    assert "R2.set already exists (--force" in err
     assert not (tmp_path / "R1.set").exists()
     (tmp_path / "R2.set").chmod(0o644)
     assert keyroll(*GENERATE, "--force")[0] == 0
@@ -121,8 +121,8 @@ def test_secrets_can_be_written_encoded(keyroll: Callable[..., tuple[int, str, s
         (("generate", "--start", "2026-25-2.14:25"), "month must be in 1..12"),
         (("generate", "--start", "2026-01-01T00:00:00.5Z"), "fractions"),
         (("generate", "--start", "2026-03-29T02:30", "--zone", "Europe/Berlin"), "does not exist"),
-        ((*GENERATE, "--zone", "Mars"), "'Mars' is no time zone"),
-        ((*GENERATE, "--zone", "../etc"), "is no time zone"),
+        ((*GENERATE, "--zone", "Mars"), "invalid time zone 'Mars'"),
+        ((*GENERATE, "--zone", "../etc"), "invalid time zone"),
         ((*GENERATE, "--interval", "soon"), "--interval: should be a duration"),
         ((*GENERATE, "--interval", "0s"), "more than zero"),
         ((*GENERATE, "--count", "65"), "65 is not in the range"),

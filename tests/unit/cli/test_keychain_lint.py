@@ -256,7 +256,7 @@ def test_start_times_that_name_no_zone_are_in_the_routers_own_zone(lint: Callabl
     code, out = lint(local + "set system time-zone Mars/Olympus\n", peer)[:2]
     assert code == 2
     assert "time-zone Mars/Olympus is not known here" in out
-    assert "bears on none" not in out
+    assert "unknown elsewhere" not in out
 
 
 @pytest.mark.parametrize("statement", ["secret plainWords", 'start-time "2025-2-1.03:00:00 +0100"'])

@@ -61,7 +61,7 @@ def test_what_a_mutation_broke_on_one_router_shows_in_that_routers_keys(run_fold
 
 def test_an_existing_file_is_never_overwritten(run_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "keys.yaml").write_text("mine")
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="already exists"):
         keys(run_folder, tmp_path / "keys.yaml")
     assert (tmp_path / "keys.yaml").read_text() == "mine"
 

@@ -264,7 +264,7 @@ def test_help_of_keyroll_and_of_lab_imports_no_client() -> None:
     )
     result = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "Bring labs up, look into them, and take them down." in result.stdout
+    assert "Bring labs up, inspect them, and take them down." in result.stdout
 
 
 def test_ctrl_c_while_the_command_is_imported_ends_it_without_a_traceback() -> None:

@@ -118,7 +118,7 @@ def test_ctrl_c_while_writing_leaves_the_existing_files(tmp_path: Path, there: b
 def test_only_force_replaces_existing_files(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write_together(folder, {"day/a.set": "old"}, force=False)
-    with pytest.raises(InputError, match="exists already"):
+    with pytest.raises(InputError, match="already exists"):
         write_together(folder, {"day/a.set": "new"}, force=False)
     write_together(folder, {"day/a.set": "new"}, force=True)
     assert (folder / "day" / "a.set").read_text() == "new"

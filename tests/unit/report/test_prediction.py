@@ -53,7 +53,7 @@ def test_the_headline_ends_with_the_last_line_of_the_command(tmp_path: Path) -> 
 
 def test_the_page_of_standard_input_needs_a_file_name(tmp_path: Path) -> None:
     text = json.dumps(predicted())
-    assert "has no place" in str(typed("-", text=text).exception)
+    assert "needs a file name" in str(typed("-", text=text).exception)
     assert typed("-", "-o", tmp_path / "page.html", text=text).exit_code == 0
     assert typed("-", "--markdown", text=text).output.startswith("## HITLESS")
 

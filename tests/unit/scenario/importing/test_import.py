@@ -322,7 +322,7 @@ def test_an_invalid_planned_change_is_reported_with_its_option(tmp_path: Path) -
     (tmp_path / "other.conf").write_text(configuration("tiger", "10.0.0.2", "10.0.0.1", keys=key(0, FIRST[0], 2, 1)))
     words = ["import", str(tmp_path / "one.conf"), str(tmp_path / "other.conf"), "--at", AT, "--change", "R3=x"]
     result = CliRunner().invoke(keyroll, words, standalone_mode=False)
-    assert str(result.exception).startswith("--change: R3 is no router")
+    assert str(result.exception).startswith("--change: no router is named R3")
 
 
 BOTH = """\
