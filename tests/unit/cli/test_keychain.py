@@ -255,7 +255,7 @@ def test_ambiguous_pairs_of_chains_are_an_error_that_asks_for_the_pairing(
     edit(plan / "R2.set", "new_auth_key", "other")
     code, _, err = keyroll("lint", "R1.set", "R2.set")
     assert code == 2
-    assert "R1.set has new_auth_key, one, two; R2.set has other (name them" in err
+    assert "R1.set has new_auth_key, one, two; R2.set has other (use --chain twice" in err
 
 
 @pytest.mark.parametrize(
