@@ -1,4 +1,4 @@
-"""The rig of two routers that the wire path's tests share, and the program that its wire processes are forked from."""
+"""Fixtures of the wire path's tests: two routers, and the program from which their wire processes are forked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keychains and sessions of the tests, and who judges what was captured by them."""
+"""Keychains and sessions of the tests, and a judge that verifies captured segments with them."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def session(
     receiving: Receiving = Receiving.TOLERANCE,
     allow: bool = False,
 ) -> ProtectedSession:
-    """The session of `router` with the other; the chain is R1's, R2 gets its mirror."""
+    """Return the session of `router` (0: R1, 1: R2) with the other one. `keychain` is R1's; R2 gets its mirror."""
     return ProtectedSession(
         peer=ip_address(ADDRESSES[family][1 - router]),
         port=port,
@@ -67,7 +67,7 @@ def session(
 
 
 def mkts_of(keychain: Keychain) -> list[Mkt]:
-    """The MKTs as R1 has them."""
+    """Return R1's MKTs."""
     return [
         Mkt(
             name=str(entry.id),
@@ -91,7 +91,7 @@ class Judge:
         self._refused: dict[tuple[object, ...], int] = {}
 
     def key_of(self, sent: Sent) -> int:
-        """Return the key number of a segment that verifies; fails the test for any other."""
+        """Return the number of the segment's key. Raises AssertionError if the segment does not verify."""
         seg = sent.segment
         ao = seg.scan().ao
         assert ao is not None, f"unsigned: {seg.flag_letters} seq {seg.seq}"

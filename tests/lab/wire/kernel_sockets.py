@@ -1,4 +1,4 @@
-"""TCP sockets of a kernel with TCP-AO, as Linux' include/uapi/linux/tcp.h has them: keys, requests, counters, ISNs."""
+"""TCP-AO sockets of Linux: keys, requests, counters, ISNs. Numbers and structures: include/uapi/linux/tcp.h."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Info(NamedTuple):
-    """What the kernel tells of a connection (`struct tcp_ao_info_opt`): its keys' send-ids and segments by verdict."""
+    """State of a connection (`struct tcp_ao_info_opt`): send-ids of its keys, and numbers of segments by verdict."""
 
     current: int
     rnext: int
@@ -44,14 +44,14 @@ def family_of(family: int) -> socket.AddressFamily:
 
 
 def _address(peer: str) -> tuple[bytes, int]:
-    """Return a sockaddr_storage with its prefix length: keys are for one peer."""
+    """Return the start of a sockaddr_storage, and the prefix length that makes a key valid for this one peer."""
     if ":" in peer:
         return struct.pack("=H2xI16sI", socket.AF_INET6, 0, socket.inet_pton(socket.AF_INET6, peer), 0), 128
     return struct.pack("=H2x4s", socket.AF_INET, socket.inet_aton(peer)), 32
 
 
 def add_key(sock: socket.socket, key: Key, peer: str, *, flags: int = 0) -> None:
-    """Give a socket R2's mirror of R1's key (`struct tcp_ao_add`)."""
+    """Add R2's mirror of R1's key to a socket (`struct tcp_ao_add`)."""
     address, prefix = _address(peer)
     secret = known(key.secret).reveal()
     numbers = (prefix, key.recv_id, key.send_id, MAC_OCTETS, 0 if key.include_options else EXCLUDE_OPTIONS, len(secret))
@@ -61,33 +61,33 @@ def add_key(sock: socket.socket, key: Key, peer: str, *, flags: int = 0) -> None
 
 
 def give(sock: socket.socket, chain: Keychain, peer: str, *, current: int | None = None) -> None:
-    """Give a socket R2's mirror of R1's chain; `current` is the number of the key that an opener begins with."""
+    """Add R2's mirror of R1's chain to a socket; `current` is the number of the key that signs the SYN, if it opens."""
     for key in chain.keys:
         add_key(sock, key, peer, flags=SET_CURRENT | SET_RNEXT if key.id == current else 0)
 
 
 def delete_key(sock: socket.socket, key: Key, peer: str) -> None:
-    """Take R2's mirror of R1's key from a socket (`struct tcp_ao_del`). Raises OSError (EBUSY) for one in use."""
+    """Delete R2's mirror of R1's key from a socket (`struct tcp_ao_del`). Raises OSError (EBUSY) for a key in use."""
     address, prefix = _address(peer)
     deleted = struct.pack("=128siIHBBBBBB", address, 0, 0, 0, prefix, key.recv_id, key.send_id, 0, 0, 0)
     sock.setsockopt(socket.IPPROTO_TCP, DELETE_KEY, deleted)
 
 
 def request(sock: socket.socket, key: Key) -> None:
-    """Ask the peer for R1's key: the RNextKeyID of what is sent from now on."""
+    """Ask the peer to send with R1's key: from now on its id is the RNextKeyID of each segment."""
     sock.setsockopt(socket.IPPROTO_TCP, INFO, struct.pack(_INFO, SET_RNEXT, 0, 0, key.send_id, 0, 0, 0, 0, 0))
 
 
 def ask(sock: socket.socket, *, rnext: int, current: int | None = None) -> None:
-    """Ask the peer for the key that is received by id `rnext`, and send with the one of send-id `current`, if any."""
+    """Ask the peer for the key with recv-id `rnext`; send with the key with send-id `current`, unless it is None."""
     flags = SET_RNEXT if current is None else SET_RNEXT | SET_CURRENT
     sock.setsockopt(socket.IPPROTO_TCP, INFO, struct.pack(_INFO, flags, 0, current or 0, rnext, 0, 0, 0, 0, 0))
 
 
 def info(sock: socket.socket) -> Info:
-    """Return what the kernel tells of a connection."""
+    """Return the state of a connection."""
     # The kernel reads the structure before it fills it, and refuses reserved fields that are not 0 (EINVAL). The buffer
-    # of `socket.getsockopt` is not cleared: what it holds is chance.
+    # of `socket.getsockopt` is not cleared, so it cannot be used here.
     found = ctypes.create_string_buffer(struct.calcsize(_INFO))
     length = ctypes.c_uint(len(found))
     if _LIBC.getsockopt(sock.fileno(), socket.IPPROTO_TCP, INFO, found, ctypes.byref(length)):
@@ -98,7 +98,7 @@ def info(sock: socket.socket) -> Info:
 
 
 def begin_at(sock: socket.socket, isn: int) -> None:
-    """Give a socket that is to be connected its ISN (TCP_REPAIR, as checkpoints use it)."""
+    """Set the ISN of a socket before it connects (TCP_REPAIR, which is meant for restoring checkpoints)."""
     sock.setsockopt(socket.IPPROTO_TCP, REPAIR, 1)
     sock.setsockopt(socket.IPPROTO_TCP, REPAIR_QUEUE, SEND_QUEUE)
     sock.setsockopt(socket.IPPROTO_TCP, QUEUE_SEQ, struct.pack("=I", isn))
@@ -106,12 +106,12 @@ def begin_at(sock: socket.socket, isn: int) -> None:
 
 
 def counters(namespace: Namespace) -> dict[str, int]:
-    """Return the namespace's counters of TCP-AO (`TCPAOGood` and its like)."""
+    """Return the TCP-AO counters of a namespace (`TCPAOGood`, `TCPAOBad`, ...)."""
     return counters_in(namespace.run("cat", "/proc/net/netstat").splitlines())
 
 
 def counters_in(lines: list[str]) -> dict[str, int]:
-    """Return the counters of TCP-AO in /proc/net/netstat: a line of names, and a line of values below it."""
+    """Return the TCP-AO counters from the lines of /proc/net/netstat: a line of names, then a line of values."""
     for names, values in zip(lines[::2], lines[1::2], strict=True):
         if names.startswith("TcpExt:"):
             found = zip(names.split()[1:], map(int, values.split()[1:]), strict=True)
@@ -121,7 +121,7 @@ def counters_in(lines: list[str]) -> dict[str, int]:
 
 @contextlib.contextmanager
 def within(sock: socket.socket, seconds: float) -> Iterator[socket.socket]:
-    """Use a socket with a time-out, and close it."""
+    """Set a socket's time-out, and close the socket at the end."""
     with sock:
         sock.settimeout(seconds)
         yield sock

@@ -1,4 +1,4 @@
-"""The link between two routers of the tests: it loses, repeats, delays and is written down."""
+"""The link between the two routers of the tests: it can lose, repeat, delay and hold frames. And its recording."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from functools import partial
 from pathlib import Path
 
 from tests.lab.wire.namespaces import Namespace
+from tests.unit.known import known
 
 from keyroll.lab.local.recorder import Capture, file_header
 
 
 class Link:
-    """A link of our own between two interfaces of a namespace, which loses, repeats and delays frames from a seed."""
+    """Forwards frames between two interfaces of a namespace; loses, repeats and delays them as its seed decides.
+
+    `loss`, `repeat` and `swap` are shares from 0 to 1. If `hold` is a list, frames are put into it and not sent.
+    """
 
     def __init__(self, namespace: Namespace, interfaces: tuple[str, str], *, seed: int) -> None:
         self._random = random.Random(seed)
@@ -59,7 +63,7 @@ class Link:
                 target.send(frame)
 
     def release(self) -> None:
-        """Let go of what was held, in order, and hold no longer."""
+        """Send the held frames in order, and hold no more."""
         held, self.hold = self.hold or [], None
         for target, frame in held:
             target.send(frame)
@@ -75,6 +79,16 @@ class Link:
             sock.close()
 
 
+def held_syns(link: Link) -> int:
+    """Forward held ARP frames, without which no SYN is sent; return from how many routers IPv4 frames are held."""
+    held = known(link.hold)
+    for target, frame in list(held):
+        if frame[12:14] == b"\x08\x06":
+            held.remove((target, frame))
+            target.send(frame)
+    return len({target for target, frame in held if frame[12:14] == b"\x08\x00"})
+
+
 def packet_socket(interface: str) -> socket.socket:
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     sock.setsockopt(263, 23, 1)  # PACKET_IGNORE_OUTGOING
@@ -85,7 +99,7 @@ def packet_socket(interface: str) -> socket.socket:
 
 
 class Recording:
-    """Drains a packet socket into a file, in a thread, until it is ended."""
+    """Writes the frames of a packet socket into a file, in a thread, until `end`."""
 
     def __init__(self, packet: socket.socket, path: Path) -> None:
         self._packet, self._stop = packet, os.pipe()

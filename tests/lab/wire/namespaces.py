@@ -1,4 +1,4 @@
-"""Network namespaces for tests: anonymous, each living as long as the process that holds it."""
+"""Anonymous network namespaces for tests: each one exists as long as the process that holds it."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ class Namespace:
         return subprocess.Popen(["nsenter", f"--net={self.path}", *argv], **options)
 
     def within(self, make: Callable[[], Made]) -> Made:
-        """Call `make` in the namespace (what sockets it makes stay there)."""
+        """Call `make` in the namespace; sockets that it opens stay in that namespace."""
         with Path(self.path).open("rb") as net, linux.inside(net.fileno()):
             return make()
 
     def socket(self, family: int = socket.AF_INET) -> socket.socket:
         sock = self.within(lambda: socket.socket(family, socket.SOCK_STREAM))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.settimeout(60)  # a failure hangs: a busy machine only takes longer
+        sock.settimeout(60)  # a failing test waits for data that never comes; on a busy machine data only comes late
         return sock
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""Wire processes of the tests, forked from one program that has the wire path loaded, and their asynchronous client."""
+"""Wire processes of the tests, forked from one program that has loaded the wire path, and their asynchronous client."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from keyroll.emulator.wire.client import WireClient
 from keyroll.emulator.wire.model import ConnectionRecord, ProtectedSession, WireEvent, WireStatus
 
 Result = TypeVar("Result")
+ENDS_SECONDS = 60.0
+"""Longest time for an answer or for the end of a process: milliseconds on an idle machine."""
 
 
 class Loop:
@@ -35,7 +37,7 @@ class Loop:
         self._thread.start()
 
     def run(self, awaitable: Coroutine[object, object, Result]) -> Result:
-        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(awaitable, self._loop).result(ENDS_SECONDS)
 
     def end(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -44,7 +46,7 @@ class Loop:
 
 
 class ForkServer:
-    """Where wire processes come from (see `wire_fork_server.py`)."""
+    """Starts wire processes (see `wire_fork_server.py`)."""
 
     def __init__(self) -> None:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -67,11 +69,11 @@ class ForkServer:
 
     def end(self) -> None:
         self._orders.close()
-        self._program.wait(10)
+        self._program.wait(ENDS_SECONDS)
 
 
 class WireProcess:
-    """A process of the fork server, with what a `subprocess.Popen` has of it."""
+    """A process of the fork server, with a part of the interface of `subprocess.Popen`."""
 
     def __init__(self, fork_server: ForkServer, pid: int) -> None:
         self._fork_server, self._pid = fork_server, pid
@@ -85,7 +87,7 @@ class WireProcess:
 
     def wait(self, seconds: float | None = None) -> int:
         if self._code is None:
-            assert select.select([self._pidfd], [], [], seconds)[0], f"it runs after {seconds} s"
+            assert select.select([self._pidfd], [], [], seconds)[0], f"it still runs after {seconds} s"
             self._code = self._fork_server.code_of(self._pid)
             os.close(self._pidfd)
         return self._code
@@ -97,7 +99,7 @@ class WireProcess:
 
 @dataclass
 class Bump:
-    """One router: its two namespaces and its wire process."""
+    """One router: its inner namespace (the kernel), its outer namespace (the wire), and its wire process."""
 
     inner: Namespace
     outer: Namespace

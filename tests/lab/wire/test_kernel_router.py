@@ -1,7 +1,7 @@
-"""A whole emulated router (FRR, wire path, command line) against a small BGP speaker on a kernel's TCP-AO sockets.
+"""A whole emulated router (FRR, wire path, command line) against a small BGP speaker on the TCP-AO sockets of Linux.
 
-R2 of the lab is not configured: the speaker has R2's address, in the namespace where R2's wire is. What R1 shows, what
-both captures hold, and what the kernel counted must agree.
+R2 of the lab is not configured: the speaker uses R2's address, in the namespace of R2's wire. The output of R1, both
+captures and the kernel's counters must agree.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 HALF_HOUR = timedelta(minutes=30)
 MARKER = b"\xff" * 16
 KEEPALIVE = MARKER + struct.pack("!HB", 19, 4)
-UP_SECONDS = 30.0
-"""From the commit to Established: R1 opens by itself after a second, or when the speaker has failed once."""
+UP_SECONDS = 60.0
+"""From the commit to Established: R1 opens after 1 s; generous, for a busy machine."""
 
 
 def key(number: int, start: timedelta) -> Key:
@@ -61,7 +61,7 @@ CHAIN = Keychain("chain", (key(0, timedelta(0)), key(1, HALF_HOUR)))
 
 
 class Speaker:
-    """BGP as far as a neighbor needs it (RFC 4271): it listens, keeps the session alive, and announces nothing."""
+    """A minimal BGP speaker (RFC 4271): it listens, keeps the session alive, and announces no routes."""
 
     def __init__(self, namespace: int) -> None:
         with linux.inside(namespace):
@@ -113,11 +113,11 @@ def kernel_with_tcp_ao() -> None:
 
 @pytest.fixture
 def speaker(own_pair: Pair) -> Iterator[Speaker]:
-    """The speaker at R2's end of the link, in the place of R2, which has no address."""
+    """A speaker at R2's end of the link, in place of R2, which has no address."""
     _, (namespace,) = find.find(own_pair.lab.name).ask_keeper("namespace", router="R2")
     with linux.inside(namespace):
         subprocess.run(["ip", "address", "add", f"{OWN}/30", "dev", "eth1"], check=True)
-        disable_offloads("eth1")  # a checksum that the device would have to complete is a wrong one on the link
+        disable_offloads("eth1")  # else the kernel leaves checksums to the device, and they are wrong on the link
     made = Speaker(namespace)
     yield made
     made.close()
@@ -129,7 +129,7 @@ def counted(namespace: int) -> dict[str, int]:
     return kernel.counters_in(lines)
 
 
-def test_the_routers_rollover_is_hitless_for_a_peer_whose_kernel_has_tcp_ao(
+def test_a_rollover_with_a_peer_on_the_tcp_ao_of_linux_is_hitless(
     own_pair: Pair, speaker: Speaker, tmp_path: Path
 ) -> None:
     _, (namespace,) = find.find(own_pair.lab.name).ask_keeper("namespace", router="R2")
@@ -143,10 +143,10 @@ def test_the_routers_rollover_is_hitless_for_a_peer_whose_kernel_has_tcp_ao(
         "the kernel sends with the next key",
         lambda: speaker.connection is not None and kernel.info(speaker.connection).current == second.recv_id,
     )
-    told = speaker.connection
-    assert told is not None
-    before = kernel.info(told).good
-    own_pair.until("more is verified", lambda: kernel.info(told).good > before + 3, 2 * HOLD_SECONDS)
+    connection = speaker.connection
+    assert connection is not None
+    before = kernel.info(connection).good
+    own_pair.until("the kernel verifies more segments", lambda: kernel.info(connection).good > before + 3)
     assert speaker.ended is None
     assert is_up(session)
     found = counted(namespace)
@@ -163,7 +163,7 @@ def test_the_routers_rollover_is_hitless_for_a_peer_whose_kernel_has_tcp_ao(
 
 
 def judged(capture: Path, folder: Path) -> list[tuple[Verdict, tuple[str, int | None]]]:
-    """Return of each segment between the two its verdict, its source, and its KeyID."""
+    """Return the verdict, the source and the KeyID of each segment between the two."""
     keys = folder / "keys.yaml"
     keys.write_text(
         "keys:\n"
@@ -174,7 +174,7 @@ def judged(capture: Path, folder: Path) -> list[tuple[Verdict, tuple[str, int | 
         )
     )
     referee = Referee(read_keys(keys))
-    with contextlib.closing(Follow(capture)) as follow:  # the last record may not be whole yet
+    with contextlib.closing(Follow(capture)) as follow:  # the last record may be incomplete
         packets = follow.read_new()
     found = [judgement for packet in packets if (judgement := referee.judge(packet)) is not None]
     return [(one.verdict, (one.flow.src, one.key_id)) for one in found]

@@ -1,4 +1,4 @@
-"""What passes the wire path beside protected connections: tags, fragments, bulk, and a neighbour's offloads."""
+"""Frames on the wire path besides plain protected segments: VLAN tags, fragments, bulk data, offloads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from tests.lab.wire.links import packet_socket
 from tests.lab.wire.namespaces import Namespace
 from tests.lab.wire.traffic import ip_packet, protect, transfer
-from tests.lab.wire.two_routers import ADDRESSES, Rig, until
+from tests.lab.wire.two_routers import ADDRESSES, CONNECTED_SECONDS, Rig, until
 
 from keyroll.tcpao import SYN, with_checksum
 
@@ -20,9 +20,9 @@ HALF_HOUR = timedelta(minutes=30)
 
 
 def tagged(sock: socket.socket) -> bytes:
-    """Receive the next frame with VLAN tag 42, and return it with its tag in its place."""
+    """Receive the next frame of VLAN 42, and return it with the tag, which the kernel has removed from it."""
     sock.setsockopt(263, 8, 1)  # PACKET_AUXDATA
-    sock.settimeout(5)
+    sock.settimeout(CONNECTED_SECONDS)
     while True:
         frame, ancillary, _, _ = sock.recvmsg(2000, 100)
         if ancillary and ancillary[0][2][0] & 0x10 and struct.unpack_from("=H", ancillary[0][2], 16)[0] == 42:
@@ -30,7 +30,7 @@ def tagged(sock: socket.socket) -> bytes:
 
 
 class TestOtherFrames:
-    def test_a_vlan_tag_stays_on_and_a_protected_segment_behind_one_is_judged(self, rig: Rig) -> None:
+    def test_a_protected_segment_behind_a_vlan_tag_is_signed_and_verified_and_keeps_its_tag(self, rig: Rig) -> None:
         protect(rig)
         ends = rig.link_ends()
         kernels = [bump.inner.within(lambda: packet_socket("ge-0-0-0")) for bump in rig.bumps]
@@ -49,7 +49,7 @@ class TestOtherFrames:
         assert rig.bumps[0].status().connections[0].phase == "opening"
 
     def test_a_forged_segment_behind_vlan_tags_is_dropped(self, rig: Rig) -> None:
-        """The router's kernel would take it for the session's, whatever the VLAN: any interface has the address."""
+        """The kernel would accept it for the session on any VLAN: Linux takes its address on every interface."""
         protect(rig)
         first, second = (socket.inet_aton(address) for address in ADDRESSES[4])
         syn = with_checksum(struct.pack("!HHIIBBHHH", 40000, 179, 1, 0, 0x50, SYN, 512, 0, 0), first, second)
@@ -58,13 +58,13 @@ class TestOtherFrames:
             rig.inject(1, ethernet + tags + b"\x08\x00" + ip_packet(first, second, syn))
         until(lambda: rig.bumps[1].dropped() == {("in", "no-option"): 3}, "all three dropped")
 
-    def test_udp_passes_in_fragments_too(self, rig: Rig) -> None:
+    def test_udp_in_fragments_passes(self, rig: Rig) -> None:
         protect(rig)
         for family, kind in ((4, socket.AF_INET), (6, socket.AF_INET6)):
             near, far = (bump.inner.within(partial(socket.socket, kind, socket.SOCK_DGRAM)) for bump in rig.bumps)
             with near, far:
                 far.bind((ADDRESSES[family][1], 646))
-                far.settimeout(5)
+                far.settimeout(CONNECTED_SECONDS)
                 near.sendto(bytes(4000), (ADDRESSES[family][1], 646))
                 assert len(far.recv(5000)) == 4000
 
@@ -75,7 +75,7 @@ class TestOtherFrames:
             transfer(near, far, bytes(1 << 20))
 
     def test_segments_of_a_neighbour_with_offloads_on_are_verified(self, rig: Rig) -> None:
-        """The neighbour's kernel hands over partial checksums and segments of up to 64 KiB, which pass as they are."""
+        """Such a neighbour sends partial checksums, and segments of up to 64 KiB, which must pass unchanged."""
         bump = rig.bumps[0]
         neighbour = Namespace()
         try:
@@ -92,7 +92,7 @@ class TestOtherFrames:
                 near = bump.inner.within(partial(socket.socket, socket.AF_INET, protocol))
                 far = neighbour.within(partial(socket.socket, socket.AF_INET, protocol))
                 with near, far:
-                    near.settimeout(10)
+                    near.settimeout(CONNECTED_SECONDS)
                     near.bind((ADDRESSES[4][0], 2222))
                     if protocol == socket.SOCK_DGRAM:
                         far.sendto(b"hello", (ADDRESSES[4][0], 2222))

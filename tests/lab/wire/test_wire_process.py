@@ -1,4 +1,4 @@
-"""A wire process: its end, its replacement with and without records, its interfaces and what it tells."""
+"""A wire process: its end, its replacement with and without records, its interfaces and its events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from keyroll.emulator.wire.model import WireEventKind
 pytestmark = pytest.mark.lab
 HALF_HOUR = timedelta(minutes=30)
 ENDS_WITHIN = 60
-"""Seconds for a process to end; patient, because a busy machine may not run it at once."""
+"""Longest time (s) for a process to end: milliseconds on an idle machine."""
 
 
 def has_event(rig: Rig, kind: WireEventKind) -> bool:
@@ -51,7 +51,7 @@ class TestTheProcess:
             rig.bumps[0].start([judging.session(0, judging.chain(judging.key(0)))])
             rig.bumps[0].clock(T0 + timedelta(minutes=1))
             near.sendall(b"x")
-            until(lambda: ("out", "no-connection-state") in rig.bumps[0].dropped(), "segments held back")
+            until(lambda: ("out", "no-connection-state") in rig.bumps[0].dropped(), "segments dropped")
             near.settimeout(0.3)
             far.settimeout(0.3)
             with pytest.raises(TimeoutError):
@@ -95,7 +95,7 @@ class TestTheProcess:
         (said,) = [line for line in known(rig.bumps[0].log).read_text().splitlines() if "eth1" in line]
         assert said.startswith("wire: the interface eth1 ")
 
-    def test_events_tell_the_connection_the_key_change_and_the_drop(self, rig: Rig) -> None:
+    def test_a_connection_and_a_key_change_are_reported_as_events(self, rig: Rig) -> None:
         protect(rig, judging.chain(judging.key(0), judging.key(1, timedelta(minutes=30))))
         near, far = rig.joined()
         with near, far:

@@ -1,4 +1,4 @@
-"""What the tests of the wire path send through connections."""
+"""Traffic for the tests of the wire path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from keyroll.keychain.model import Keychain
 
 
 def echo(near: socket.socket, far: socket.socket, octets: bytes = b"hello") -> None:
-    """Send both ways; returns once both have arrived, so that each direction was acknowledged."""
+    """Send both ways, and wait until both have arrived: then each direction was acknowledged."""
     near.sendall(octets)
     assert read(far, len(octets)) == octets
     far.sendall(octets)
@@ -34,14 +34,14 @@ def read(sock: socket.socket, length: int) -> bytes:
 
 
 def protect(rig: Rig, chain: Keychain | None = None, **options: Any) -> None:
-    """Protect BGP between both routers, a minute after the first key's start."""
+    """Protect the BGP session on both routers; set their clocks to a minute after the first key's start."""
     for router, bump in enumerate(rig.bumps):
         bump.clock(T0 + timedelta(minutes=1))
         bump.set(judging.session(router, chain or judging.chain(judging.key(0)), **options))
 
 
 def transfer(source: socket.socket, sink: socket.socket, octets: bytes) -> None:
-    """Send octets through, and compare what arrives by its hash."""
+    """Send octets from one end to the other, and compare the hashes of what was sent and received."""
     found = hashlib.sha256()
     failed: list[OSError] = []
 

@@ -2,7 +2,7 @@
 
     [inner R1: ge-0-0-0] -- h0 [outer R1: wire process] eth1 -- eth1 [outer R2: wire process] h0 -- [ge-0-0-0: inner R2]
 
-A namespace lives as long as the process that holds it; ending that process leaves nothing behind.
+A namespace exists as long as the process that holds it; the end of that process leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -29,11 +29,13 @@ from keyroll.tcpao import Segment, parse_segment
 ADDRESSES = {4: ("10.0.12.1", "10.0.12.2"), 6: ("2001:db8:12::1", "2001:db8:12::2")}
 PORT = 179
 IP_ETHERTYPES = (b"\x08\x00", b"\x86\xdd")
+CONNECTED_SECONDS = 60.0
+"""Longest time for a handshake, or for data on a connection: milliseconds on an idle machine."""
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A captured segment with who sent it (0 or 1) and when (monotonic order of the file)."""
+    """A captured segment, and the router that sent it (0: R1, 1: R2)."""
 
     sender: int
     segment: Segment
@@ -74,7 +76,7 @@ class Rig:
     def sent(self, family: int = 4) -> list[Sent]:
         """End the capture and return its segments."""
         assert self._capture is not None
-        until(lambda: self._captured() == self._captured(pause=0.05), "capture quiet")
+        until(lambda: self._captured() == self._captured(pause=0.05), "no more frames captured")
         self._capture.end()
         self._capture = None
         data, found, place = self.pcap.read_bytes(), [], 24
@@ -97,7 +99,9 @@ class Rig:
         sock.listen(8)
         return sock
 
-    def connect(self, router: int, family: int = 4, port: int = PORT, timeout: float = 10) -> socket.socket:
+    def connect(
+        self, router: int, family: int = 4, port: int = PORT, timeout: float = CONNECTED_SECONDS
+    ) -> socket.socket:
         sock = self.bumps[router].inner.socket(socket.AF_INET if family == 4 else socket.AF_INET6)
         sock.settimeout(timeout)
         try:
@@ -112,7 +116,7 @@ class Rig:
         with self.listen(1, family, port) as listening:
             near = self.connect(0, family, port)
             far, _ = listening.accept()
-            far.settimeout(10)
+            far.settimeout(CONNECTED_SECONDS)
         return near, far
 
     def end(self) -> None:
@@ -128,7 +132,7 @@ class Rig:
         self.loop.end()
 
     def link_ends(self) -> list[socket.socket]:
-        """Stop the link and return both its ends; the test is the link from now on."""
+        """Stop the link and return both its ends: from now on the test forwards frames itself."""
         self.link.pause()
         return self.link._ends
 
@@ -137,7 +141,7 @@ class Rig:
         self.link._ends[router].send(frame)
 
     def headers(self, sender: int) -> bytes:
-        """The Ethernet header of an IPv4 frame that `sender` sends to the other."""
+        """Return the Ethernet header of an IPv4 frame from router `sender` to the other one."""
         macs = [
             bytes.fromhex(
                 json.loads(bump.inner.run("ip", "-j", "link", "show", "ge-0-0-0"))[0]["address"].replace(":", "")
@@ -148,8 +152,8 @@ class Rig:
 
 
 def until(holds: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Poll until it holds; the deadline starts now."""
+    """Poll `holds` until it is true. Raises AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < deadline, f"within {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
         threading.Event().wait(0.01)

@@ -1,11 +1,12 @@
-"""Wire processes by fork: this program has the wire path loaded, and each process is a copy of it (as in a router).
+"""Start wire processes by fork: this program has loaded the wire path, and each process is a copy (as in a router).
 
-Not a test module: `conftest.py` starts it once for a worker's tests. Over the socket whose descriptor it is given:
+Not a test module: `conftest.py` starts it once for each worker. Requests and answers on the socket whose descriptor is
+the argument:
 
     {"op": "start", "pairs": [[HOST, WIRE], …]} + control, log, namespace    the process's id
-    {"op": "code", "pid": …}                                                 the exit code of one that has ended
+    {"op": "code", "pid": …}                                                 the exit code of an ended process
 
-It ends, and its processes with it, when the socket does.
+It ends, together with its processes, when the socket is closed.
 """
 
 from __future__ import annotations
@@ -21,27 +22,28 @@ from keyroll.emulator.wire.run.program import carry
 from keyroll.forking import fork, settle
 
 LONGEST = 4096
+"""Octets of the longest request: a `start` has fewer than 200."""
 
 
 def main() -> None:
-    orders = socket.socket(fileno=int(sys.argv[1]))
+    requests = socket.socket(fileno=int(sys.argv[1]))
     settle()
     running: set[int] = set()
     while True:
-        message, descriptors, _, _ = socket.recv_fds(orders, LONGEST, 3)
+        message, descriptors, _, _ = socket.recv_fds(requests, LONGEST, 3)
         if not message:
             break
-        order = json.loads(message)
-        if order["op"] == "start":
-            pid = start([(host, wire) for host, wire in order["pairs"]], *descriptors)
+        request = json.loads(message)
+        if request["op"] == "start":
+            pid = start([(host, wire) for host, wire in request["pairs"]], *descriptors)
             running.add(pid)
             answer = pid
         else:
-            answer = os.waitstatus_to_exitcode(os.waitpid(order["pid"], 0)[1])
-            running.discard(order["pid"])
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["pid"], 0)[1])
+            running.discard(request["pid"])
         for descriptor in descriptors:
             os.close(descriptor)
-        orders.send(json.dumps(answer).encode())
+        requests.send(json.dumps(answer).encode())
     for pid in running:
         os.kill(pid, signal.SIGKILL)
 
