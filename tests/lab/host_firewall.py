@@ -1,8 +1,8 @@
-"""The firewall of the present network namespace, read from the kernel: no program has to be there for it.
+"""Read the firewall of the current network namespace from the kernel, without nft or iptables.
 
-nf_tables (whoever wrote it: nft, iptables-nft, firewalld) is dumped over netlink, whole: tables, chains, rules, sets
-with their elements, objects, flowtables (include/uapi/linux/netfilter/nf_tables.h). The older ip_tables, which each
-namespace has apart, is compared by its tables' names, and by its rules where the program that saves them is there.
+All of nf_tables, whichever program wrote it (nft, iptables-nft, firewalld), is dumped over netlink: tables, chains,
+rules, sets with their elements, objects, flowtables (include/uapi/linux/netfilter/nf_tables.h). Of the older ip_tables
+only the names of the tables are read, and the rules if `iptables-legacy-save` is installed.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ _INET, _UNSPEC = 1, 0
 _HEADER, _GENERIC, _ATTRIBUTE = struct.Struct("=IHHII"), struct.Struct("!BBH"), struct.Struct("=HH")
 _KIND = 0x3FFF
 _WITHOUT = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT})
-"""What a kernel says that does not know a kind of thing, or has no nf_tables at all."""
+"""Errors of a kernel without this kind of object, or without nf_tables."""
 _LEGACY = ("iptables-legacy-save", "ip6tables-legacy-save")
+_ANSWER_SECONDS = 30
+"""Longest wait for a netlink message: the kernel answers within microseconds."""
 
 
 def firewall() -> dict[str, list[str]]:
@@ -50,24 +52,28 @@ def firewall() -> dict[str, list[str]]:
 
 
 def add(table: str) -> bool:
-    """Add a table with a chain at the input and an (empty) rule in it; say whether this kernel has nf_tables."""
+    """Add a table with an input chain and an empty rule. Return False if this kernel has no nf_tables.
+
+    Raises:
+        OSError: the kernel refuses it.
+    """
     name = _text(1, table)
     hook = _attribute(4, _attribute(1, struct.pack("!I", 1)) + _attribute(2, struct.pack("!i", 0)), nested=True)
     chain = name + _text(3, "input") + hook + _text(7, "filter")
     rule = name + _text(2, "input") + _attribute(4, b"", nested=True)
-    orders = (_NEWTABLE, name), (_NEWCHAIN, chain), (_NEWRULE, rule)
+    objects = (_NEWTABLE, name), (_NEWCHAIN, chain), (_NEWRULE, rule)
     batch = struct.pack("!BBH", _UNSPEC, 0, _NFT >> 8)
     octets = _message(_BATCH_BEGIN, _REQUEST, batch)
     octets += b"".join(
         _message(_NFT | number, _REQUEST | _ACK | _CREATE, _GENERIC.pack(_INET, 0, 0) + attributes)
-        for number, attributes in orders
+        for number, attributes in objects
     )
     octets += _message(_BATCH_END, _REQUEST, batch)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as netlink:
-        netlink.settimeout(5)
+        netlink.settimeout(_ANSWER_SECONDS)
         netlink.send(octets)
         acknowledged = 0
-        while acknowledged < len(orders):
+        while acknowledged < len(objects):
             for kind, payload in _messages(netlink.recv(1 << 16)):
                 code = struct.unpack_from("=i", payload)[0] if kind == _ERROR else 0
                 if -code in _WITHOUT:
@@ -79,9 +85,9 @@ def add(table: str) -> bool:
 
 
 def _dump(number: int, family: int = _UNSPEC, attributes: bytes = b"") -> Iterator[bytes]:
-    """Yield the answer's messages, each from its address family on, without the ruleset's running number."""
+    """Yield the messages of a dump: address family and attributes, without the generation number of the ruleset."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER) as netlink:
-        netlink.settimeout(5)
+        netlink.settimeout(_ANSWER_SECONDS)
         netlink.send(_message(_NFT | number, _REQUEST | _DUMP, _GENERIC.pack(family, 0, 0) + attributes))
         while True:
             for kind, payload in _messages(netlink.recv(1 << 20)):
@@ -114,7 +120,7 @@ def _text(kind: int, text: str) -> bytes:
 
 
 def _named(message: bytes, kinds: dict[int, int]) -> bytes:
-    """Return some attributes of a dumped message, under other kinds, to ask on with."""
+    """Return some attributes of a dumped message for another request; `kinds` maps their type numbers to new ones."""
     found, rest = b"", message[1:]
     while rest:
         length, kind = _ATTRIBUTE.unpack_from(rest)

@@ -1,8 +1,9 @@
-"""A host of its own in which labs are killed: run as `unshare --net --mount … python kill_host.py JSON`.
+"""Kill parts of labs in namespaces of their own: run as `unshare --net --mount … python kill_host.py JSON`.
 
-In here nobody else changes a link, a route, the firewall or a file in /run, /tmp and /var/tmp, so that before and after
-can be compared whole. Sysctls are those of the namespace and every one of the machine that can be written; /etc is a
-copy. Not a test module: `test_embedded_kill.py` runs it and judges what it prints, one JSON object a round.
+No other program changes a link, a route, the firewall or a file of /run, /tmp and /var/tmp in these namespaces, so that
+the whole state before and after a kill can be compared. Compared are also all writable sysctls, of the namespace and of
+the machine, and a copy of /etc. Not a test module: `test_embedded_kill.py` runs it and judges its output, one JSON
+object for each round.
 """
 
 from __future__ import annotations
@@ -61,12 +62,12 @@ import pytest
 sys.exit(pytest.main(["-q", "-n", "1", "-p", "no:cacheprovider", *sys.argv[1:]]))
 """
 FORK_SERVER = "keyroll.lab.embedded.fork_server"
-"""What labs are forked from."""
+"""The program that labs are forked from."""
 LATEST = {"lab": 0.8, "run": 4.0, "pytest": 8.0}
-"""Seconds from the start to the last moment of a kill: beyond a lab's bring-up, and a run's end."""
-PLACES = ("/run", "/tmp", "/var/tmp")  # noqa: S108 - tmpfs of this test's own
+"""Latest kill, in seconds after the start: after the bring-up of a lab, or after the end of a run."""
+PLACES = ("/run", "/tmp", "/var/tmp")  # noqa: S108 - this program mounts a tmpfs on each
 NEEDED = {Path(__file__).resolve().parents[2], Path(sys.prefix).resolve(), Path(sys.base_prefix).resolve()}
-"""This tree and its Python: where they lie in one of the places, they stay visible there, and are not compared."""
+"""This tree and its Python: if they are in one of the places, they stay visible there, and are not compared."""
 HOST = """
 link set lo up
 link add name host0 type veth peer name host1
@@ -76,19 +77,19 @@ link set host1 up
 route add 198.51.100.0/24 via 192.0.2.9
 rule add from 192.0.2.77 lookup 77
 """
-NOTICE_SECONDS = 20.0
-"""From the kill of a part to the owner's end, who takes everything down."""
+NOTICE_SECONDS = 60.0
+"""Longest time from the kill of a part to the end of the owner, which destroys the lab: 1 s on an idle machine."""
 PAUSE_SECONDS = 0.02
-"""Between two looks at what ends or comes by itself."""
-SETTLED_SECONDS = 10.0
-"""From host0's being up to its having its link-local address."""
-GONE_SECONDS = 10.0
-"""From the kill to the end of the last process."""
+"""Interval between two checks of an awaited state."""
+SETTLED_SECONDS = 60.0
+"""Longest time until host0 has its link-local address: 2 s on an idle machine."""
+GONE_SECONDS = 60.0
+"""Longest time from the kill to the end of the lab's last process: 1 s on an idle machine."""
 
 
 def main() -> None:
     order = json.loads(sys.argv[1])
-    # Whoever was started in the background of a script has SIGINT ignored, and what it starts as well.
+    # If a script started this in the background, SIGINT is ignored here, and would be in the labs.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     prepare()
     chance = random.Random(order["seed"])
@@ -102,29 +103,30 @@ def main() -> None:
         if orphaned(outcome, changes(before, after)):
             outcome["cleaned"] = clean()
             after = host_state()
-        tell({**outcome, "changed": changes(before, after)})
+        report({**outcome, "changed": changes(before, after)})
         before = after
     for what in order.get("breaks", ()):
         BREAKS[what]()
         after = host_state()
-        tell({"broken": what, "changed": changes(before, after)})
+        report({"broken": what, "changed": changes(before, after)})
         before = after
 
 
 def orphaned(outcome: dict[str, object], changed: dict[str, list[object]]) -> bool:
-    """Whether only files are left of a lab that no monitor watched yet, which nobody can remove before the next start.
+    """Whether only files are left, of a lab that had no monitor yet: they are removed by the next start.
 
-    The owner's order for a monitor can lie unread when owner and fork server are killed at once (docs/control.md).
+    This happens if owner and fork server are killed at the same time, before the fork server has read the owner's order
+    for a monitor (docs/control.md).
     """
     return f"owner+{FORK_SERVER}" == outcome["wanted"] and bool(outcome["owner"]) and changed.keys() == {"files"}
 
 
 def clean() -> str:
-    """Remove what dead labs left, as the next start does; return what was said."""
+    """Remove leftovers of dead labs, as the next start does; return the output."""
     return subprocess.run([sys.executable, "-c", CLEAN], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def tell(outcome: dict[str, object]) -> None:
+def report(outcome: dict[str, object]) -> None:
     sys.stdout.write(json.dumps(outcome) + "\n")
     sys.stdout.flush()
 
@@ -133,7 +135,7 @@ def changes(before: dict[str, object], after: dict[str, object]) -> dict[str, li
     """Return what differs, by kind."""
     changed = {key: difference(before[key], after[key]) for key in before if before[key] != after[key]}
     if "mounts" in changed and not changed["mounts"][1]:
-        # The kernel takes a mount away everywhere when what it is mounted on goes: a container's, as it ends.
+        # The kernel removes a mount in all namespaces when its mount point is removed, as at the end of a container.
         del changed["mounts"]
     return changed
 
@@ -141,15 +143,14 @@ def changes(before: dict[str, object], after: dict[str, object]) -> dict[str, li
 def prepare() -> None:
     for place in PLACES:
         cover(place, [path for path in NEEDED if path.is_relative_to(place)])
-    # A copy of /etc, so that whoever installs a package meanwhile does not count.
-    subprocess.run(["cp", "-a", "/etc", "/tmp/etc"], check=True)  # noqa: S108 - the tmpfs just mounted
+    # A copy of /etc, so that a package that is installed on the host meanwhile makes no difference.
+    subprocess.run(["cp", "-a", "/etc", "/tmp/etc"], check=True)  # noqa: S108 - the new tmpfs
     subprocess.run(["mount", "--bind", "/tmp/etc", "/etc"], check=True)  # noqa: S108 - the same
     os.environ.pop("TMPDIR", None)
     subprocess.run(["ip", "-batch", "-"], input=HOST.encode(), check=True)
     if not host_firewall.add("kept"):
         sys.stderr.write("this kernel has no nf_tables: of the firewall only ip_tables is compared\n")
-    # The veth gets its link-local address by itself, and that leaves the tentative state by itself; the comparison
-    # starts after that.
+    # The kernel gives the veth a link-local address, which is tentative at first. The comparison starts after that.
     deadline = time.monotonic() + SETTLED_SECONDS
     while not settled(subprocess.run(["ip", "address"], check=True, capture_output=True).stdout):
         if time.monotonic() > deadline:
@@ -158,13 +159,13 @@ def prepare() -> None:
 
 
 def cover(place: str, needed: list[Path]) -> None:
-    """Mount an empty tmpfs over a folder, and what is needed of the covered one at its own path in it."""
-    # By descriptor: once the tmpfs is there, no path leads to what it covers.
+    """Mount an empty tmpfs on a folder, and in it the needed folders at their former paths."""
+    # By descriptor: below the tmpfs, the folders have no path any more.
     held = {path: os.open(path, os.O_PATH | os.O_DIRECTORY) for path in needed}
     subprocess.run(["mount", "-t", "tmpfs", "keyroll-test", place], check=True)
     for path, descriptor in held.items():
         path.mkdir(parents=True, exist_ok=True)
-        # mount(8) would resolve the descriptor to its path, which leads to the tmpfs by now.
+        # Without the option, mount(8) would resolve the descriptor to a path, which is now in the tmpfs.
         command = ["mount", "--no-canonicalize", "--bind", f"/proc/self/fd/{descriptor}", str(path)]
         subprocess.run(command, check=True, pass_fds=[descriptor])
         os.close(descriptor)
@@ -175,9 +176,9 @@ def settled(addresses: bytes) -> bool:
 
 
 def one_round(order: dict[str, Any], number: int, chance: random.Random) -> dict[str, object]:
-    """Start a lab, or play a run, that `order` names; kill a part of it at some moment, and see what is left.
+    """Start the lab or the run that `order` names, kill a part of it at a random time, and return what is left.
 
-    The classes of victims take turns, so that each has its share. `a+b` are two that are killed at once.
+    The classes of victims take turns. `a+b` are two that are killed at the same time.
     """
     name = f"kill-{os.getpid()}-{number}"
     moment = chance.uniform(0.0, LATEST[order["plays"]])
@@ -199,9 +200,9 @@ def one_round(order: dict[str, Any], number: int, chance: random.Random) -> dict
     while (seconds := start + moment - time.monotonic()) > 0:
         select.select([], [], [], seconds)
     early = owner.poll() is not None
-    # Who has ended by itself is no longer there to be killed, nor is anything of what it had.
-    killed_ones = [] if early else [kill_one(name, owner.pid, one, chance) for one in wanted.split("+")]
-    victims, killed_words = {pid for pid, _ in killed_ones}, " + ".join(words for _, words in killed_ones)
+    # If the owner has ended by itself, none of its processes is left to be killed.
+    kills = [] if early else [kill_one(name, owner.pid, one, chance) for one in wanted.split("+")]
+    victims, commands = {pid for pid, _ in kills}, " + ".join(command for _, command in kills)
     killed = time.monotonic()
     said = ""
     unnoticed = False
@@ -219,7 +220,7 @@ def one_round(order: dict[str, Any], number: int, chance: random.Random) -> dict
     subprocess.run(["rm", "-rf", folder], check=True)
     return {
         "moment": round(moment, 3),
-        "victim": killed_words,
+        "victim": commands,
         "owner": owner.pid in victims,
         "wanted": wanted,
         "early": early,
@@ -232,7 +233,7 @@ def one_round(order: dict[str, Any], number: int, chance: random.Random) -> dict
 
 
 def kill_one(name: str, owner: int, wanted: str, chance: random.Random) -> tuple[int, str]:
-    """Kill a process of the lab; another one when the chosen one ended by itself at that very moment."""
+    """Kill a process of the lab, or another one if the chosen one has just ended. Return its id and its command."""
     while True:
         victim, command = pick(name, owner, wanted, chance)
         try:
@@ -243,7 +244,7 @@ def kill_one(name: str, owner: int, wanted: str, chance: random.Random) -> tuple
 
 
 def pick(name: str, owner: int, wanted: str, chance: random.Random) -> tuple[int, str]:
-    """Return a victim: the owner, or one of the lab's processes that there are at this moment."""
+    """Return the id and the command of a victim: the owner, or one of the lab's current processes."""
     others = sorted(tagged(name) - {owner})
     matching = [pid for pid in others if wanted in command_of(pid)] if wanted != "any" else others
     pid = owner if wanted in {"owner", "interrupt"} or not matching else chance.choice(matching)
@@ -258,7 +259,7 @@ def tagged(name: str) -> set[int]:
             try:
                 environment = (entry / "environ").read_bytes().split(b"\0")
             except OSError:
-                continue  # it ended meanwhile
+                continue  # the process has ended meanwhile
             if f"KEYROLL_LAB_TEST={name}".encode() in environment:
                 found.add(int(entry.name))
     return found
@@ -274,7 +275,7 @@ def command_of(pid: int) -> str:
 def sysctls() -> dict[str, str]:
     found = {}
     for path in Path("/proc/sys").rglob("*"):
-        # What can only be read counts something, as do neighbours and the last process id.
+        # Read-only values, those of neighbours, and the last process id change by themselves.
         if path.is_file() and path.stat().st_mode & 0o200 and "neigh" not in path.parts and path.name != "ns_last_pid":
             try:
                 found[str(path)] = path.read_text(errors="replace")
@@ -284,7 +285,7 @@ def sysctls() -> dict[str, str]:
 
 
 def difference(before: object, after: object) -> list[object]:
-    """Return [what went or was otherwise, what came or is otherwise]."""
+    """Return two lists: the parts that are only in `before`, and those that are only in `after`."""
 
     def parts(whole: object) -> list[str]:
         items = sorted(whole.items()) if isinstance(whole, dict) else whole
@@ -296,7 +297,7 @@ def difference(before: object, after: object) -> list[object]:
 
 
 def mounts() -> list[list[str]]:
-    """Return the mounts but for those of containers: the kernel takes them away everywhere when a container goes."""
+    """Return the mounts, except those of containers: when one ends, the kernel removes its mounts in all namespaces."""
     lines = [line.split(" - ") for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     return [place.split(" ")[3:] for place, kind in lines if not kind.startswith("overlay ")]
 
@@ -307,7 +308,7 @@ def changed_at(folder: str) -> dict[str, int]:
         try:
             found[str(path)] = path.lstat().st_mtime_ns
         except OSError:
-            continue  # it went meanwhile
+            continue  # the file has been deleted meanwhile
     return found
 
 
@@ -361,11 +362,11 @@ BREAKS: dict[str, Callable[[], object]] = {
     "rule": lambda: _run("ip", "-6", "rule", "add", "from", "2001:db8::7", "lookup", "7"),
     "firewall": lambda: host_firewall.add("left"),
     "sysctl": lambda: _turn(Path("/proc/sys/net/ipv4/ip_forward")),
-    "files": lambda: Path("/tmp/left").touch(),  # noqa: S108 - the tmpfs of this test
+    "files": lambda: Path("/tmp/left").touch(),  # noqa: S108 - this program's tmpfs
     "etc": lambda: Path("/etc/left").touch(),
     "mounts": lambda: _run("mount", "-t", "tmpfs", "left", "/mnt"),
 }
-"""Changes that `host_state` has to see: a comparison that sees none of them proves nothing."""
+"""Changes that `host_state` must show: without this check, the comparison could miss them."""
 
 
 if __name__ == "__main__":

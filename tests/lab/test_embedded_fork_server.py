@@ -1,4 +1,4 @@
-"""The program that a process's labs are forked from: loaded once, of no concern to a lab that is there."""
+"""The program that the labs of a process are forked from: it is loaded once, and a lab that is up does not need it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ from keyroll.lab.protocol import LabError
 
 pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
+ENDS_SECONDS = 60
+"""Longest time until a process ends, or a lab's folder is removed: milliseconds on an idle machine."""
 
 
 def monitor_of(lab: EmbeddedLab) -> int:
-    """Return the process id of the lab's monitor, which shows the lab's id in its command line and environment."""
+    """Return the process id of the lab's monitor: the lab's name is in its command line and environment."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
@@ -46,11 +48,11 @@ def parent(pid: int) -> int:
 
 
 def kill(pid: int) -> None:
-    """Kill a process and wait for its end: until then it may still take an order, which it is not asked for twice."""
+    """Kill a process and wait for its end: before it, it may still accept an order, which is then lost."""
     pidfd = os.pidfd_open(pid)
     try:
         signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-        assert select.select([pidfd], [], [], 10)[0], f"{pid} does not end"
+        assert select.select([pidfd], [], [], ENDS_SECONDS)[0], f"{pid} does not end"
     finally:
         os.close(pidfd)
 
@@ -62,7 +64,7 @@ def lab(deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_labs_of_one_process_are_forked_from_one_program_and_are_told_apart(
+def test_labs_of_one_process_have_one_fork_server_and_separate_sessions(
     lab: EmbeddedLab, deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path
 ) -> None:
     with deploy(tmp_path / "second") as other:
@@ -99,7 +101,7 @@ def test_a_fork_server_that_cannot_be_started_reports_why(
             pytest.fail("there is a lab")
 
 
-def test_a_fork_server_that_does_not_answer_is_given_up_after_a_deadline(
+def test_a_fork_server_that_does_not_answer_is_an_error_after_a_deadline(
     monkeypatch: pytest.MonkeyPatch, deploy: Callable[..., AbstractContextManager[Pair]], tmp_path: Path
 ) -> None:
     mute = tmp_path / "python"
@@ -123,7 +125,7 @@ from keyroll.lab.topology import read_topology
 
 def die(_channel):
     (fork_server,) = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    watching = "anon_inode:[pidfd]"  # this process: from then on it loads
+    watching = "anon_inode:[pidfd]"  # of this process: the fork server opens it before it loads the program
     while True:
         for descriptor in Path(f"/proc/{fork_server}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -139,14 +141,14 @@ EmbeddedLab(read_topology(Path(sys.argv[1])), evidence=Path(sys.argv[2]), name=s
 def test_an_owner_that_is_killed_while_the_program_is_loaded_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    with tempfile.TemporaryDirectory(prefix="kr") as apart:  # where no other start looks for orphans
+    with tempfile.TemporaryDirectory(prefix="kr") as apart:  # no other start removes orphans there
         monkeypatch.setenv("KEYROLL_RUNTIME_DIR", apart)
         folder = Path(apart) / "early"
         command = [sys.executable, "-c", OWNER, str(TOPOLOGY), str(tmp_path / "evidence"), folder.name]
-        assert subprocess.run(command, check=False, timeout=60).returncode == -signal.SIGKILL
-        deadline, pause = time.monotonic() + 10, threading.Event()
+        assert subprocess.run(command, check=False, timeout=ENDS_SECONDS).returncode == -signal.SIGKILL
+        deadline, pause = time.monotonic() + ENDS_SECONDS, threading.Event()
         while folder.exists():
-            assert time.monotonic() < deadline, "the lab's folder stays"
+            assert time.monotonic() < deadline, "the lab's folder is not removed"
             pause.wait(0.01)
 
 
@@ -160,4 +162,4 @@ def test_a_second_interrupt_during_shutdown_closes_no_descriptor_twice(monkeypat
         with pytest.raises(KeyboardInterrupt):
             servers.close()
     servers.close()
-    process.wait(60)  # its channel is closed, which ends it
+    process.wait(ENDS_SECONDS)  # the end of its channel ends it

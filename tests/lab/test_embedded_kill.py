@@ -1,4 +1,4 @@
-"""Nothing is left behind, whichever process of a lab is killed, at any moment."""
+"""Nothing is left behind, whichever process of a lab is killed, at whatever time."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ HERE = Path(__file__).parent
 TOPOLOGY = HERE.parent.parent / "topologies" / "two-router.clab.yml"
 SCENARIO = HERE.parent / "scenarios" / "rollover" / "two-keys.yaml"
 FORK_SERVER = "keyroll.lab.embedded.fork_server"
-"""What labs were forked from: of no concern to a lab that is there."""
+"""The program that labs are forked from; a lab that is up does not need it."""
 PARTS = [
     *("owner", "interrupt", "keyroll.lab.embedded.monitor", "keyroll.lab.embedded.keeper"),
     *("keyroll.emulator ", "keyroll.emulator.wire", "keyroll.lab.embedded.link", "keyroll.lab.local.recorder"),
     *("bgpd", "ldpd", f"owner+{FORK_SERVER}", "keyroll.lab.embedded.monitor+keyroll.lab.embedded.keeper"),
 ]
-"""Classes of victims, which take turns; `a+b` are killed at once. A class that has nobody yet gives the owner."""
+"""Classes of victims, which take turns; `a+b` are killed at the same time. If a class has no process yet, the owner is
+killed."""
 WORKER = "eval(sys.stdin.readline())"
-"""How a worker of pytest-xdist is started."""
+"""A part of the command line of pytest-xdist's workers."""
+ROUND_SECONDS = 180
+"""Longest time for a round: a start, and twice the minute that `kill_host.py` waits at most; 5 s on an idle machine."""
 
 pytestmark = pytest.mark.lab
 
@@ -42,8 +45,8 @@ def rounds(count: int, victims: list[str], breaks: tuple[str, ...] = (), plays: 
     }
     host = ["unshare", "--net", "--mount", "--propagation", "private"]
     command = [*host, sys.executable, str(HERE / "kill_host.py"), json.dumps(order)]
-    sys.stdout.write(f"seed {seed}\n")  # shown by pytest when the test fails: it replays the kills
-    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 + 20 * count)
+    sys.stdout.write(f"seed {seed}\n")  # pytest shows it if the test fails; with it the kills can be repeated
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=ROUND_SECONDS * (count + 1))
     assert result.returncode == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
 
@@ -55,7 +58,7 @@ def judge(outcomes: list[dict[str, Any]]) -> None:
         assert outcome["changed"] == {}, outcome
         victim = str(outcome["victim"])
         if outcome["unnoticed"] and FORK_SERVER not in victim:
-            # Helpers such as `ip` work for some milliseconds: killed in their last one they have done their work.
+            # Helpers such as `ip` run for some milliseconds; killed at their end, they have done their work.
             assert not any(part in victim for part in ("keyroll.", "/frr/")), outcome
         elif not outcome["unnoticed"] and not outcome["owner"]:
             assert "noticed:" in str(outcome["said"]), outcome
@@ -83,7 +86,7 @@ def judge_runs(outcomes: list[dict[str, Any]]) -> None:
         assert outcome["changed"] == {}, outcome
         assert not outcome["unnoticed"], outcome
         if outcome["code"] == 0:
-            # The run had ended by itself (which is no kill), or the part had done its work by then, or was replaced.
+            # The run ended before the kill, or the part had done its work by then, or was replaced.
             ended = outcome["owner"] and not outcome["victim"]
             assert outcome["early"] or ended or "passed" in str(outcome["said"]), outcome
 

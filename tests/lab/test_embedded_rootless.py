@@ -1,4 +1,4 @@
-"""The embedded lab as an ordinary user: used without an option, passes the first scenario, leaves nothing behind."""
+"""The embedded lab as an ordinary user: it is the default, passes the first scenario, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ pytestmark = pytest.mark.lab
 REPOSITORY = Path(__file__).parents[2]
 SCENARIO = REPOSITORY / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
 USER = 12345
+ENDS_SECONDS = 600
+"""Longest time for a command: ten seconds on an idle machine."""
 MAIN = "from keyroll.cli.main import main; main()"
 
 
@@ -29,7 +31,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture
 def python() -> str:
-    """A Python of this version that an ordinary user can run; this one may lie in root's home."""
+    """A Python of this version that an ordinary user can run; the one that runs the tests may be in root's home."""
     if os.geteuid() != 0:
         pytest.skip("becoming another user needs root")
     readable = subprocess.run(
@@ -51,7 +53,7 @@ def python() -> str:
 
 
 def as_user() -> list[str]:
-    """Return what runs the command that follows as the ordinary user; the shell gives up the last rights."""
+    """Return a command that runs its arguments as the ordinary user; the shell's `exec` drops all capabilities."""
     user = str(USER)
     become = ["setpriv", "--reuid", user, "--regid", user, "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
     return [*become, "sh", "-c", 'exec "$@"', "sh"]
@@ -76,7 +78,7 @@ def keyroll(python: str, home: Path, *words: str) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=ENDS_SECONDS,
     )
     if "only root may create namespaces" in result.stderr:
         pytest.skip(result.stderr.strip())
@@ -104,7 +106,7 @@ def test_a_kept_lab_is_entered_and_taken_down_without_root(python: str, home: Pa
 
 
 def test_a_host_without_user_namespaces_gives_a_one_line_error(python: str, home: Path) -> None:
-    # Inside a user namespace whose own limit of user namespaces is 0, no further one can be made.
+    # In a user namespace whose limit of user namespaces is 0, no further one can be created.
     script = f"echo 0 > /proc/sys/user/max_user_namespaces; exec {python} -c '{MAIN}' lab up"
     result = subprocess.run(
         [*as_user(), "unshare", "--user", "--map-user=12345", "--keep-caps", "sh", "-c", script],
@@ -113,7 +115,7 @@ def test_a_host_without_user_namespaces_gives_a_one_line_error(python: str, home
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=ENDS_SECONDS,
     )
     if "Permission denied" in result.stderr:
         pytest.skip("the limit cannot be set here")

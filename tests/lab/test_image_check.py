@@ -1,4 +1,4 @@
-"""The check of a new vendor image, as far as it can be tested without one."""
+"""The check of a new vendor image, played on emulated routers in place of the image."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[2] / "topologies" / "two-router.clab.yml"
 
 
-class Asked(EmbeddedLab):
-    """Asks its routers what a lab of containers does before it calls them ready."""
+class CheckedLab(EmbeddedLab):
+    """An embedded lab with the readiness checks of a lab of containers."""
 
     def deploy(self) -> None:
         super().deploy()
@@ -39,7 +39,7 @@ class Asked(EmbeddedLab):
 
 
 def test_an_image_check_of_a_working_pair_passes_every_step_and_keeps_the_output(tmp_path: Path) -> None:
-    lab = Asked(read_topology(TOPOLOGY), evidence=tmp_path / "lab")
+    lab = CheckedLab(read_topology(TOPOLOGY), evidence=tmp_path / "lab")
     password = ""
     steps = []
     for step in check(lab, tmp_path):
@@ -77,7 +77,9 @@ def test_a_session_that_comes_up_only_without_keys_is_reported_as_such(
     deployed_pair: EmbeddedLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = configurations(deployed_pair)
-    monkeypatch.setattr(Keychain, "mirrored", lambda chain: chain)  # both send with the id that neither accepts
+    monkeypatch.setattr(
+        Keychain, "mirrored", lambda chain: chain
+    )  # each router sends with an id that the other one does not accept
     with pytest.raises(LabUnfitError, match=r"no BGP session with TCP-AO .* although one without keys does"):
         keyed_session(deployed_pair.routers, within=timedelta(seconds=30))
     assert configurations(deployed_pair) == before
@@ -94,7 +96,7 @@ def deployed_pair(tmp_path: Path) -> Iterator[EmbeddedLab]:
 
 
 @pytest.mark.skipif(shutil.which("containerlab") is not None, reason="this machine may have such a lab")
-def test_the_bundle_says_why_no_pair_came_up(tmp_path: Path) -> None:
+def test_the_bundle_has_the_reason_why_no_pair_came_up(tmp_path: Path) -> None:
     out = tmp_path / "bundle.tar.gz"
     command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor"]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""`keyroll lab …` as a person types it: a process of its own where that matters."""
+"""`keyroll lab …` as a user types it, in a separate process where that makes a difference."""
 
 from __future__ import annotations
 
@@ -22,18 +22,24 @@ from keyroll.cli.main import keyroll as command
 from keyroll.errors import KeyrollError
 
 pytestmark = pytest.mark.lab
+WAIT_SECONDS = 60.0
+"""Longest wait for a state: a second on an idle machine."""
+COMMAND_SECONDS = 300
+"""Longest time for a command: 2 s on an idle machine."""
 KEYROLL = [sys.executable, "-c", "from keyroll.cli.main import main; main()"]
 
 
 def keyroll(*words: str, code: int = 0, **more: Any) -> str:
-    result = subprocess.run([*KEYROLL, "lab", *words], capture_output=True, text=True, check=False, timeout=60, **more)
+    result = subprocess.run(
+        [*KEYROLL, "lab", *words], capture_output=True, text=True, check=False, timeout=COMMAND_SECONDS, **more
+    )
     assert result.returncode == code, result.stderr
     found: str = result.stdout + result.stderr
     return found
 
 
 def answer(*words: str) -> str:
-    """Return what `keyroll lab …` says, in this process: for what is no matter of processes."""
+    """Return the output of `keyroll lab …`, run in this process, which is quicker."""
     done = CliRunner().invoke(command, ["lab", *words])
     assert done.exit_code == 0, done.output
     return str(done.output)
@@ -55,7 +61,7 @@ def name(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A lab that the tests of this module share: they leave it as they found it."""
+    """A lab that the tests of this module share; they undo their changes."""
     with brought_up(tmp_path_factory.mktemp("shared") / "evidence") as name:
         yield name
 
@@ -73,11 +79,11 @@ def tagged(name: str) -> list[str]:
 
 
 def await_gone(name: str) -> None:
-    """Wait until the lab's last process has ended: it lets go of the lab's lock a moment before."""
-    deadline = time.monotonic() + 10
+    """Wait until the lab's last process has ended; the lab's lock is free a moment before."""
+    deadline = time.monotonic() + WAIT_SECONDS
     while left := tagged(name):
         assert time.monotonic() < deadline, left
-        threading.Event().wait(0.05)  # a look reads all of /proc, which costs the lab's own end its time
+        threading.Event().wait(0.05)  # reading all of /proc takes processor time from the lab
 
 
 def test_a_lab_outlives_lab_up_and_lab_down_removes_all_of_it(name: str) -> None:
@@ -102,15 +108,15 @@ def test_a_cut_link_has_no_carrier_until_it_is_restored(shared: str) -> None:
         (port,) = json.loads(keyroll("exec", "--name", shared, "R1", "--", "ip", "-j", "link", "show", "ge-0-0-0"))
         return "LOWER_UP" in port["flags"]
 
-    def comes(*, state: bool) -> None:  # the kernel tells the router of its carrier a moment later
-        deadline = time.monotonic() + 5
+    def await_carrier(*, state: bool) -> None:  # the router's kernel changes the carrier a moment later
+        deadline = time.monotonic() + WAIT_SECONDS
         while up() is not state:
-            assert time.monotonic() < deadline
+            assert time.monotonic() < deadline, f"the carrier is not {state}"
 
     answer("link", "cut", "--name", shared)
-    comes(state=False)
+    await_carrier(state=False)
     answer("link", "restore", "--name", shared)
-    comes(state=True)
+    await_carrier(state=True)
 
 
 def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared: str, tmp_path: Path) -> None:
@@ -121,7 +127,7 @@ def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared: str, tmp_path: Path) 
     assert "capturing" in capture.stderr.readline()
     answer("link", "cut", "--name", shared)
     capture.send_signal(signal.SIGINT)
-    assert capture.wait(10) == 0
+    assert capture.wait(COMMAND_SECONDS) == 0
     assert "0 lost" in capture.stderr.read()
     capture.stderr.close()
     answer("link", "restore", "--name", shared)
@@ -133,7 +139,7 @@ def test_status_names_a_daemon_that_died_with_its_last_log_lines(name: str, tmp_
     status = json.loads(answer("status", "--name", name, "--json"))["routers"]["R2"]
     assert status["deaths"] == []
     os.kill(pid_of(name, status["processes"]["bgpd"]), signal.SIGKILL)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + WAIT_SECONDS
     while True:
         result = subprocess.run(
             [*KEYROLL, "lab", "status", "--name", name], capture_output=True, text=True, check=False
@@ -147,14 +153,14 @@ def test_status_names_a_daemon_that_died_with_its_last_log_lines(name: str, tmp_
     shown = result.stdout.splitlines()
     at = shown.index("  DEAD: bgpd was killed by SIGKILL; the end of R2-bgpd.log:")
     assert shown[at + 1].strip() == f"| {log[-12:][0]}".strip()
-    told = subprocess.run([*KEYROLL, "lab", "status", "--name", name, "--json"], capture_output=True, check=False)
-    assert told.returncode == 2
-    (death,) = json.loads(told.stdout)["routers"]["R2"]["deaths"]
+    again = subprocess.run([*KEYROLL, "lab", "status", "--name", name, "--json"], capture_output=True, check=False)
+    assert again.returncode == 2
+    (death,) = json.loads(again.stdout)["routers"]["R2"]["deaths"]
     assert death["last_lines"] == log[-12:]
 
 
 def pid_of(name: str, inside: int) -> int:
-    """Return the host's process id of one of a lab."""
+    """Return the id in the host's pid namespace of a lab's process; `inside` is its id in the lab's namespace."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
@@ -168,7 +174,7 @@ def pid_of(name: str, inside: int) -> int:
 
 
 def mistaken(*words: str) -> str:
-    """Return what is said of a mistake. In this process: none of them gets as far as to a lab."""
+    """Return the message of an input error; the command runs in this process, because it does not reach a lab."""
     with pytest.raises((KeyrollError, click.UsageError)) as refused:
         command.main(["lab", *words], standalone_mode=False)
     error = refused.value
@@ -176,25 +182,25 @@ def mistaken(*words: str) -> str:
     return error.format_message() if isinstance(error, click.UsageError) else str(error)
 
 
-def test_input_errors_are_single_sentences(shared: str) -> None:
+def test_an_input_error_is_a_single_sentence(shared: str) -> None:
     assert "has no router 'R9'" in keyroll("exec", "--name", shared, "R9", "--", "true", code=2)
     assert "no link 'x'" in mistaken("link", "cut", "--name", shared, "--link", "x")
     assert "use a share from 0 to 1" in mistaken("link", "impair", "--name", shared, "--loss", "7")
     assert "exists already" in mistaken("up", "--name", shared)
-    told = answer("down", f"{shared}x")
-    assert f"lab {shared}x is down: no lab has that name" in told
-    assert shared in told.partition("; there is ")[2], "for who mistyped it"
+    down = answer("down", f"{shared}x")
+    assert f"lab {shared}x is down: no lab has that name" in down
+    assert shared in down.partition("; there is ")[2], "in case the name was mistyped"
     assert "two labs are named" in mistaken("down", shared, "--name", "nobody")
     assert f"use --name {shared}" in mistaken("exec", "--lab", shared, "R1", "--", "true")
     assert "invalid --policy 'R1:x': use ROUTER:SENDING:RECEIVING" in mistaken("up", "--policy", "R1:x")
 
 
-def test_a_labs_name_is_an_argument_or_follows_name(shared: str) -> None:
+def test_a_labs_name_is_an_argument_or_an_option(shared: str) -> None:
     asked = [("status", shared), ("status", "--name", shared)]
     assert {answer(*words).splitlines()[0] for words in asked} == {f"lab {shared}"}
 
 
-def test_clean_leaves_a_kept_lab_and_names_it(shared: str) -> None:
+def test_clean_does_not_remove_a_kept_lab_and_names_it(shared: str) -> None:
     said = answer("clean")
     assert f"removed {shared}" not in said
     assert shared in said.partition("kept: ")[2]

@@ -1,4 +1,4 @@
-"""A stand-in `containerlab` and `docker` on the PATH, which fail, hang and report wrong results when told to."""
+"""A stand-in `containerlab` and `docker` on the PATH, which fail, hang and report wrong results on demand."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"
 
 
 class StandIn:
-    """The stand-ins' state, as a test sets it and looks at it."""
+    """The state of the stand-ins: how they behave, and what they have done."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -38,7 +38,7 @@ class StandIn:
         return [json.loads(path.read_text())["pid"] for path in (self.home / "containers").glob("*.json")]
 
     def pid_of(self, router: str) -> int:
-        """The pid of that router's container; the lab may be the only one."""
+        """Return the process id of a router's container. There must be only one lab."""
         (found,) = (self.home / "containers").glob(f"*{router}.json")
         result: int = json.loads(found.read_text())["pid"]
         return result
@@ -63,9 +63,9 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
     # The stand-ins need this Python's PyYAML.
     monkeypatch.setenv("PATH", os.pathsep.join([here, str(Path(sys.executable).parent), os.environ["PATH"]]))
     found = StandIn(home)
-    # A start elsewhere on this machine reaps orphans with its own containerlab, which does not know these.
+    # In the usual folder another start of keyroll on this machine would remove these labs as orphans.
     with tempfile.TemporaryDirectory(prefix="keyroll-") as apart:
-        # One deeper: the lock that the labs share lies beside their folders, and goes with `apart` too.
+        # One level deeper: the lock that the labs share is beside their folders, and is deleted with `apart` too.
         monkeypatch.setenv("KEYROLL_RUNTIME_DIR", f"{apart}/labs")
         yield found
         for pid in found.pids:
@@ -75,7 +75,7 @@ def standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
 
 @pytest.fixture
 def ssh_banner(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Something that says SSH's first line on 127.0.0.1, at the port where the driver looks for it."""
+    """Answer with SSH's first line on 127.0.0.1, and have the driver look for SSH at that port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         monkeypatch.setattr(driver, "SSH_PORT", server.getsockname()[1])
 
@@ -92,4 +92,4 @@ def ssh_banner(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         thread.start()
         yield
         server.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
+    thread.join()

@@ -1,4 +1,4 @@
-"""The driver with the real containerlab, Docker and the emulated router's image, where a machine has all three."""
+"""The driver with the real containerlab, Docker and the emulated router's image, if this machine has all three."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ from keyroll.scenario.labs.readiness import readiness
 pytestmark = pytest.mark.lab
 TOPOLOGY = Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"
 IMAGE = os.environ.get("KEYROLL_IMAGE") or "keyroll-router:latest"
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
+"""Longest wait for a container, or for the end of a lab: some seconds on an idle machine."""
 
 
 @pytest.fixture(autouse=True)
@@ -103,14 +104,14 @@ def test_the_image_has_cli_health_and_start_up_configuration(tmp_path: Path) -> 
         assert "Family: junos" in _in(container, "cli", "show version")
         _in(container, "/usr/local/sbin/keyroll-health")
         disabled = _in(container, "cat", "/proc/sys/net/ipv6/conf/eth1/disable_ipv6")
-        assert disabled == "1\n", "the outer kernel keeps quiet on the wire"
+        assert disabled == "1\n", "the container's own kernel sends no IPv6 packets on the wire"
         assert (tmp_path / "R1.pcap").exists()
 
 
-def test_a_start_up_configuration_is_the_users_with_its_secrets_as_they_were(
+def test_a_start_up_configuration_of_the_user_is_loaded_unchanged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Containerlab fills in variables in it, too: `$9$…` and `$6$…` are none, and a variable's value is not ours."""
+    """Containerlab would replace variables in it: `$9$…`, `$6$…` and `$CLAB_…` must stay as they are."""
     monkeypatch.setenv("CLAB_SECRET", "filled in")
     hashed = "$6$lB5c6$Zeud8c6IhCTE6hnZxXBl3ZMZTC2hOx9pxxYUWTHKW1oC32SATWLMH2EXarxWS5k685qMggUfFur1lq.o4p4cg1"
     secret = "$9$FXXB3tOhSlMLNvMZDikf50O1RyKMWxVw2GD5F/tB1-Vws4ZQz6CpBX7b2oJHk"
@@ -141,7 +142,9 @@ def test_without_privileges_the_router_has_frrs_fixed_folders_to_itself(tmp_path
             mounts = _in(container, "sh", "-c", f"cat /proc/$(pidof {daemon})/mountinfo")
             places = {line.split()[4] for line in mounts.splitlines()}
             assert {"/etc/frr", "/run/frr"} <= places, daemon
-        assert "/etc/frr" not in _in(container, "cat", "/proc/1/mountinfo"), "only the router's own process covers them"
+        assert "/etc/frr" not in _in(container, "cat", "/proc/1/mountinfo"), (
+            "only the router's process has mounts over them"
+        )
 
 
 def _in(container: str, *command: str) -> str:
@@ -183,7 +186,7 @@ def test_a_docker_daemon_that_is_down_is_reported_with_a_remedy(
     lab = make(tmp_path / "evidence")
     with pytest.raises(LabUnfitError, match=r"Docker does not answer: Cannot connect.*start Docker"):
         lab.deploy()
-    assert lab.name == "", "nothing was begun"
+    assert lab.name == "", "nothing was made"
 
 
 def test_the_topology_file_works_with_plain_containerlab_and_netmiko(tmp_path: Path) -> None:
@@ -213,7 +216,7 @@ def _clab(*arguments: str) -> str:
     environment = {**os.environ, "CLAB_VERSION_CHECK": "disable"}
     result = subprocess.run(["containerlab", *arguments], capture_output=True, text=True, env=environment, check=False)
     assert result.returncode == 0, result.stderr
-    assert "ERRO" not in result.stderr, "containerlab says 0 to that, too"
+    assert "ERRO" not in result.stderr, "containerlab exits with 0 in that case too"
     return result.stdout
 
 

@@ -75,7 +75,7 @@ def test_a_dockerd_that_dies_in_a_run_leaves_a_lab_that_can_be_taken_down_by_its
 
 
 @pytest.mark.slow
-def test_a_lab_of_its_own_evidence_keeps_it_until_the_containers_are_gone(standin: StandIn) -> None:
+def test_a_lab_with_a_temporary_evidence_folder_keeps_it_until_the_containers_are_removed(standin: StandIn) -> None:
     lab = ContainerLab(
         read_topology(Path(__file__).parents[3] / "topologies" / "emulated.clab.yml"),
         evidence=None,
@@ -133,10 +133,10 @@ PRESENT = Host("this-machine", "this-boot")
 
 
 @pytest.mark.parametrize(
-    ("place", "host", "goes"),
+    ("place", "host", "removed"),
     [
         ("", Host("this-machine", "former-boot"), True),
-        ("", PRESENT, False),  # its folder is somewhere that cannot be seen from here
+        ("", PRESENT, False),  # its folder may be in another mount namespace
         ("", Host("another-machine", "another-boot"), False),
         ("", Host("", "former-boot"), False),
         ("", Host("", ""), False),
@@ -144,17 +144,17 @@ PRESENT = Host("this-machine", "this-boot")
     ],
 )
 def test_containers_without_a_run_folder_are_removed_only_if_their_machine_has_rebooted(
-    standin: StandIn, monkeypatch: pytest.MonkeyPatch, place: str, host: Host, goes: bool
+    standin: StandIn, monkeypatch: pytest.MonkeyPatch, place: str, host: Host, removed: bool
 ) -> None:
     monkeypatch.setattr(Host, "present", classmethod(lambda _cls: PRESENT))
     folder = folders.base_directory().parent / place / "labs" / "lab-1"
     labels = {"containerlab": "lab-1", FOLDER_LABEL: str(folder), HOST_LABEL: str(host)}
-    process = subprocess.Popen(["sleep", "60"])
+    process = subprocess.Popen(["sleep", "infinity"])
     entry = {"name": "clab-lab-1-R1", "pid": process.pid, "labels": labels}
     (standin.home / "containers" / "clab-lab-1-R1.json").write_text(json.dumps(entry))
     environment = {**os.environ, "KEYROLL_STANDIN": str(standin.home)}
-    assert teardown.reap(Program(environment=environment)) == (["lab-1"] if goes else [])
-    assert standin.containers == ([] if goes else ["clab-lab-1-R1"])
+    assert teardown.reap(Program(environment=environment)) == (["lab-1"] if removed else [])
+    assert standin.containers == ([] if removed else ["clab-lab-1-R1"])
     process.kill()
     process.wait()
 
@@ -184,4 +184,4 @@ def test_a_lab_that_cannot_be_deployed_ends_the_pytest_session_with_the_reason(s
     done = subprocess.run([*command, library], capture_output=True, text=True, check=False)
     assert done.returncode not in (0, 5)
     assert "no scenario can be played here: Docker does not answer" in done.stdout
-    assert done.stdout.count("UNFIT") <= 3, "one run told all there is to tell"
+    assert done.stdout.count("UNFIT") <= 3, "the first runs are enough to report the reason"

@@ -1,4 +1,4 @@
-"""`commit check` and `commit` never differ: what the one takes, the other carries out on real FRR."""
+"""`commit check` and `commit` never differ: what `commit check` accepts, `commit` applies on FRR."""
 
 from __future__ import annotations
 
@@ -150,34 +150,35 @@ STATEMENTS = (
     "set protocols ldp session-group 10.255.0.0/16 authentication-key-chain kc",
     "set protocols mpls interface ge-0/0/0.0",
 )
-EACH = 12
-"""Combinations of a seed: two commits each, a tenth of a second."""
+COMBINATIONS = 12
+"""Number of combinations of each seed: each takes two commits, a tenth of a second."""
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 26))])
 def test_commit_accepts_and_refuses_what_commit_check_does(pair: Pair, seed: int) -> None:
-    dice = random.Random(f"commit check {seed}")
+    chance = random.Random(f"commit check {seed}")
     session = pair.sessions["R1"]
     session.configure(BASE)
     session.commit()
     outcomes = set()
-    for _ in range(EACH):
-        # Statements that need each other come together often enough: of a seed, most are about one session.
-        lines = dice.sample(STATEMENTS, dice.randrange(2, 16))
-        lines += [line for line in ALONE if dice.random() < LIKELY]
+    for _ in range(COMBINATIONS):
+        # Statements that need each other are drawn together often enough, because most are about the same session.
+        lines = chance.sample(STATEMENTS, chance.randrange(2, 16))
+        lines += [line for line in NEEDED if chance.random() < LIKELY]
         checked, committed = answers(session, lines)
         assert (checked is None) == (committed is None), report(session, lines)
         outcomes.add(checked is None)
-    assert outcomes == {True, False} or seed > 1, "the sample has both: commits that are taken and refused"
+    assert outcomes == {True, False} or seed > 1, "the sample has both accepted and refused commits"
 
 
-ALONE = ("set routing-options autonomous-system 65001", f"{PEER} peer-as 65002")
+NEEDED = ("set routing-options autonomous-system 65001", f"{PEER} peer-as 65002")
 """Without these nearly every combination is refused for the same reason."""
 LIKELY = 0.8
+"""Share of the combinations with them: in the others their absence is tested."""
 
 
 def answers(session: RouterSession, lines: Sequence[str]) -> tuple[str | None, str | None]:
-    """Return what `commit check` and `commit` refuse the lines for; None: they are taken. Nothing of them stays."""
+    """Return the errors of `commit check` and of `commit` for the lines (None: accepted); undo what is committed."""
     checked = said(session, lines, session.commit_check)
     session.discard()
     committed = said(session, lines, session.commit)
@@ -197,7 +198,7 @@ def said(session: RouterSession, lines: Sequence[str], ask: Callable[[], object]
 
 
 def report(session: RouterSession, lines: Sequence[str]) -> str:
-    """Return the fewest of the lines that still differ, and both answers."""
+    """Return a smallest set of the lines for which both still differ, and both errors."""
     fewest = list(lines)
     for line in lines:
         shorter = [one for one in fewest if one != line]

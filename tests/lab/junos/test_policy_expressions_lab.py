@@ -1,4 +1,4 @@
-"""Policy expressions on bgpd: what is announced, and what is taken of what a peer announces."""
+"""Policy expressions on bgpd: which routes are announced, and which routes of a peer are accepted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ POLICIES = [
     *(f"{POLICY} high term t from route-filter {HIGH} exact", f"{POLICY} high term t then accept"),
     *(f"{POLICY} {name} then reject" for name in ("net", "high")),
     f"{POLICY} all then accept",
-    # It decides nothing: TRUE, and the next policy of the list is asked.
+    # This policy makes no decision: its value is TRUE, and the next policy of the list is evaluated.
     f"{POLICY} leaves term t from route-filter {LOW} exact",
     f"{POLICY} leaves term t then next policy",
 ]
@@ -53,7 +53,7 @@ def test_policy_expressions_accept_the_routes_that_their_logic_accepts(pair: Pai
         for expression, expected in EXPRESSIONS:
             there = [f"delete {group} {way}"] if way == "export" or expression is not EXPRESSIONS[0][0] else []
             pair.commit(router, [*there, f"set {group} {way} {expression}"])
-            pair.until(f"{way} {expression}", partial(receives, pair, expected), seconds=20)
+            pair.until(f"{way} {expression}", partial(receives, pair, expected))
         if way == "export":
             pair.commit(router, [f"delete {group} export", f"set {group} export all"])
-            pair.until("all routes", lambda: received(pair) == set(ROUTES), seconds=20)
+            pair.until("all routes", lambda: received(pair) == set(ROUTES))

@@ -1,4 +1,4 @@
-"""People at a router of a lab: OpenSSH under a pseudo-terminal, with the lab's passwords and with keys."""
+"""Logins of users on a router of a lab: OpenSSH on a pseudo-terminal, with the lab's passwords and with keys."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from netmiko.juniper.juniper import JuniperBase
 from tests.lab.conftest import Pair
 
 pytestmark = pytest.mark.lab
-PATIENCE = 20.0
-"""Seconds from a key to what it leads to, a router's boot among them."""
+ANSWER_SECONDS = 60.0
+"""Longest time from typed text to the expected output. The slowest is a router's boot: 2 s on an idle machine."""
 OPTIONS = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "NumberOfPasswordPrompts=1"]
 
 
-class Person:
-    """Someone at an `ssh` under a pseudo-terminal: types, and reads until something is there."""
+class Terminal:
+    """An `ssh` on a pseudo-terminal: types text, and reads until a pattern appears."""
 
     def __init__(self, port: int, user: str, *, key: Path | None = None) -> None:
         self.seen = ""
@@ -34,7 +34,7 @@ class Person:
         options += ["-i", str(key), "-o", "IdentitiesOnly=yes"] if key else ["-o", "PubkeyAuthentication=no"]
         command = ["ssh", "-F", "none", *options, "-p", str(port), f"{user}@127.0.0.1"]
         self.fd, theirs = pty.openpty()
-        # ssh asks for passwords at its controlling terminal.
+        # ssh reads passwords from its controlling terminal.
         self.process = subprocess.Popen(["setsid", "--ctty", *command], stdin=theirs, stdout=theirs, stderr=theirs)
         os.close(theirs)
 
@@ -42,8 +42,8 @@ class Person:
         os.write(self.fd, text.encode())
 
     def until(self, pattern: str) -> str:
-        """Read until `pattern` is there; return everything up to its end."""
-        deadline = time.monotonic() + PATIENCE
+        """Read until the output matches `pattern`; return the output up to the end of the match."""
+        deadline = time.monotonic() + ANSWER_SECONDS
         while (found := re.search(pattern, self.seen)) is None:
             ready, _, _ = select.select([self.fd], [], [], max(0.0, deadline - time.monotonic()))
             assert ready, f"not seen: {pattern!r} in {self.seen!r}"
@@ -58,22 +58,22 @@ class Person:
 
 
 @contextmanager
-def person(port: int, user: str, *, password: str | None = None, key: Path | None = None) -> Iterator[Person]:
-    someone = Person(port, user, key=key)
+def logged_in(port: int, user: str, *, password: str | None = None, key: Path | None = None) -> Iterator[Terminal]:
+    terminal = Terminal(port, user, key=key)
     try:
         if password is not None:
-            someone.until("[Pp]assword: ?$")
-            someone.type(f"{password}\n")
-        yield someone
+            terminal.until("[Pp]assword: ?$")
+            terminal.type(f"{password}\n")
+        yield terminal
     finally:
-        os.close(someone.fd)
-        someone.process.terminate()
-        someone.process.wait(PATIENCE)
+        os.close(terminal.fd)
+        terminal.process.terminate()
+        terminal.process.wait(ANSWER_SECONDS)
 
 
 def test_root_logs_in_with_the_lab_password_and_gets_a_shell(pair: Pair) -> None:
     router = pair.lab.routers["R1"]
-    with person(router.port, "root", password=router.password) as root:
+    with logged_in(router.port, "root", password=router.password) as root:
         root.until("root@R1:~# $")
         root.type("ls\r")
         assert "only `cli` and `exit` are known in this shell" in root.until("root@R1:~# $")
@@ -106,7 +106,7 @@ def test_a_configured_public_key_admits_its_user_also_after_a_requested_reboot(p
     key.chmod(0o600)
     public = private.export_public_key().decode().strip()
     pair.commit("R1", [f'set system login user joe authentication ssh-ed25519 "{public}"'])
-    with person(router.port, "joe", key=key) as joe:
+    with logged_in(router.port, "joe", key=key) as joe:
         joe.until("joe@R1> $")
         joe.type("request system reboot\r")
         joe.until(r"Reboot the system \? \[yes,no\] \(no\) $")
@@ -114,14 +114,14 @@ def test_a_configured_public_key_admits_its_user_also_after_a_requested_reboot(p
         joe.until("joe@R1> $")
         joe.type("show system uptime\r")
         before = _booted(joe.until("joe@R1> $"))
-        joe.type("set date 203001010000.00\r")  # a reboot may follow the boot within a second; the clock outlives it
+        joe.type("set date 203001010000.00\r")  # the boot time has whole seconds; the clock survives a reboot
         joe.until("joe@R1> $")
         joe.type("request system reboot\r")
         joe.until(r"\(no\) $")
         joe.type("yes\r")
         joe.until("Shutdown NOW!")
         joe.until("<closed>")
-    with person(router.port, "joe", key=key) as joe:
+    with logged_in(router.port, "joe", key=key) as joe:
         joe.until("joe@R1> $")
         joe.type("show system uptime\r")
         assert _booted(joe.until("joe@R1> $")) > "2029" > before

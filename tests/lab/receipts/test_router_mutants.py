@@ -1,6 +1,6 @@
-"""Routers that are broken on purpose: a scenario must turn the named check red, and no other reason counts.
+"""Routers that are broken on purpose: a scenario must turn the named checks red.
 
-Each mutant replaces a part of the emulated router (mutants/sitecustomize.py); the scenario and the judge are untouched.
+Each mutant replaces a part of the emulated router (mutants/sitecustomize.py); the scenario and the judge are unchanged.
 """
 
 import json
@@ -21,7 +21,9 @@ TWO_KEYS, FORGED = "rollover/two-keys.yaml", "rollover/forged-during.yaml"
 
 
 TRIES = 3
-"""A run that a busy machine could not see says nothing of the router, and is played again; a red or green one never."""
+"""A run that could not observe the routers, because the machine was busy, is repeated; a red or green one never is."""
+RUN_SECONDS = 600
+"""Longest time for a run: 20 s on an idle machine."""
 
 
 def play(folder: Path, scenario: str, variant: str | None, mutant: str) -> dict[str, Any]:
@@ -44,7 +46,9 @@ def played(folder: Path, scenario: str, variant: str | None, mutant: str) -> dic
     command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", *words]
     path = os.pathsep.join(filter(None, [str(MUTANTS), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "KEYROLL_TEST_MUTANT": mutant}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False, cwd=ROOT)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=RUN_SECONDS, check=False, cwd=ROOT
+    )
     assert (folder / "result.json").exists(), done.stdout + done.stderr
     found: dict[str, Any] = json.loads((folder / "result.json").read_text())
     return found
@@ -77,7 +81,7 @@ def test_a_broken_router_turns_the_named_checks_red(
 
 
 @pytest.mark.parametrize(("scenario", "variant"), [(TWO_KEYS, None), (FORGED, "rst")])
-def test_the_same_scenarios_are_green_on_a_router_that_is_not_broken(
+def test_the_same_scenarios_pass_on_a_router_that_is_not_broken(
     tmp_path: Path, scenario: str, variant: str | None
 ) -> None:
     assert play(tmp_path / "run", scenario, variant, "")["verdict"] == "passed"

@@ -1,4 +1,4 @@
-"""A change that one router refuses is made on neither, and the result says who refused what."""
+"""A change that one router refuses is made on neither router; the result says which router refused what."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.lab
 ONE_REFUSES = """\
 keyroll: 1
 id: one-refuses
-title: R1 refuses to lose a chain that it uses; R2, which uses it no more, keeps it too
+title: R1 refuses to delete a chain that it uses; so R2, which does not use it any more, keeps it too
 keychain: {name: chain, keys: [{id: 0, start: 0m}]}
 steps:
   - apply: {routers: [R1, R2]}
@@ -48,7 +48,7 @@ def test_a_change_that_one_router_refuses_is_taken_back_on_the_other(
 FIRST_APPLY = """\
 keyroll: 1
 id: first-apply
-title: R2 cannot take the first configuration; R1 is left as it was
+title: R2 refuses the first configuration; R1 is not changed
 keychain: {name: chain, keys: [{id: 0, start: 0m}]}
 steps:
   - apply: {routers: [R1, R2]}
@@ -65,7 +65,7 @@ def test_a_first_configuration_that_one_router_refuses_is_red_and_does_not_break
 
     def refusing(session: RouterSession, comment: str | None = None, **options: Any) -> None:
         if session.name == "R2":
-            session.show("show bgp summary")  # R1 has committed by the time that this was answered
+            session.show("show bgp summary")  # R1 has committed before this is answered
             raise CommitError("R2 refused 'commit': no", router="R2", line="commit", words="no")
         commit(session, comment, **options)
 

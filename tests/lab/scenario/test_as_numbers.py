@@ -1,4 +1,4 @@
-"""ASes and levels of authentication that a file names, on a lab whose routers have had others."""
+"""AS numbers, and levels of the authentication statements, that a scenario file sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.lab
 MOVED = """\
 keyroll: 1
 id: local-as-and-levels
-title: A session by local-as rolls over, with its key-chain at the neighbor of R1 and at the protocol of R2
+title: A session with local-as rolls over; its key-chain is configured at R1's neighbor and at R2's protocol
 as: {R1: 64500, R2: 4200000001}
 sessions: [{bgp: v4, local-as: {R1: 64510}, authentication-at: {R2: protocol}}]
 keychain:
@@ -31,7 +31,7 @@ steps:
 """
 
 
-def test_a_session_by_local_as_rolls_over_with_its_key_chain_at_another_level_of_each_router(
+def test_a_session_with_local_as_rolls_over_with_its_key_chain_at_different_levels(
     run_scenario: Callable[..., Result], tmp_path: Path
 ) -> None:
     path = tmp_path / "moved.yaml"

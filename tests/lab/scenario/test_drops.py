@@ -1,4 +1,4 @@
-"""Drops by reason: right reasons are green, another reason is red though the total is the same."""
+"""Drops by reason: a check of another reason is red, even if the total number is right."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.lab
 FORGED = """\
 keyroll: 1
 id: drops
-title: Forged segments are dropped for what is wrong with them
+title: Forged segments are dropped, each for its own reason
 requires: [inject]
 keychain: {name: chain, keys: [{id: 0, start: 0m}]}
 steps:
@@ -37,5 +37,5 @@ def test_a_drop_for_another_reason_is_red_although_the_total_is_the_same(
     result = run_scenario(path)
     assert [check.label for check in result.red] == red, result.reason
     assert result.verdict is (Verdict.FAILED if red else Verdict.PASSED)
-    told = next(check.observed for check in result.checks if check.label == "drops@3")
-    assert told == "dropped since, by reason: bad-mac 2"
+    observed = next(check.observed for check in result.checks if check.label == "drops@3")
+    assert observed == "dropped since, by reason: bad-mac 2"

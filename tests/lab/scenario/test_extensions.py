@@ -1,4 +1,4 @@
-"""The step and the check of docs/extend.md, and ones that do nothing, played on a lab as another package's are."""
+"""Steps and checks of another package on a lab: those of docs/extend.md, and ones that do nothing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Nothing(Step):
 
 @dataclass(frozen=True)
 class Holds(Condition):
-    """Hold, or do not."""
+    """Has the result that the file says."""
 
     name = "holds"
     written = ByRouter[bool]

@@ -1,13 +1,14 @@
-"""The fixtures that tests in Python get, on a real lab."""
+"""The pytest plugin's fixtures on a lab."""
 
-import time
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from ipaddress import IPv4Interface
 from pathlib import Path
 
 import pytest
 
 from keyroll.capture import count_packets
+from keyroll.instants import SYSTEM, until
 from keyroll.junos.base_configuration import Plan, base_configuration
 from keyroll.junos.records import SecurityKeychain
 from keyroll.junos.session import RouterSession
@@ -18,6 +19,10 @@ from keyroll.names import SessionKind
 from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab
+FIRST_PACKETS = timedelta(seconds=60)
+"""Longest time from the commits to the session's first captured packets: 2 s on an idle machine."""
+POLL = timedelta(seconds=0.1)
+"""Interval between two looks at a capture that grows."""
 
 
 def plan_of(router: Router) -> Plan:
@@ -26,9 +31,7 @@ def plan_of(router: Router) -> Plan:
     return Plan(router.name, router.asn, router.loopback, port.interface, port.ipv4)
 
 
-def test_a_router_takes_a_generated_chain_and_reads_it_back(
-    r1: RouterSession, keychains: Mapping[str, Keychain]
-) -> None:
+def test_a_router_accepts_a_generated_chain_and_shows_it(r1: RouterSession, keychains: Mapping[str, Keychain]) -> None:
     r1.configure(set_lines(keychains["R1"]))
     r1.commit()
     shown = r1.show("show security keychain").parsed
@@ -36,7 +39,7 @@ def test_a_router_takes_a_generated_chain_and_reads_it_back(
     assert shown.chain("new_auth_key").name == "new_auth_key"
 
 
-def test_the_next_test_finds_nothing_of_the_one_before(r1: RouterSession) -> None:
+def test_the_next_test_gets_routers_without_the_chain_of_the_one_before(r1: RouterSession) -> None:
     assert r1.ask_secret("show configuration security").strip() == ""
 
 
@@ -51,11 +54,8 @@ def test_the_wire_is_captured_while_the_lab_is_up(
         lines = base_configuration(plans[name], peer, sessions=[SessionKind.BGP], chain=chain.name)
         session.configure([*lines, *set_lines(chain)])
         session.commit()
-    deadline = time.monotonic() + 15
-    while count_packets(capture["R1"]) <= before and time.monotonic() < deadline:
-        for session in routers.values():
-            session.show("show bgp summary")
-    assert count_packets(capture["R1"]) > before
+    deadline = SYSTEM.now() + FIRST_PACKETS
+    assert until(SYSTEM, lambda: count_packets(capture["R1"]) > before or None, deadline=deadline, poll=POLL)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A plan's set files, played on one connection: what the plan promises, the lab shows."""
+"""The set files of a plan, played on one connection: the lab shows what the plan predicts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AES = Algorithm.AES_128_CMAC_96
 
 
 def planned(quarters: int) -> tuple[Keychain, tuple[Change, ...]]:
-    """Plan so many quarters from a chain of one key with the ids 251 and 252, so that ids go round soon."""
+    """Plan that number of quarters for a chain of one key. Its ids are 251 and 252, so that they soon start again."""
     first = Key(
         7,
         draw_secret(1, "first"),
@@ -61,17 +61,17 @@ def scenario(chain: Keychain, changes: tuple[Change, ...]) -> Iterator[str]:
         yield f"  - advance: {{to: {format_duration(change.planned - T0)}}}"
         for part in change.routers if number % 2 else reversed(change.routers):
             yield from typed(part)
-        # What is on the wire is judged throughout; to wait for the next keepalive here would add a third to the play.
+        # No `wire` here: it is judged throughout, and the wait for the next keepalive would add a third of the time.
         yield f"  - expect: {{bgp: Established, ldp: Operational, active: {active}}}"
         active = mine.added[-1].id
-        # The clocks are set one after the other: the last hop is shorter than the tolerance.
+        # The clocks are set one after the other: the last advance is shorter than the tolerance.
         for ago in (timedelta(minutes=30), timedelta()):
             yield f"  - advance: {{to: {format_duration(change.takeovers[-1] - T0 - ago)}}}"
         yield f"  - expect: {{bgp: Established, ldp: Operational, active: {active}, wire: {active}}}"
 
 
 def typed(part: RouterChange) -> Iterator[str]:
-    """Type a router's set file, as it stands."""
+    """Yield a step that types a router's set file."""
     yield f"  - cli:\n      routers: {part.router.name}\n      configure:"
     yield from (f"        - {json.dumps(line)}" for line in set_text(part).splitlines())
 
@@ -98,7 +98,10 @@ LEAKED = 7
 
 
 def leaked(tolerance: int) -> tuple[Keychain, tuple[Change, ...], dict[tuple[str, Receiving], Accepted]]:
-    """Plan the way out of a leak of the only key, and return what it says of the leaked key's end."""
+    """Plan the replacement of a leaked key, the only one of its chain.
+
+    Return the chain, the changes, and until when each router accepts the leaked key, by router and receiving policy.
+    """
     first = Key(LEAKED, draw_secret(1, "first"), T0 - QUARTER / 2, "ao", 1, 2, tcp_ao_option=True, algorithm=AES)
     chain = Keychain("new_auth_key", (first,), tolerance)
     seconds = timedelta(seconds=5)
@@ -117,7 +120,7 @@ def leaked(tolerance: int) -> tuple[Keychain, tuple[Change, ...], dict[tuple[str
 
 
 def replay(router: str, expected: str) -> str:
-    """Send a router again what its peer signed with the leaked key, and look at what became of it."""
+    """Return steps that replay to a router what its peer signed with the leaked key, and expect a result."""
     return f"""\
   - inject: {{kind: replay, towards: {router}, key: {LEAKED}, count: 3}}
   - {expected}"""
@@ -136,11 +139,11 @@ def advance(moment: datetime) -> str:
 
 
 MARGIN = timedelta(seconds=25)
-"""Before an instant at which a window closes: what is done in it must be done before, also on a busy machine."""
+"""Time before the end of a window in which a step must be done, also on a busy machine."""
 
 
-def way_out(tolerance: int) -> Iterator[str]:
-    """R1 accepts by `tolerance` and R2 by `any`; what the plan says of each is what is looked for."""
+def leak_scenario(tolerance: int) -> Iterator[str]:
+    """Yield a scenario in which R1 receives by `tolerance` and R2 by `any`; it expects what the plan says of each."""
     chain, (added, deleted), said = leaked(tolerance)
     (only,) = chain.keys
     yield "keyroll: 1\nid: leak\ntitle: A leaked key, out of use when the plan says"
@@ -180,6 +183,6 @@ def test_a_leaked_key_is_accepted_on_an_open_connection_until_the_planned_instan
     assert said["R1", Receiving.TOLERANCE].deletion is by_deletion
     assert said["R2", Receiving.ANY].deletion
     path = tmp_path / "leak.yaml"
-    path.write_text("\n".join(way_out(tolerance)) + "\n")
+    path.write_text("\n".join(leak_scenario(tolerance)) + "\n")
     result = run_scenario(path)
     assert result.verdict is Verdict.PASSED, result.reason or [check.sentence() for check in result.red]

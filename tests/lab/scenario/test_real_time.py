@@ -1,4 +1,4 @@
-"""The same scenario where clocks cannot be set: green in real time, red when a key is broken, skipped with a reason."""
+"""A scenario in real time, on routers whose clocks cannot be set."""
 
 from pathlib import Path
 from typing import Any

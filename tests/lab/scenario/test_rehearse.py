@@ -1,4 +1,4 @@
-"""`keyroll rehearse` on a real lab: prediction and play, from the text of two configurations."""
+"""`keyroll rehearse` on a lab: prediction and play, from the text of two configurations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def configuration(name: str, own: str, peer: str, keys: list[tuple[str, int, int
 
 
 _ENDS = 600
-"""Seconds after which a rehearsal hangs. It takes ten on an idle machine; a busy one must not turn it red."""
+"""Longest time (s) for a rehearsal: ten seconds on an idle machine."""
 
 
 def rehearse(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -51,30 +51,30 @@ def rehearse(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 MENDS = "set security authentication-key-chains key-chain kc key 1 secret right\n"
-CARRIED = datetime(2026, 11, 30, tzinfo=UTC)
+CAPTURED = datetime(2026, 11, 30, tzinfo=UTC)
 
 
 def link(secret: str) -> bytes:
-    """What the real link carried before: a session on the first key."""
+    """Return a capture of the real link before the change: a session on the first key."""
     talk = make_talk(chain=Keychain("kc", (make_key(0, secret=secret),)))
     talk.near.address, talk.far.address = "10.9.0.1", "10.9.0.2"
-    talk.time_ns = int(CARRIED.timestamp()) * 10**9
+    talk.time_ns = int(CAPTURED.timestamp()) * 10**9
     talk.open().exchange()
     return bytes(pcap_octets(talk.packets))
 
 
 def drawn_for(run: Path) -> set[bytes]:
-    """Return the secrets that a run drew in place of the configurations'."""
-    told = json.loads((run / "run.json").read_text())
-    t0 = read_instant(told["t0"])
+    """Return the secrets that a run drew to replace those of the configurations."""
+    facts = json.loads((run / "run.json").read_text())
+    t0 = read_instant(facts["t0"])
     assert t0 is not None
     cases = read_cases(run / "scenario.yaml")
-    rings = [Keyring(case.scenario, seed=told["seed"], t0=t0) for case in cases if case.variant == told["variant"]]
+    rings = [Keyring(case.scenario, seed=facts["seed"], t0=t0) for case in cases if case.variant == facts["variant"]]
     return {secret.reveal() for ring in rings for secret in ring.secrets()}
 
 
 def traffic_keys_of(run: Path) -> set[bytes]:
-    """Return the traffic keys of what was played."""
+    """Return the traffic keys of a run."""
     return traffic_keys(run / "lab" / "R1.pcap", drawn_for(run))
 
 
@@ -89,7 +89,7 @@ def test_rehearse_plays_the_rollover_of_two_saved_configurations(
     tmp_path: Path, mended: bool, code: int, verdict: str
 ) -> None:
     starts = "2026-11-1.00:00:00 +0000", "2027-1-15.00:00:00 +0000"
-    # As a router shows it, `$9$…`, and as a person types it.
+    # A secret as a router shows it (`$9$…`), and one as a person types it.
     mine = [(starts[0], 1, 2, f'"{encode_type9(Secret("first-secret"))}"'), (starts[1], 3, 4, "right")]
     theirs = [(starts[0], 2, 1, "first-secret"), (starts[1], 4, 3, "wrong")]
     (tmp_path / "lion.conf").write_text(configuration("lion", "10.9.0.1", "10.9.0.2", mine))
@@ -102,18 +102,18 @@ def test_rehearse_plays_the_rollover_of_two_saved_configurations(
     assert verdict in done.stdout.splitlines()
     if mended:
         assert "seen on the link: v4-link, lion sends key 0 from 2026-11-30T" in done.stdout
-    told = [encode_type9(Secret(one)) for one in ("first-secret", "right", "wrong")]
+    encoded = [encode_type9(Secret(one)) for one in ("first-secret", "right", "wrong")]
     (run,) = (tmp_path / "runs").iterdir()
     written = {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()}
     assert {"scenario.yaml", "lab/R1.pcap"} <= {str(name) for name in written}
-    for secret in ("first-secret", '"right"', '"wrong"', "$9$", *told):
+    for secret in ("first-secret", '"right"', '"wrong"', "$9$", *encoded):
         assert secret not in done.stdout
         assert [str(name) for name, octets in written.items() if secret.encode() in octets] == []
     search = Search(traffic_keys(tmp_path / "link.pcap", [b"first-secret"]) | drawn_for(run) | traffic_keys_of(run))
     assert [str(name) for name, octets in written.items() if search.finds(octets)] == []
     assert not search.finds((done.stdout + done.stderr).encode())
     page = (run / "report.html").read_text()
-    assert f"<h1>{verdict}</h1>\n<p>lion (R1) and tiger (R2): " in page, "the page says what the terminal says"
+    assert f"<h1>{verdict}</h1>\n<p>lion (R1) and tiger (R2): " in page, "the page has the terminal's text"
     assert "R1 is lion" in page
 
 
@@ -206,14 +206,14 @@ set security authentication-key-chains key-chain KC-BGP key 2 ao-attribute crypt
 
 @pytest.mark.slow
 def test_a_planned_second_key_of_a_route_reflector_and_its_client_is_played_in_both_orders(tmp_path: Path) -> None:
-    """As in a public validated design: wildcard groups, IPv6 loopbacks, secrets removed, no host-name."""
+    """As in a validated design of Juniper: wildcard groups, IPv6 loopbacks, secrets removed, no host-name."""
     (tmp_path / "rr.conf").write_text(GROUPED.format(own=1, peer=2, cluster="cluster 1.1.1.1;"))
     (tmp_path / "client.conf").write_text(GROUPED.format(own=2, peer=1, cluster=""))
     (tmp_path / "second.set").write_text(SECOND)
     words = ["rr.conf", "client.conf", "--at", "2026-12-01T00:00Z", "--change", "R1=second.set", "--accept-left-out"]
-    unsaid = rehearse(tmp_path, *words, "--change", "R2=second.set")
-    assert unsaid.returncode == 2, unsaid.stdout + unsaid.stderr
-    assert "HITLESS if 1 key with an unknown secret, which is assumed to match" in unsaid.stdout
+    strict = rehearse(tmp_path, *words, "--change", "R2=second.set")
+    assert strict.returncode == 2, strict.stdout + strict.stderr
+    assert "HITLESS if 1 key with an unknown secret, which is assumed to match" in strict.stdout
     done = rehearse(tmp_path, *words, "--change", "R2=second.set", "--without-secrets")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the commits with rr first: played hitless" in done.stdout
@@ -244,7 +244,7 @@ TURNED_ON = (
 
 
 def with_md5(text: str, peer: str) -> str:
-    """A configuration before TCP-AO."""
+    """Return the configuration with an MD5 key in place of TCP-AO."""
     kept = "".join(line for line in text.splitlines(keepends=True) if " authentication-" not in line)
     return f"{kept}set {NEIGHBOR.format(peer=peer)} authentication-key planned-md5\n"
 

@@ -1,4 +1,4 @@
-"""Runs that are really played, one of each verdict: the page says what `result.json` says, and holds no secret."""
+"""A run with each verdict, on a lab: the HTML page has the verdict of `result.json`, and no secret."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from keyroll.report.run import load_run
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 PLAYED_SECONDS = 300
-"""Thirty times what a run of two keys takes: these may share the machine with many labs."""
+"""Longest time (s) for a run: thirty times what it takes on an idle machine."""
 
 
 def page_of(folder: Path) -> str:
-    """The page that the run left; of one that was killed, the page that is made of its folder."""
+    """Return the page of a run; of a killed run, which has written none, the page that is made from its folder."""
     return ((folder / "report.html") if (folder / "report.html").is_file() else write_run_page(folder)).read_text()
 
 
@@ -52,14 +52,14 @@ def test_the_report_of_a_run_shows_its_verdict(meant: str, words: Sequence[str],
         scenario = tmp_path / "known-bug.yaml"
         scenario.write_text((RECORDED / "known-bug" / "scenario.recorded").read_text())
     if meant == "UNFIT":
-        environment = {"PATH": str(tmp_path)}  # where no containerlab is
+        environment = {"PATH": str(tmp_path)}  # a folder without containerlab
     done = subprocess.run(
         keyroll("run", scenario, "--run-dir", tmp_path / "run", *words),
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PLAYED_SECONDS, check=False,
     )  # fmt: skip
     shown, said = shown_and_said(tmp_path / "run")
     assert shown == said
-    assert shown in (meant, "UNFIT"), done.stdout + done.stderr  # a machine that is too busy to see makes a run unfit
+    assert shown in (meant, "UNFIT"), done.stdout + done.stderr  # on a busy machine a run may be unfit
     assert load_run(tmp_path / "run").headline in done.stdout, "the terminal says the same sentence"
 
 

@@ -1,6 +1,6 @@
-"""A library scenario that is exported as two configurations, imported and played gives its own verdict.
+"""A library scenario that is exported as two configurations, imported and played keeps its verdict.
 
-Prediction and play are held against each other: `keyroll check` says before what the lab then shows.
+The prediction of `keyroll check` is compared with the play on the lab.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ETHERNET = 14
 EXCEPTIONS = dict.fromkeys(
     ("option-disabled[r1]", "option-disabled[r2]"), "no key of a chain can be used: import refuses it, as nothing rolls"
 )
-"""By case, why what is played gives another verdict than the file; a reason that is gone fails the test."""
+"""Reasons, by case, why the imported scenario has another verdict than the file. The test fails if it does not."""
 
 
 @pytest.mark.parametrize("path", sampled("sessions/two-families-two-chains"))
@@ -79,30 +79,30 @@ def test_an_imported_planned_commit_gets_the_verdict_of_the_file_it_came_from(
 def test_an_imported_capture_is_judged_before_the_rollover_is_played(
     run_scenario: Callable[..., Result], tmp_path: Path, name: str, seen: tuple[str, ...]
 ) -> None:
-    """A library file is played: its capture is that of the real link, which the configurations are of.
+    """A library file is played; its capture is used as that of the real link, to which the configurations belong.
 
-    The routers' clocks were set, the host's was not: the capture is moved to their time. What a rollover jumps over is
-    less than the tolerance, so that both keys are accepted there. A lab that was used before may still carry the last
-    segments of the former run's connections, which nobody could judge here: they are left out.
+    The run has set the routers' clocks, but the capture has the host's time: it is moved to the routers' time. The run
+    advances the clocks by less than the tolerance, so that both keys are accepted over that time. If the lab was used
+    before, the capture may have the last segments of older connections, which cannot be judged: they are left out.
     """
     path = LIBRARY / f"{name}.yaml"
-    carried = run_scenario(path, seed=SEED)
-    assert carried.verdict is Verdict.PASSED, carried.reason
+    played = run_scenario(path, seed=SEED)
+    assert played.verdict is Verdict.PASSED, played.reason
     case = read_cases(path)[0]
     capture = tmp_path / "link.pcap"
-    capture.write_bytes(begun_at(T0, (carried.folder / "lab" / "R1.pcap").read_bytes()))
+    capture.write_bytes(begun_at(T0, (played.folder / "lab" / "R1.pcap").read_bytes()))
     _, text = imported(case, tmp_path, "--capture", str(capture))
     lines = [line for line in text.splitlines() if line.startswith("#   - ")]
     assert " wrong, 0 could not be judged" in lines[0]
     assert ", 0 wrong," in lines[0]
-    assert len(lines) == 1 + 2 * len(case.scenario.sessions), "each session and router is told of"
+    assert len(lines) == 1 + 2 * len(case.scenario.sessions), "a line for each session and router"
     for line in lines[1:]:
         assert all(words in line for words in seen), line
     assert run_scenario(tmp_path / OUTPUT).verdict is Verdict.PASSED
 
 
 def begun_at(moment: datetime, octets: bytes) -> bytes:
-    """Return a capture (pcap) as if seen at another moment: of its segments those of connections that it has whole."""
+    """Return a capture (pcap) with times that begin at `moment`, and only with connections whose SYN it has."""
     order: Literal["little", "big"] = "little" if octets[0] != 0xA1 else "big"
     moved, place = bytearray(octets[:24]), 24
     later = int(moment.timestamp()) - int.from_bytes(octets[24:28], order)
@@ -124,7 +124,11 @@ def begun_at(moment: datetime, octets: bytes) -> bytes:
 
 
 def same_verdict(run_scenario: Callable[..., Result], case: Case, folder: Path) -> bool:
-    """Play what comes back; say whether file, prediction and play agree. Raises where it could not be judged."""
+    """Export, import and play a case; return whether file, prediction and play agree.
+
+    Raises:
+        AssertionError: the play has no verdict.
+    """
     try:
         _, text = imported(case, folder)
     except InputError:

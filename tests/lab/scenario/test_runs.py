@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 TWO_KEYS = ROOT / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
 SEED = 4711
 PLAYED_SECONDS = 600
-"""After so long a run hangs. It takes ten seconds on an idle machine; a busy one must not turn it red."""
+"""Longest time for a run: ten seconds on an idle machine."""
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
 
@@ -49,7 +49,7 @@ def secrets_of(mutation: str | None) -> set[bytes]:
 
 
 def found_in(folder: Path, mutation: str | None) -> list[str]:
-    """Name every file under the folder that holds a secret or a traffic key in any spelling, or a `$9$` text."""
+    """Return the names of files in the folder with a secret or a traffic key in any encoding, or with a `$9$` text."""
     secrets = secrets_of(mutation)
     search = Search(secrets | traffic_keys(folder / "lab" / "R1.pcap", secrets))
     files = [path for path in folder.rglob("*") if path.is_file()]
@@ -57,8 +57,8 @@ def found_in(folder: Path, mutation: str | None) -> list[str]:
     return [path.name for path in files for octets in [path.read_bytes()] if b"$9$" in octets or search.finds(octets)]
 
 
-def test_the_rollover_is_proven_from_a_pipe_and_its_folder_holds_the_evidence_and_no_secret(tmp_path: Path) -> None:
-    """`cat FILE | keyroll run /dev/stdin | head -1`: it goes on though nobody reads, and keeps what was played."""
+def test_a_scenario_from_a_pipe_passes_and_its_folder_has_the_evidence_and_no_secret(tmp_path: Path) -> None:
+    """`cat FILE | keyroll run /dev/stdin | head -1`: it continues without a reader, and keeps the scenario file."""
     folder = tmp_path / "run"
     script = 'cat "$1" | { shift; "$@"; echo "$?" >&2; } | head -1'
     words = keyroll("run", "--seed", SEED, "--run-dir", folder, "/dev/stdin")
@@ -88,7 +88,7 @@ def test_the_rollover_is_proven_from_a_pipe_and_its_folder_holds_the_evidence_an
 @pytest.mark.parametrize(
     ("mutation", "reason"),
     [
-        ("ids-not-reversed", "R2 has no usable key with recv-id 1"),  # red at once, where others wait for a hold time
+        ("ids-not-reversed", "R2 has no usable key with recv-id 1"),  # red at once; the others wait for a hold time
         pytest.param("other-secret", "the secrets differ", marks=pytest.mark.slow),
         pytest.param("key-missing", "R2 has no usable key with recv-id 3", marks=pytest.mark.slow),
     ],
@@ -116,7 +116,7 @@ def test_ctrl_c_takes_the_lab_down_and_says_so_without_a_traceback(tmp_path: Pat
             if "step 2" in line:
                 process.send_signal(signal.SIGINT)
                 break
-        rest, errors = process.communicate(timeout=60)
+        rest, errors = process.communicate(timeout=PLAYED_SECONDS)
     output = "".join(seen) + rest
     assert process.returncode == 130, output + errors
     assert "Traceback" not in output + errors

@@ -1,4 +1,4 @@
-"""A machine that stands still, or a part of the harness that hangs, is never the routers' fault."""
+"""A machine that stalls, or a part of the harness that hangs, makes a run unfit, never red."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ steps:
 """
 WAIT = "wait: {for: 20s}"
 STAYS = "stays: {for: 14s, bgp: Established}"
-"""Little longer than what stands still in it, which is longer than the hold time: the sessions go down meanwhile."""
+"""A little longer than the stalls in it, which are longer than the hold time, so that the sessions go down."""
 pause = threading.Event().wait
 _BEGINS = 300.0
-"""Seconds after which a run that has not come to a step hangs. It takes ten on an idle machine."""
+"""Longest time (s) until a run begins a step, or ends: ten seconds on an idle machine."""
 
 
 class Playing:
-    """A run under way, and its processes: its own and those of its lab."""
+    """A run that is being played, with its own process and those of its lab."""
 
     def __init__(self, run: subprocess.Popen[str], folder: Path) -> None:
         self.run, self.folder = run, folder
@@ -62,7 +62,7 @@ class Playing:
         return state.parent.name
 
     def processes(self) -> dict[int, str]:
-        """The lab's processes by their command lines; None of the harness's own."""
+        """Return the command lines of the lab's processes, by process id."""
         tag = f"KEYROLL_LAB={self.lab()}".encode()
         found = {}
         for entry in Path("/proc").iterdir():
@@ -87,7 +87,7 @@ class Playing:
 
 @pytest.fixture
 def begin(tmp_path: Path) -> Iterator[Callable[[str, str], Playing]]:
-    """Start a run with a third step; return it once a text stands in its timeline."""
+    """Return a function that starts a run with a third step, and returns it when its timeline contains a text."""
     started: list[subprocess.Popen[str]] = []
 
     def start(step: str, event: str) -> Playing:
@@ -105,7 +105,7 @@ def begin(tmp_path: Path) -> Iterator[Callable[[str, str], Playing]]:
     for run in started:
         if run.poll() is None:
             run.send_signal(signal.SIGINT)
-        run.communicate(timeout=60)
+        run.communicate(timeout=_BEGINS)
 
 
 SLOW = pytest.mark.slow
@@ -129,7 +129,7 @@ def test_a_machine_that_stalls_makes_the_run_unfit(
     playing.freeze([playing.run.pid, *playing.processes()], seconds)
     code, result = playing.end()
     if result["verdict"] == "passed":
-        assert event in ("step 1", "step 2"), "before the sessions are up, nothing can hide"
+        assert event in ("step 1", "step 2"), "nothing can go unobserved before the sessions are up"
         return
     assert (code, result["verdict"]) == (2, "unfit"), result
     assert "this machine stood still for" in result["reason"], result
@@ -173,14 +173,14 @@ def test_pytest_repeats_a_run_that_stalled_and_reports_it(tmp_path: Path) -> Non
     ]
     command = [sys.executable, "-m", "pytest", *words, str(tmp_path)]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + _BEGINS
     while not (begun := sorted(runs.glob("*/timeline.jsonl"))):
         assert time.monotonic() < deadline, "no run began"
         pause(0.05)
     playing = Playing(run, begun[0].parent)
     playing.await_event("step 3")
     playing.freeze([run.pid, *playing.processes()], 12)
-    said = run.communicate(timeout=180)[0]
+    said = run.communicate(timeout=2 * _BEGINS)[0]
     assert run.returncode == 0, said
     assert "was played again: this machine stood still for" in said
     verdicts = [json.loads(path.read_text())["verdict"] for path in sorted(runs.glob("*/result.json"))]
@@ -201,7 +201,7 @@ threading.Thread(target=step, daemon=True).start()
 from keyroll.cli.main import main
 main()
 """
-"""`keyroll`, on a machine whose wall clock is set by so many seconds when step 3 begins."""
+"""`keyroll` on a machine whose wall clock is changed by a number of seconds when step 3 begins."""
 
 
 @pytest.mark.slow
@@ -211,7 +211,7 @@ def test_a_clock_that_is_set_makes_the_run_unfit(tmp_path: Path, by: int, words:
     path.write_text(SCENARIO.replace("STEP", "wait: {for: 3s}"))
     shim = [sys.executable, "-c", STEPPED, str(folder / "timeline.jsonl"), str(by)]
     command = [*shim, "run", str(path), "--run-dir", str(folder), "--seed", "7"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_BEGINS, check=False)
     result = json.loads((folder / "result.json").read_text())
     assert (done.returncode, result["verdict"]) == (2, "unfit"), done.stdout
     assert f"this machine's clock was {words}" in result["reason"]

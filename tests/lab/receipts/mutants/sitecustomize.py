@@ -1,8 +1,7 @@
-"""Breaks an emulated router on purpose, from outside: the product has no switch for it.
+"""Break an emulated router on purpose, from outside: keyroll itself has no option for it.
 
-Python imports this module at its start when its folder is on PYTHONPATH. In the processes of emulated routers and of
-what they are forked from (and in no other) it replaces methods of the router's parts, as the mutant that
-KEYROLL_TEST_MUTANT names has it.
+Python imports this module at its start if its folder is on PYTHONPATH. In the processes of emulated routers, and in the
+program that they are forked from, it replaces methods of the router; KEYROLL_TEST_MUTANT names the mutant.
 """
 
 # ruff: noqa: PLC0415 -- nothing of the product may be imported in processes that are no emulated router
@@ -25,13 +24,13 @@ MUTANT = os.environ.get("KEYROLL_TEST_MUTANT", "")
 
 
 def replace_methods(owner: object, **methods: Callable[..., object]) -> None:
-    """Put these in the place of what a class or a module has under their names."""
+    """Replace attributes of a class or a module."""
     for name, method in methods.items():
         setattr(owner, name, method)
 
 
 def signs_with_the_old_key() -> None:
-    """The sending key never moves; the show output, which asks the key clock what is active, says that it did."""
+    """The sending key never changes; the show output, which takes it from the key clock, says that it has changed."""
     from keyroll.emulator.contract.key_clock import KeyClock
 
     def first(self: KeyClock, now: int, *_: object) -> int | None:
@@ -41,7 +40,7 @@ def signs_with_the_old_key() -> None:
 
 
 def receives(reasons: list[str]) -> None:
-    """Segments that would be dropped for these reasons get in."""
+    """Segments that would be dropped for these reasons are accepted."""
     from keyroll.emulator.wire.bump.live_connections import PASS
     from keyroll.emulator.wire.bump.receiving import Receiver, stripped
 
@@ -60,14 +59,17 @@ def receives(reasons: list[str]) -> None:
 
 
 def ignores_rnext() -> None:
-    """A received RNextKeyID moves nothing, also where RFC 5925 has it move the sending key."""
+    """A received RNextKeyID changes nothing, even under the policy in which it selects the sending key (RFC 5925)."""
     from keyroll.emulator.contract.key_clock import KeyClock
 
     replace_methods(KeyClock, follow=lambda _self, _now, current, _named: current)
 
 
-def resets(*, lies: str) -> None:
-    """When the clock is set forward the sessions are reset (they are back at once); flap counters are stuck, or not."""
+def resets(kind: str, *, stuck: bool = False) -> None:
+    """When the clock is set forward, BGP or LDP (`kind`) is reset, and is back at once.
+
+    With `stuck` the output shows sessions that never flapped.
+    """
     from keyroll.emulator.machine.machine import Machine
 
     set_clock, bgp, ldp = Machine.set_clock, Machine.bgp, Machine.ldp_sessions
@@ -90,8 +92,8 @@ def resets(*, lies: str) -> None:
             for state in await bgp(self)
         ]
 
-    replace_methods(Machine, set_clock=resetting_ldp if lies == "ldp" else resetting)
-    if lies == "bgp":
+    replace_methods(Machine, set_clock=resetting_ldp if kind == "ldp" else resetting)
+    if stuck:
         replace_methods(Machine, bgp=steady)
 
 
@@ -102,8 +104,8 @@ def wrong_sne() -> None:
     replace_methods(SneTracker, sne_for=lambda _self, _seq: 0)
 
 
-def heard(port: socket.socket) -> Iterator[tuple[bytes, bool]]:
-    """Yield LDP's frames over IPv4 that pass a packet socket, and whether they are this router's own."""
+def ldp_frames(port: socket.socket) -> Iterator[tuple[bytes, bool]]:
+    """Yield the LDP frames over IPv4 of a packet socket, and whether this router sent them."""
     import socket
 
     while True:
@@ -113,10 +115,10 @@ def heard(port: socket.socket) -> Iterator[tuple[bytes, bool]]:
 
 
 def resets_ldp_briefly() -> None:
-    """When the clock is set forward the LDP session is reset, and back within milliseconds: no sample sees it down.
+    """When the clock is set forward the LDP session is reset, and back within milliseconds: no sample shows it down.
 
-    ldpd connects anew when it hears a hello; the last one that this router sent is sent once more, at once. The show
-    output tells of a session that has been up all the time.
+    ldpd connects again when it receives a hello, so this router's last hello is sent again at once. The output shows a
+    session that was up all the time.
     """
     import asyncio
     import socket
@@ -128,16 +130,20 @@ def resets_ldp_briefly() -> None:
     labels = Machine.ldp_bindings
     kept: dict[str, Any] = {}
 
-    def overhear(namespace: int, reset: Callable[[], None]) -> None:
+    def reset_and_send_hello(namespace: int, reset: Callable[[], None]) -> None:
         with linux.inside(namespace):
             port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
         with port:
             port.bind(("ge-0-0-0", 0x0003))
-            port.settimeout(5)
-            hello = next(frame for frame, own in heard(port) if own and frame[23] == socket.IPPROTO_UDP)
+            port.settimeout(30)  # hellos are sent each second
+            hello = next(frame for frame, own in ldp_frames(port) if own and frame[23] == socket.IPPROTO_UDP)
             reset()
-            next(frame for frame, own in heard(port) if not own and frame[23] == socket.IPPROTO_TCP and frame[47] & 1)
-            port.send(hello)  # the peer has closed its end just now
+            next(
+                frame
+                for frame, own in ldp_frames(port)
+                if not own and frame[23] == socket.IPPROTO_TCP and frame[47] & 1
+            )
+            port.send(hello)  # only now: the peer has closed its end
 
     async def resetting(self: Machine, moment: datetime) -> None:
         forward = moment - self.now() > timedelta(minutes=1) and await ldp(self)
@@ -147,10 +153,10 @@ def resets_ldp_briefly() -> None:
             loop = asyncio.get_running_loop()
 
             def reset() -> None:
-                asyncio.run_coroutine_threadsafe(self.clear_ldp(None), loop).result(5)
+                asyncio.run_coroutine_threadsafe(self.clear_ldp(None), loop).result(30)
 
-            if self._applied.intent.host_name == "R1":  # R2, with the greater address, is the one that connects
-                await asyncio.to_thread(overhear, self.inner_namespace, reset)
+            if self._applied.intent.host_name == "R1":  # R2 connects, because it has the greater address
+                await asyncio.to_thread(reset_and_send_hello, self.inner_namespace, reset)
 
     async def steady(self: Machine) -> list[Any]:
         return (
@@ -166,7 +172,7 @@ def resets_ldp_briefly() -> None:
 
 
 def stores_another_secret() -> None:
-    """What is typed as a secret is kept with one character more: both routers agree, and nobody sees it by its text."""
+    """A configured secret is stored with one more character: both routers agree, and its `$9$` text hides it."""
     from keyroll.emulator.junos.configuration import values
     from keyroll.keychain.secret import Secret
     from keyroll.keychain.type9 import encode_type9
@@ -178,7 +184,7 @@ def stores_another_secret() -> None:
 
 
 def loses_labels() -> None:
-    """When the clock is set forward the labels are gone for one look; the LDP session is as it was."""
+    """When the clock is set forward, the labels are missing in one output; the LDP session does not change."""
     from keyroll.emulator.machine.machine import Machine
 
     set_clock, bindings = Machine.set_clock, Machine.ldp_bindings
@@ -208,9 +214,9 @@ MUTANTS: dict[str, Callable[[], None]] = {
     "accepts-any-keyid": lambda: receives(["UNKNOWN_KEY_ID"]),
     "accepts-bad-mac": lambda: receives(["BAD_MAC"]),
     "ignores-rnext": ignores_rnext,
-    "resets-bgp": lambda: resets(lies="no"),
-    "resets-bgp-with-a-stuck-counter": lambda: resets(lies="bgp"),
-    "resets-ldp": lambda: resets(lies="ldp"),
+    "resets-bgp": lambda: resets("bgp"),
+    "resets-bgp-with-a-stuck-counter": lambda: resets("bgp", stuck=True),
+    "resets-ldp": lambda: resets("ldp"),
 }
 
 if MUTANT and any(word.startswith(("keyroll.emulator", "keyroll.lab.embedded")) for word in sys.orig_argv):
