@@ -240,5 +240,5 @@ def test_sessions_whose_state_is_lost_are_reset_and_reported(
     assert reset == [(179, PEER)]
     (restart,) = restarts
     assert restart.at - datetime.now(UTC) < timedelta(minutes=1)
-    start = "wire was killed by SIGKILL; replaced after 0.250 s without a wire path; 0 connections go on; reset, its"
-    assert notes == [RouterNote(f"{start} state being lost: BGP 10.0.12.2")]
+    start = "wire was killed by SIGKILL; replaced after 0.250 s without a wire path; 0 connections continue; reset"
+    assert notes == [RouterNote(f"{start} because their state was lost: BGP 10.0.12.2")]

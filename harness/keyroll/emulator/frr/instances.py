@@ -81,6 +81,6 @@ def _all_are_reached(intent: Intent, places: Mapping[Address, BgpInstance]) -> N
     for neighbor in intent.neighbors:
         if neighbor.passive and places[neighbor.address].view is not None:
             raise NotEmulatedError(
-                f"passive of the internal neighbor {neighbor.address} in a local-as, beside other neighbors: bgpd takes"
-                " no connection of it, so no session would come up"
+                f"passive of the internal neighbor {neighbor.address} in a local-as, beside other neighbors: bgpd"
+                " accepts no connection from it, so no session would come up"
             )

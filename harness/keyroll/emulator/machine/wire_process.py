@@ -73,9 +73,9 @@ class WireRestart:
     reset: tuple[tuple[int, Address], ...]
 
     def __str__(self) -> str:
-        kept = "1 connection goes on" if self.connections == 1 else f"{self.connections} connections go on"
+        kept = "1 connection continues" if self.connections == 1 else f"{self.connections} connections continue"
         names = ", ".join(f"{'BGP' if port == BGP_PORT else 'LDP'} {peer}" for port, peer in self.reset)
-        lost = f"; reset, its state being lost: {names}" if names else ""
+        lost = f"; reset because their state was lost: {names}" if names else ""
         return f"{self.death}; replaced after {self.seconds:.3f} s without a wire path; {kept}{lost}"
 
 

@@ -148,7 +148,7 @@ class Console:
         self.hidden: list[bool] = []
         self.block = ""
         self.router = self.runner.run(self._make(backend, options))
-        self.cli = command_line(self.router._chassis, user, self)
+        self.cli = command_line(self.router._state, user, self)
 
     async def _make(self, backend: MemoryBackend, options: dict[str, Any]) -> JunosRouter:
         router = JunosRouter(backend, host_name="R1", log=self.log.append, **options)
@@ -159,7 +159,7 @@ class Console:
         """Return one more command line of the same router."""
         made: Console = object.__new__(Console)
         made.__dict__ = {**self.__dict__, "answers": [], "hidden": [], "block": "", "written": []}
-        made.cli = command_line(self.router._chassis, user, made)
+        made.cli = command_line(self.router._state, user, made)
         return made
 
     interactive = True

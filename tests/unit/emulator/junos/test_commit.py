@@ -61,7 +61,7 @@ def test_an_unconfirmed_commit_is_rolled_back(console: Console, full: FullBacken
         "commit complete",
     ]
     assert "# commit confirmed will be rolled back in 5 minutes" in _banner(console)
-    store = console.router._chassis.store
+    store = console.router._state.store
     deadline: Any = store._deadline
     assert deadline is not None
     assert deadline.when() - loop.time() == pytest.approx(300, abs=5)
@@ -79,7 +79,7 @@ def test_an_unconfirmed_commit_is_rolled_back(console: Console, full: FullBacken
 @pytest.mark.parametrize("confirming", ["commit", "commit check"])
 def test_a_confirmed_commit_is_not_rolled_back(console: Console, mode: str, confirming: str) -> None:
     console.type(mode, "set system host-name R2", "commit confirmed", confirming)
-    assert console.router._chassis.store._deadline is None
+    assert console.router._state.store._deadline is None
     assert not any("confirmed" in line for line in _banner(console))
 
 
@@ -192,7 +192,7 @@ def test_an_automatic_rollback_is_announced_to_every_session(console: Console) -
     other = console.another("eve")
     console.type("configure", "set system host-name R2", "commit confirmed 1")
     console.written, other.written = [], []
-    store = console.router._chassis.store
+    store = console.router._state.store
     before = store.commits[1].tree
 
     async def expire() -> None:

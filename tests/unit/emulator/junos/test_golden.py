@@ -435,8 +435,8 @@ def set_up_golden_state(console: Console, full: FullBackend) -> None:
         ),
     ]
     full.drops = AuthDrops(received=7, sent=0, icmp_ignored=1)
-    store = console.router._chassis.store
-    assert load_set(store, LINES, (), console.router._chassis.context).lines == ["load complete"]
+    store = console.router._state.store
+    assert load_set(store, LINES, (), console.router._state.context).lines == ["load complete"]
     assert console.type("configure", "commit comment first").splitlines()[-1] == "commit complete"
     console.type("exit")
 

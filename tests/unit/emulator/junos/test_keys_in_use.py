@@ -55,8 +55,8 @@ KEY = "security authentication-key-chains key-chain a key 0"
 
 
 def commit(console: Console, text: str) -> None:
-    store = console.router._chassis.store
-    assert load_set(store, text, (), console.router._chassis.context).lines == ["load complete"]
+    store = console.router._state.store
+    assert load_set(store, text, (), console.router._state.context).lines == ["load complete"]
     assert console.type("configure", "commit").splitlines()[-1] == "commit complete"
     console.type("exit")
 

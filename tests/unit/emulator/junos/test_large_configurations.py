@@ -32,12 +32,12 @@ def test_a_paste_beyond_the_limit_is_refused_with_a_message_and_loads_nothing(mo
     async def play() -> list[str]:
         terminal = Terminal(lambda _octets: None, pty=False)
         router = JunosRouter(Machine(), host_name="R1")
-        cli = command_line(router._chassis, "admin", terminal)
+        cli = command_line(router._state, "admin", terminal)
         await cli.execute("configure")
         line = b"set system host-name R2\n"
         terminal.data(line * (limit // len(line) + 1) + b"\x04")
         answer = await cli.execute("load set terminal")
-        assert not await router._chassis.store.changed()
+        assert not await router._state.store.changed()
         return list(answer.lines)
 
     assert run(play()) == [f"error: more than {limit} characters were pasted: nothing is loaded; load it in parts"]
@@ -111,10 +111,10 @@ def test_a_large_configuration_is_not_walked_in_the_thread_of_the_event_loop(
     async def work() -> None:
         router = JunosRouter(Machine(), host_name="R1")
         lines = (f"set routing-options static route 10.{n // 256}.{n % 256}.0/24 discard\n" for n in range(50))
-        load_set(router._chassis.store, "".join(lines), (), CONTEXT)
-        await router._chassis.store.commit("ops")
+        load_set(router._state.store, "".join(lines), (), CONTEXT)
+        await router._state.store.commit("ops")
         cli, other = (
-            command_line(router._chassis, name, Terminal(lambda _octets: None, pty=False)) for name in ("admin", "eve")
+            command_line(router._state, name, Terminal(lambda _octets: None, pty=False)) for name in ("admin", "eve")
         )
         for line in before:
             await cli.execute(line)

@@ -305,7 +305,7 @@ set disable
 
 def test_edits_of_other_sessions_wait_until_a_load_has_finished(console: Console) -> None:
     lines = [f"set policy-options prefix-list p 10.0.{one}.{two}/32" for one in range(20) for two in range(100)]
-    other = command_line(console.router._chassis, "second", console)
+    other = command_line(console.router._state, "second", console)
     turns: list[int] = []
 
     async def play() -> None:

@@ -101,7 +101,7 @@ def test_a_client_that_changes_its_user_name_does_not_keep_the_keys_of_the_first
 ) -> None:
     _, public = new_key(tmp_path, "ssh-ed25519")
     console.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
-    connection = _SshConnection(console.router._chassis, {}, {}, set(), set(), lambda _task: None)
+    connection = _SshConnection(console.router._state, {}, {}, set(), set(), lambda _task: None)
     recorder = _Recorder()
     connection.connection_made(cast("asyncssh.SSHServerConnection", recorder))  # it has the one method that is called
     connection.begin_auth("joe")
@@ -135,7 +135,7 @@ def test_a_plain_text_password_is_prompted_without_echo_and_stored_encrypted(con
         "Retype new password:",
     ]
     assert console.hidden == [True, True]
-    (line,) = [line for line in set_lines(console.router._chassis.store.candidate) if "password" in line]
+    (line,) = [line for line in set_lines(console.router._state.store.candidate) if "password" in line]
     assert line.startswith('set system login user joe authentication encrypted-password "$6$')
     assert passwords.matches(SECRET, line.split('"')[1])
     assert SECRET not in "\n".join(console.log)
@@ -178,7 +178,7 @@ def test_an_unusable_encrypted_password_is_refused(console: Console, line: str, 
 def test_a_pasted_plain_text_password_statement_is_refused_with_a_remedy(console: Console) -> None:
     console.block = "system {\n    root-authentication {\n        plain-text-password;\n    }\n}\n"
     answer = console.type("configure", "load merge terminal")
-    assert "terminal:3:(0) plain-text-password asks for the password: type it by itself" in answer
+    assert "terminal:3:(0) plain-text-password prompts for the password: enter it as a command of its own" in answer
     assert "load complete (1 errors)" in answer
 
 
@@ -220,7 +220,7 @@ def test_a_reboot_keeps_users(full: FullBackend, open_console: Callable[..., Con
     first = open_console(full, saved=saved)
     first.type("configure", f'set system login user joe authentication ssh-ed25519 "{public}"', "commit")
     again = open_console(full, saved=saved)
-    assert again.router._chassis.store.logins["joe"].keys == (public,)
+    assert again.router._state.store.logins["joe"].keys == (public,)
 
 
 class Guesser(asyncssh.SSHClient):

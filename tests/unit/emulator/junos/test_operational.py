@@ -25,7 +25,7 @@ set protocols ldp interface ge-0/0/0.0
 
 
 def commit(console: Console, text: str) -> None:
-    assert load_set(console.router._chassis.store, text, (), console.router._chassis.context).mistakes == ()
+    assert load_set(console.router._state.store, text, (), console.router._state.context).mistakes == ()
     assert console.type("configure", "commit").splitlines()[-1] == "commit complete"
     console.type("exit")
 

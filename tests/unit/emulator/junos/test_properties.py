@@ -278,7 +278,7 @@ def test_any_lines_are_answered(lines: list[str], mode: str) -> None:
         router = JunosRouter(Machine(), host_name="R1")
         terminal = Terminal(lambda _octets: None, pty=False)
         terminal.end()
-        cli = command_line(router._chassis, "admin", terminal)
+        cli = command_line(router._state, "admin", terminal)
         if mode == "configuration":
             await cli.execute("configure")
         for line in lines:
@@ -364,7 +364,7 @@ def test_a_line_that_was_cut_off_is_refused_and_never_run() -> None:
 
     async def play() -> list[str]:
         terminal = Terminal(lambda _octets: None, pty=False)
-        cli = command_line(JunosRouter(Machine(), host_name="R1")._chassis, "admin", terminal)
+        cli = command_line(JunosRouter(Machine(), host_name="R1")._state, "admin", terminal)
         return list((await cli.execute(event.line)).lines)
 
     assert run(play()) == ["error: line of more than 65536 characters"]

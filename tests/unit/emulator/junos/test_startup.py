@@ -96,7 +96,7 @@ def test_a_console_stream_runs_one_command_or_a_command_line(console: Console) -
         reader.feed_eof()
         writer = cast("asyncio.StreamWriter", Writer())
         await console_module.converse(
-            console.router._chassis, reader, writer, user="root", command=command, pty=False, height=24
+            console.router._state, reader, writer, user="root", command=command, pty=False, height=24
         )
         return b"".join(written)
 

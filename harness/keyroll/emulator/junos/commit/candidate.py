@@ -66,7 +66,7 @@ class Candidate:
         """
         for path in paths:
             if path and path[-1].statement.name == PLAIN_TEXT:
-                raise SyntaxFault(f"{PLAIN_TEXT} asks for the password: type it by itself", 0)
+                raise SyntaxFault(f"{PLAIN_TEXT} prompts for the password: enter it as a command of its own", 0)
             if not (path and self._is_known_secret(path)):
                 self.candidate.put(path)
 

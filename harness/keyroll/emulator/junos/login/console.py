@@ -7,15 +7,15 @@ import contextlib
 
 from keyroll.emulator.junos.login.one_command import run_all
 from keyroll.emulator.junos.login.terminal import HangUp, Terminal
-from keyroll.emulator.junos.shell.chassis import Chassis
 from keyroll.emulator.junos.shell.cli import command_line
+from keyroll.emulator.junos.shell.router_state import RouterState
 
 _CHUNK = 65536
 """Maximum number of octets of one read: as many as asyncio buffers for a stream."""
 
 
 async def converse(
-    chassis: Chassis,
+    router: RouterState,
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     *,
@@ -30,7 +30,7 @@ async def converse(
     """
     terminal = Terminal(writer.write, pty=pty, height=height)
     reading = asyncio.create_task(_read(reader, terminal), name="console")
-    cli = command_line(chassis, user, terminal)
+    cli = command_line(router, user, terminal)
     try:
         if command is None:
             await terminal.serve(cli)

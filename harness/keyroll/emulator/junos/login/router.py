@@ -19,7 +19,7 @@ from keyroll.emulator.junos.effect.syslog import Syslog
 from keyroll.emulator.junos.login import console
 from keyroll.emulator.junos.login.ssh_server import SshServer
 from keyroll.emulator.junos.shell import startup
-from keyroll.emulator.junos.shell.chassis import Chassis
+from keyroll.emulator.junos.shell.router_state import RouterState
 from keyroll.keychain.secret import Secret
 from keyroll.names import Receiving
 
@@ -58,9 +58,9 @@ class JunosRouter:
         self._ending: set[asyncio.Task[None]] = set()
         store.on_commit = self._committed
         store.keep = self._save
-        self._chassis = Chassis(store, backend, syslog, receiving)
-        store.broadcast = self._chassis.broadcast
-        self._server = SshServer(self._chassis)
+        self._state = RouterState(store, backend, syslog, receiving)
+        store.broadcast = self._state.broadcast
+        self._server = SshServer(self._state)
         if isinstance(backend, EventBackend):
             backend.subscribe(self._on_event)
 
@@ -83,14 +83,14 @@ class JunosRouter:
         """Put the configuration saved before a reboot into force, else load the start-up configuration."""
         if self._saved is None or not self._saved.exists():
             if self._startup is not None:
-                await startup.start_with(self._startup, self._chassis)
+                await startup.start_with(self._startup, self._state)
             return
-        store = self._chassis.store
+        store = self._state.store
         try:
             store.adopt(save.load(self._saved, store.root))
             await store.enforce()
         except JunosFault as fault:
-            self._chassis.syslog.write("mgd", f"UI_BOOT_FAILED: {' '.join(fault.lines(0))}")
+            self._state.syslog.write("mgd", f"UI_BOOT_FAILED: {' '.join(fault.lines(0))}")
 
     async def converse(
         self,
@@ -102,18 +102,18 @@ class JunosRouter:
         height: int = 24,
     ) -> None:
         """Serve root's command line, or `command`, to the client of a byte stream."""
-        await console.converse(self._chassis, reader, writer, user=ROOT_USER, command=command, pty=pty, height=height)
+        await console.converse(self._state, reader, writer, user=ROOT_USER, command=command, pty=pty, height=height)
 
     async def close(self) -> None:
         """End every session and stop listening."""
-        await self._chassis.store.close()
+        await self._state.store.close()
         for task in self._ending:
             task.cancel()
         await self._server.close()
 
     def _committed(self, commit: Commit) -> None:
         comment = commit.comment or "none"
-        self._chassis.syslog.write(
+        self._state.syslog.write(
             "mgd",
             f"UI_COMMIT: User '{commit.user}' requested 'commit' operation (comment: {comment}) via {commit.via}",
         )
@@ -122,7 +122,7 @@ class JunosRouter:
         if self._saved is None:
             return None
         try:
-            save.save(self._saved, self._chassis.store.commits)
+            save.save(self._saved, self._state.store.commits)
         except OSError as error:
             return f"UI_SAVE_FAILED: a reboot would lose this commit: {error.strerror}"
         return None
@@ -130,11 +130,11 @@ class JunosRouter:
     def _on_event(self, event: RouterEvent | RouterNote) -> None:
         """Log an event of the machine half; after the end of a session, apply the changes that it deferred."""
         if isinstance(event, RouterNote):
-            self._chassis.syslog.write("init", event.text)
+            self._state.syslog.write("init", event.text)
             return
-        neighbors = self._chassis.store.in_force.neighbors
+        neighbors = self._state.store.in_force.neighbors
         neighbor = next((found for found in neighbors if found.address == event.peer), None)
-        self._chassis.syslog.event(
+        self._state.syslog.event(
             event, neighbor.peer_as if neighbor else None, external=neighbor.external if neighbor else False
         )
         if event.kind is EventKind.SESSION_DOWN:
@@ -144,6 +144,6 @@ class JunosRouter:
 
     async def _session_ended(self, session: SessionId) -> None:
         try:
-            await self._chassis.store.session_ended(session)
+            await self._state.store.session_ended(session)
         except BackendError as error:
-            self._chassis.syslog.write("rpd", f"RPD_TCP_AO_IN_USE: deferred changes could not be applied: {error}")
+            self._state.syslog.write("rpd", f"RPD_TCP_AO_IN_USE: deferred changes could not be applied: {error}")

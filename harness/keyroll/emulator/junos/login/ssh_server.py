@@ -14,8 +14,8 @@ from keyroll.emulator.junos.effect import accounts as logins
 from keyroll.emulator.junos.login.one_command import run_all
 from keyroll.emulator.junos.login.root_shell import Shell
 from keyroll.emulator.junos.login.terminal import HangUp, Terminal
-from keyroll.emulator.junos.shell.chassis import Chassis
 from keyroll.emulator.junos.shell.cli import command_line
+from keyroll.emulator.junos.shell.router_state import RouterState
 from keyroll.keychain.secret import Secret
 
 LOGIN_SECONDS = 60
@@ -70,14 +70,14 @@ class _SshConnection(asyncssh.SSHServer):
 
     def __init__(
         self,
-        chassis: Chassis,
+        router: RouterState,
         accounts: Mapping[str, Secret],
         keys: Mapping[str, Sequence[str]],
         channels: set[_Channel],
         waiting: set[_SshConnection],
         report: Callable[[asyncio.Task[None]], None],
     ) -> None:
-        self._chassis = chassis
+        self._router = router
         self._channels = channels
         self._report = report
         self._accounts = accounts
@@ -90,22 +90,22 @@ class _SshConnection(asyncssh.SSHServer):
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
         if len(self._waiting) >= WITHOUT_LOGIN:
-            self._chassis.syslog.write("sshd", f"a connection was refused: {WITHOUT_LOGIN} others have not logged in")
+            self._router.syslog.write("sshd", f"a connection was refused: {WITHOUT_LOGIN} others have not logged in")
             conn.abort()
             return
         self._waiting.add(self)
-        self._chassis.logins.add(conn)
+        self._router.logins.add(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
         self._waiting.discard(self)
-        self._chassis.logins.discard(self._connection)
+        self._router.logins.discard(self._connection)
 
     def auth_completed(self) -> None:
         self._waiting.discard(self)
 
     def begin_auth(self, username: str) -> bool:
-        self._login = self._chassis.store.logins.get(username)
+        self._login = self._router.store.logins.get(username)
         if self._connection is not None:
             # Set for each user name: a client may try another one on the same connection.
             self._connection.set_authorized_keys(self._authorized(username))
@@ -120,7 +120,7 @@ class _SshConnection(asyncssh.SSHServer):
         try:
             asyncssh.import_public_key(line)
         except asyncssh.KeyImportError as error:
-            self._chassis.syslog.write("sshd", f"a public key of user '{username}' cannot be used: {error}")
+            self._router.syslog.write("sshd", f"a public key of user '{username}' cannot be used: {error}")
             return False
         return True
 
@@ -137,14 +137,16 @@ class _SshConnection(asyncssh.SSHServer):
         return admitted
 
     def session_requested(self) -> _Channel:
-        return _Channel(self._chassis, self._channels, self._report)
+        return _Channel(self._router, self._channels, self._report)
 
 
 class _Channel(asyncssh.SSHServerSession[bytes]):
     """One session channel: an interactive command line, or the commands given at login."""
 
-    def __init__(self, chassis: Chassis, channels: set[_Channel], report: Callable[[asyncio.Task[None]], None]) -> None:
-        self._chassis = chassis
+    def __init__(
+        self, router: RouterState, channels: set[_Channel], report: Callable[[asyncio.Task[None]], None]
+    ) -> None:
+        self._router = router
         self._channels = channels
         self._report = report
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
@@ -269,7 +271,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
             self._channel.exit(1 if self._failed else 0)
 
     async def _run_cli(self, terminal: Terminal, user: str) -> None:
-        cli = command_line(self._chassis, user, terminal)
+        cli = command_line(self._router, user, terminal)
         try:
             await terminal.serve(cli)
         finally:
@@ -279,7 +281,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         async def start_cli() -> None:
             await self._run_cli(terminal, logins.ROOT)
 
-        return Shell(lambda: self._chassis.store.host_name, start_cli)
+        return Shell(lambda: self._router.store.host_name, start_cli)
 
     async def _run_command(self, terminal: Terminal, user: str, command: str) -> None:
         """Run the commands that were given at login; refuse other services that clients start by a command."""
@@ -287,7 +289,7 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
         if instead is not None:
             self._refuse(instead)
             return
-        cli = command_line(self._chassis, user, terminal)
+        cli = command_line(self._router, user, terminal)
         try:
             await run_all(cli, terminal, command)
         finally:
@@ -303,8 +305,8 @@ class _Channel(asyncssh.SSHServerSession[bytes]):
 class SshServer:
     """The SSH server of one router."""
 
-    def __init__(self, chassis: Chassis) -> None:
-        self._chassis = chassis
+    def __init__(self, router: RouterState) -> None:
+        self._router = router
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._channels: set[_Channel] = set()
         self._waiting: set[_SshConnection] = set()
@@ -317,7 +319,7 @@ class SshServer:
         self._acceptor = await asyncssh.listen(
             sock=sock,
             server_factory=lambda: _SshConnection(
-                self._chassis, accounts, authorized_keys, self._channels, self._waiting, self._channel_ended
+                self._router, accounts, authorized_keys, self._channels, self._waiting, self._channel_ended
             ),
             server_host_keys=list(host_keys()),
             encoding=None,
@@ -344,7 +346,7 @@ class SshServer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(HANG_UP_SECONDS):
                 await asyncio.gather(*(channel.hang_up() for channel in list(self._channels)))
-        connections = list(self._chassis.logins)
+        connections = list(self._router.logins)
         for connection in connections:
             connection.close()
         await self._acceptor.wait_closed()

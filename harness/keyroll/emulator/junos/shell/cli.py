@@ -11,12 +11,12 @@ from keyroll.emulator.junos.configuration.paths import Completion
 from keyroll.emulator.junos.configuration.redact import SHOWN, redact
 from keyroll.emulator.junos.configuration.tokens import Token, segments, split
 from keyroll.emulator.junos.shell import completion
-from keyroll.emulator.junos.shell.chassis import Chassis, Screen
 from keyroll.emulator.junos.shell.commands import MODES
 from keyroll.emulator.junos.shell.commands.mode import refuse_when_locked
 from keyroll.emulator.junos.shell.grammar import Match, ParseContext, Reader, Term, complete, read
 from keyroll.emulator.junos.shell.output import NOTHING, Output
 from keyroll.emulator.junos.shell.pipes import PIPES, RESHAPING
+from keyroll.emulator.junos.shell.router_state import RouterState, Screen
 from keyroll.emulator.junos.shell.session import Mode, Session
 from keyroll.errors import KeyrollError
 
@@ -95,7 +95,7 @@ class Cli:
         return ["", *self._confirm_warning(), edit_line(self.session.base)]
 
     def _confirm_warning(self) -> list[str]:
-        minutes = self.session.chassis.store.minutes_to_rollback
+        minutes = self.session.router.store.minutes_to_rollback
         return [] if minutes is None else [f"# commit confirmed will be rolled back in {minutes} minutes"]
 
     @property
@@ -126,7 +126,7 @@ class Cli:
 
     def _log(self, line: _TypedLine) -> None:
         typed = f"UI_CMDLINE_READ_LINE: User '{self.session.user}', command '{line.shown.strip()} '"
-        self.session.chassis.syslog.command(typed)
+        self.session.router.syslog.command(typed)
 
     def _typed(self, line: str) -> _TypedLine:
         """Return a line with its command parsed: the one last added to the history, if it is that, else anew."""
@@ -193,9 +193,9 @@ class Cli:
             raise JunosFault(f"permission denied: {command.words[0]}")
 
     def _context(self) -> ParseContext:
-        chassis, session = self.session.chassis, self.session
-        tree = session.store.candidate if session.configuring else chassis.store.running
-        return ParseContext(chassis.store.root, session.base, tree, chassis.context)
+        router, session = self.session.router, self.session
+        tree = session.store.candidate if session.configuring else router.store.running
+        return ParseContext(router.store.root, session.base, tree, router.context)
 
     def complete(self, line: str, *, tab: bool) -> str | None:
         """Return the text that completes the last word of `line`, may be ""; None, for Tab only, to show help."""
@@ -238,6 +238,6 @@ class Cli:
         self.session.close()
 
 
-def command_line(chassis: Chassis, user: str, screen: Screen) -> Cli:
+def command_line(router: RouterState, user: str, screen: Screen) -> Cli:
     """Return a new command line of `user` on a router, in operational mode."""
-    return Cli(Session(chassis, user, screen), MODES)
+    return Cli(Session(router, user, screen), MODES)

@@ -90,7 +90,7 @@ async def _display_set(session: Session, match: Match) -> Output:
     if view is None:
         raise JunosFault("'display set' is for configurations")
     base = () if match.words[-1] == "set" else view.base
-    lines = await _beside(session, view, lambda: set_lines(*narrowed(view.root, view.base)))
+    lines = await _without_blocking(session, view, lambda: set_lines(*narrowed(view.root, view.base)))
     if base:
         skipped = sum(len(step.words) for step in base)
         lines = [_relative(line, skipped) for line in lines]
@@ -103,7 +103,7 @@ async def _display_inheritance(session: Session, match: Match) -> Output:
     if view is None:
         raise JunosFault("'display inheritance' is for configurations")
     silent = "no-comments" in match.words
-    lines = await _beside(session, view, lambda: _inherited(view, silent=silent))
+    lines = await _without_blocking(session, view, lambda: _inherited(view, silent=silent))
     return Output(lines, paged=session.piped.paged)
 
 
@@ -124,7 +124,7 @@ def _inherited(view: ConfigView, *, silent: bool) -> list[str]:
     return curly(node, comments=comments)
 
 
-async def _beside(session: Session, view: ConfigView, work: Callable[[], list[str]]) -> list[str]:
+async def _without_blocking(session: Session, view: ConfigView, work: Callable[[], list[str]]) -> list[str]:
     """Run `work` over a configuration without blocking the event loop; a candidate is held for reading meanwhile."""
     async with session.store.tree_lock.reading() if view.root is session.store.candidate else contextlib.nullcontext():
         return await in_thread_if_large(view.root, work)
@@ -140,8 +140,8 @@ async def _compare(session: Session, match: Match) -> Output:
     view = session.piped.config
     if view is None:
         raise JunosFault("'compare' is for configurations")
-    before = session.chassis.store.committed(int(match.args.get("number", 0))).tree
-    lines = await _beside(session, view, lambda: _changes(before, view.root, view.base))
+    before = session.router.store.committed(int(match.args.get("number", 0))).tree
+    lines = await _without_blocking(session, view, lambda: _changes(before, view.root, view.base))
     return Output(lines, paged=session.piped.paged)
 
 

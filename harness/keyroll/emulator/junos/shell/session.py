@@ -9,8 +9,8 @@ import enum
 
 from keyroll.emulator.junos.commit.datastore import Datastore, PrivateCandidate
 from keyroll.emulator.junos.configuration.tree import Path
-from keyroll.emulator.junos.shell.chassis import Chassis, Editor, Screen
 from keyroll.emulator.junos.shell.output import NOTHING, Output
+from keyroll.emulator.junos.shell.router_state import Editor, RouterState, Screen
 
 
 class Mode(enum.Enum):
@@ -21,10 +21,10 @@ class Mode(enum.Enum):
 
 
 class Session:
-    """The state of a command line of `user` on `chassis` between two lines."""
+    """The state of a command line of `user` on `router` between two lines."""
 
-    def __init__(self, chassis: Chassis, user: str, screen: Screen) -> None:
-        self.chassis = chassis
+    def __init__(self, router: RouterState, user: str, screen: Screen) -> None:
+        self.router = router
         self.user = user
         self.screen = screen
         self.mode = Mode.OPERATIONAL
@@ -45,7 +45,7 @@ class Session:
         self.private: PrivateCandidate | None = None
         """The candidate of `configure private`."""
         self._editor = Editor(user)
-        chassis.screens.add(screen)
+        router.screens.add(screen)
 
     @property
     def configuring(self) -> bool:
@@ -55,28 +55,28 @@ class Session:
     @property
     def prompt(self) -> str:
         """The prompt, with its trailing space."""
-        return f"{self.user}@{self.chassis.store.host_name}{'#' if self.configuring else '>'} "
+        return f"{self.user}@{self.router.store.host_name}{'#' if self.configuring else '>'} "
 
     def may(self, permission: str) -> bool:
         """Return whether the user's login class has a permission; the lab's own accounts have all."""
-        login = self.chassis.store.logins.get(self.user)
+        login = self.router.store.logins.get(self.user)
         return login is None or login.may(permission)
 
     @property
     def store(self) -> Datastore | PrivateCandidate:
         """The candidate that it edits: its private one, else the shared one."""
-        return self.private or self.chassis.store
+        return self.private or self.router.store
 
     @property
     def locked_by(self) -> Editor | None:
         """The other command line that has locked the configuration (`configure exclusive`), or None."""
-        holder = self.chassis.exclusive
+        holder = self.router.exclusive
         return None if holder is self._editor else holder
 
     @property
     def exclusive(self) -> bool:
         """Whether it has locked the configuration itself."""
-        return self.chassis.exclusive is self._editor
+        return self.router.exclusive is self._editor
 
     @property
     def discards(self) -> bool:
@@ -86,18 +86,18 @@ class Session:
     @property
     def other_editors(self) -> list[str]:
         """The users of the other command lines in configuration mode, sorted."""
-        return sorted(editor.user for editor in self.chassis.editors if editor is not self._editor)
+        return sorted(editor.user for editor in self.router.editors if editor is not self._editor)
 
     def enter_configuration(self, *, exclusive: bool = False, private: PrivateCandidate | None = None) -> None:
         """Enter configuration mode at the top; `exclusive` locks the shared candidate, `private` replaces it."""
         self.mode = Mode.CONFIGURATION
         self.base, self.earlier_bases = (), []
-        self.chassis.editors.add(self._editor)
+        self.router.editors.add(self._editor)
         if exclusive:
-            self.chassis.exclusive = self._editor
+            self.router.exclusive = self._editor
         if private is not None:
             self.private = private
-            self.chassis.private.add(self._editor)
+            self.router.private.add(self._editor)
 
     def leave_configuration(self, *, clean: bool) -> None:
         """Return to operational mode; `clean`: a locked candidate has no uncommitted changes to discard."""
@@ -107,22 +107,22 @@ class Session:
 
     def _release(self, *, clean: bool = False) -> None:
         """Release the lock or the private candidate, and discard the uncommitted changes in it."""
-        self.chassis.editors.discard(self._editor)
-        self.chassis.private.discard(self._editor)
+        self.router.editors.discard(self._editor)
+        self.router.private.discard(self._editor)
         self.private = None
         if self.exclusive:
             if clean:
-                self.chassis.exclusive = None
+                self.router.exclusive = None
             else:
-                self.chassis.store.to_the_end(self._discard_and_unlock())
+                self.router.store.to_the_end(self._discard_and_unlock())
 
     async def _discard_and_unlock(self) -> None:
         """Discard uncommitted changes, then unlock, so that no session edits a candidate that is being replaced."""
-        await self.chassis.store.rolled_back(0)
-        self.chassis.exclusive = None
+        await self.router.store.rolled_back(0)
+        self.router.exclusive = None
 
     def close(self) -> None:
         """End this command line. Can be called more than once."""
         self.ended = True
-        self.chassis.screens.discard(self.screen)
+        self.router.screens.discard(self.screen)
         self._release()

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from keyroll.emulator.junos.commit.load import load_curly, load_set
 from keyroll.emulator.junos.configuration.faults import JunosFault
-from keyroll.emulator.junos.shell.chassis import Chassis
+from keyroll.emulator.junos.shell.router_state import RouterState
 
 USER = "root"
 _SET_FORM = re.compile(r"\s*(?:#[^\n]*\n\s*)*(?:set|delete|activate|deactivate)\s")
 
 
-async def start_with(path: Path, chassis: Chassis) -> None:
+async def start_with(path: Path, router: RouterState) -> None:
     """Load the file (curly or `set` form) and commit it; errors go to the system log, without text of the file.
 
     A file with a mistake is not loaded at all: the router starts with an empty configuration, as Junos does.
@@ -23,29 +23,29 @@ async def start_with(path: Path, chassis: Chassis) -> None:
     except FileNotFoundError:
         return
     except (OSError, UnicodeDecodeError) as error:
-        chassis.syslog.write("mgd", f"UI_BOOT_FAILED: {path} cannot be read: {type(error).__name__}")
+        router.syslog.write("mgd", f"UI_BOOT_FAILED: {path} cannot be read: {type(error).__name__}")
         return
     if not text.strip():
         return
-    store = chassis.store
+    store = router.store
     if _SET_FORM.match(text):
-        report = load_set(store, text, (), chassis.context)
+        report = load_set(store, text, (), router.context)
     else:
-        report = load_curly(store, text, (), chassis.context, override=True)
+        report = load_curly(store, text, (), router.context, override=True)
     mistakes = [str(mistake) for mistake in report.mistakes]
     if mistakes:
         store.rollback(0)
         # A message of the loader may repeat a word of the file, which may be a secret: only the place is reported.
         # The first ten are enough to find the cause, and fit into one line of the log.
         places = ", ".join(mistake.removeprefix("terminal:").partition(" ")[0] for mistake in mistakes[:10])
-        chassis.syslog.write(
+        router.syslog.write(
             "mgd", f"UI_BOOT_FAILED: {path} is not loaded; {len(mistakes)} mistakes, at line:(column) {places}"
         )
         return
     for warning in report.warnings:
-        chassis.syslog.write("mgd", f"UI_BOOT_WARNING: {path}: {warning.removeprefix('warning: ')}")
+        router.syslog.write("mgd", f"UI_BOOT_WARNING: {path}: {warning.removeprefix('warning: ')}")
     try:
         await store.commit(USER, via="other", comment=f"start-up configuration {path}")
     except JunosFault as fault:
         store.rollback(0)
-        chassis.syslog.write("mgd", f"UI_BOOT_FAILED: {path} is not committed: {' '.join(fault.lines(0))}")
+        router.syslog.write("mgd", f"UI_BOOT_FAILED: {path} is not committed: {' '.join(fault.lines(0))}")

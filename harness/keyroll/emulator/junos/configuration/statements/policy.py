@@ -157,7 +157,11 @@ POLICY_OPTIONS = container(
         "community",
         "BGP community information",
         Word(),
-        opaque("invert-match", "Invert the result of the community expression matching", "the inversion"),
+        opaque(
+            "invert-match",
+            "Invert the result of the community expression matching",
+            "the inversion: a commit is refused if a BGP neighbor's policy uses this community",
+        ),
         values("members", "Community members", Word()),
         one_line=True,
     ),

@@ -157,7 +157,7 @@ _SESSION: tuple[Statement, ...] = (
         refused(
             "alias",
             "Treat this AS as an alias to the system AS",
-            "a second AS number to open with, so a peer that expects the other one would have no session",
+            "two AS numbers for one session: bgpd sends only one, so a peer that expects the other has no session",
         ),
         one_line=True,
     ),

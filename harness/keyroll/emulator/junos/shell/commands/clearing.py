@@ -16,17 +16,17 @@ async def bgp(session: Session, match: Match) -> Output:
     soft = "soft" in match.words
     text = match.args.get("address")
     address = ip_address(text) if text else None
-    configured = [neighbor.address for neighbor in session.chassis.store.in_force.neighbors]
+    configured = [neighbor.address for neighbor in session.router.store.in_force.neighbors]
     if address is not None and address not in configured:
         raise PlainFault(f"error: neighbor {address} not found")
-    await session.chassis.backend.clear_bgp(address, soft=soft)
+    await session.router.backend.clear_bgp(address, soft=soft)
     count = 1 if address is not None else len(configured)
     return Output([] if soft else [f"Cleared {count} connections"])
 
 
 async def ldp(session: Session, match: Match) -> Output:
     """`clear ldp session [A]`."""
-    if session.chassis.store.in_force.ldp is None:
+    if session.router.store.in_force.ldp is None:
         return Output([LDP_NOT_RUNNING])
     text = match.args.get("address")
     await ldp_of(session).clear_ldp(IPv4Address(text) if text else None)
@@ -36,6 +36,6 @@ async def ldp(session: Session, match: Match) -> Output:
 async def log_messages(session: Session, match: Match) -> Output:
     """`clear log messages`."""
     del match
-    session.chassis.syslog.clear()
-    session.chassis.syslog.write("mgd", f"UI_CLEAR_LOG: User '{session.user}' cleared the log")
+    session.router.syslog.clear()
+    session.router.syslog.write("mgd", f"UI_CLEAR_LOG: User '{session.user}' cleared the log")
     return NOTHING

@@ -108,7 +108,7 @@ def _entry_and_other(session: Session, match: Match, between: tuple[str, ...]) -
     if not places or not 0 < places[-1] < len(words) - 1:
         raise SyntaxFault("missing argument.", match.end)
     place = places[-1]
-    store, context = session.store, session.chassis.context
+    store, context = session.store, session.router.context
     base = () if match.from_top else session.base
     (path,) = parse(store.root, base, words[:place], Purpose.NAME, context, end=words[place].column)
     (other,) = parse(store.root, path[:-1], words[place + 1 :], Purpose.NAME, context, end=match.end)
@@ -172,7 +172,7 @@ async def exit_configuration(session: Session, match: Match) -> Output:
         if answer is not None and answer.strip() not in ("", "yes", "y"):
             return NOTHING
     if changed and session.exclusive:
-        await session.chassis.store.rolled_back(0)
+        await session.router.store.rolled_back(0)
     session.leave_configuration(clean=True)
     return Output(["Exiting configuration mode"], paged=False)
 
@@ -190,7 +190,7 @@ async def load(session: Session, match: Match) -> Output:
     await session.screen.write_now(["[Type ^D at a new line to end input]"])
     text = await session.screen.read_block()
     base = session.base if "relative" in match.words or "set" in match.words else ()
-    store, context = session.store, session.chassis.context
+    store, context = session.store, session.router.context
     if "set" in match.words:
         loading = loading_set(store, text, base, context)
     else:

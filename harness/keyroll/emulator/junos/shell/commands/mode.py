@@ -12,8 +12,8 @@ from keyroll.emulator.junos.shell.session import Session
 async def configure(session: Session, match: Match) -> Output:
     """`configure`: enters configuration mode with the shared candidate."""
     del match
-    changed = await session.chassis.store.changed()
-    if session.chassis.private:
+    changed = await session.router.store.changed()
+    if session.router.private:
         raise JunosFault("private edits in use. Try 'configure private' or 'configure exclusive'.")
     others = session.other_editors
     session.enter_configuration()
@@ -30,7 +30,7 @@ async def configure(session: Session, match: Match) -> Output:
 async def configure_exclusive(session: Session, match: Match) -> Output:
     """`configure exclusive`: locks the configuration; uncommitted changes are discarded on exit."""
     del match
-    changed = await session.chassis.store.changed()
+    changed = await session.router.store.changed()
     refuse_when_locked(session)  # checked last: nothing is awaited between this check and the lock
     if changed:
         raise JunosFault("configuration database modified")
@@ -41,8 +41,8 @@ async def configure_exclusive(session: Session, match: Match) -> Output:
 async def configure_private(session: Session, match: Match) -> Output:
     """`configure private`: enters configuration mode with a private candidate, merged at commit."""
     del match
-    changed = await session.chassis.store.changed()
-    own = await PrivateCandidate.copied(session.chassis.store)
+    changed = await session.router.store.changed()
+    own = await PrivateCandidate.copied(session.router.store)
     refuse_when_locked(session)
     if changed:
         raise PlainFault(
@@ -112,5 +112,5 @@ async def no_timestamp(session: Session, match: Match) -> Output:
 async def status(session: Session, match: Match) -> Output:
     """`status`: lists the users in configuration mode."""
     del match
-    users = sorted(editor.user for editor in session.chassis.editors)
+    users = sorted(editor.user for editor in session.router.editors)
     return Output(["Users currently editing the configuration:", *(f"  {user}" for user in users)])

@@ -52,7 +52,7 @@ async def config_output(session: Session, root: Node, base: Path, paths: tuple[P
 
 async def configuration(session: Session, match: Match) -> Output:
     """`show configuration [path]`: shows the running configuration."""
-    commit = session.chassis.store.commits[0]
+    commit = session.router.store.commits[0]
     if not session.may("view-configuration"):
         return Output([f"{name} {{ {DENIED} }}" for name in dict.fromkeys(name for name, _ in commit.tree.children)])
     if session.may("secret"):
@@ -64,7 +64,7 @@ async def configuration(session: Session, match: Match) -> Output:
         answer = replace(answer, lines=lines)
     if match.paths and match.paths[0]:
         return answer
-    head = f"## Last commit: {stamp(commit.when, session.chassis.zone)} by {commit.user}"
+    head = f"## Last commit: {stamp(commit.when, session.router.zone)} by {commit.user}"
     return Output([head, *answer.lines], answer.config)
 
 
@@ -72,21 +72,21 @@ async def keychain_brief(session: Session, match: Match) -> Output:
     """`show security keychain [brief]`."""
     del match
     return Output(
-        keychain_text.brief(session.chassis.store.in_force.chains, session.chassis.now(), session.chassis.receiving)
+        keychain_text.brief(session.router.store.in_force.chains, session.router.now(), session.router.receiving)
     )
 
 
 async def keychain_detail(session: Session, match: Match) -> Output:
     """`show security keychain detail`."""
     del match
-    chassis = session.chassis
-    return Output(keychain_text.detail(chassis.store.in_force.chains, chassis.now(), chassis.zone, chassis.receiving))
+    router = session.router
+    return Output(keychain_text.detail(router.store.in_force.chains, router.now(), router.zone, router.receiving))
 
 
 async def bgp_summary(session: Session, match: Match) -> Output:
     """`show bgp summary`."""
     del match
-    neighbors = session.chassis.store.in_force.neighbors
+    neighbors = session.router.store.in_force.neighbors
     if not neighbors:
         return Output([BGP_NOT_RUNNING])
     states = await _bgp_states(session)
@@ -95,10 +95,10 @@ async def bgp_summary(session: Session, match: Match) -> Output:
 
 async def _bgp_states(session: Session) -> dict[Address, BgpState]:
     """Return the state of every configured neighbor, by address. Raises JunosFault when one is missing."""
-    before = {neighbor.address for neighbor in session.chassis.store.in_force.neighbors}
-    found = {state.address: state for state in await session.chassis.backend.bgp()}
+    before = {neighbor.address for neighbor in session.router.store.in_force.neighbors}
+    found = {state.address: state for state in await session.router.backend.bgp()}
     # A commit may have taken effect meanwhile: bgpd's answer may lack a neighbor that it adds, or one that it deletes.
-    now = [neighbor.address for neighbor in session.chassis.store.in_force.neighbors]
+    now = [neighbor.address for neighbor in session.router.store.in_force.neighbors]
     wanted = [address for address in now if address in before or address in found]
     missing = [address for address in wanted if address not in found]
     if missing:
@@ -108,7 +108,7 @@ async def _bgp_states(session: Session) -> dict[Address, BgpState]:
 
 async def bgp_neighbor(session: Session, match: Match) -> Output:
     """`show bgp neighbor [A]`."""
-    intent = session.chassis.store.in_force
+    intent = session.router.store.in_force
     if not intent.neighbors:
         return Output([BGP_NOT_RUNNING])
     text = match.args.get("address")
@@ -136,11 +136,11 @@ def router_id(intent: Intent) -> IPv4Address | None:
 async def uptime(session: Session, match: Match) -> Output:
     """`show system uptime`: the router's clock, and the ages of boot and last commit by it (docs/junos.md 3.5)."""
     del match
-    chassis = session.chassis
-    now, zone = chassis.now().replace(microsecond=0), chassis.zone
-    booted = now - chassis.up_for
-    commit = chassis.store.commits[0]
-    since_boot = age(int(chassis.up_for.total_seconds()))
+    router = session.router
+    now, zone = router.now().replace(microsecond=0), router.zone
+    booted = now - router.up_for
+    commit = router.store.commits[0]
+    since_boot = age(int(router.up_for.total_seconds()))
     since_commit = age(max(0, int((now - commit.when).total_seconds())))
     return Output(
         [
@@ -149,7 +149,7 @@ async def uptime(session: Session, match: Match) -> Output:
             f"System booted: {stamp(booted, zone)} ({since_boot} ago)",
             f"Protocols started: {stamp(booted, zone)} ({since_boot} ago)",
             f"Last configured: {stamp(commit.when, zone)} ({since_commit} ago) by {commit.user}",
-            w_line(now, zone, int(chassis.up_for.total_seconds()), len(chassis.logins), os.getloadavg()),
+            w_line(now, zone, int(router.up_for.total_seconds()), len(router.logins), os.getloadavg()),
         ]
     )
 
@@ -162,7 +162,7 @@ async def version(session: Session, match: Match) -> Output:
     del match
     return Output(
         [
-            f"Hostname: {session.chassis.store.host_name}",
+            f"Hostname: {session.router.store.host_name}",
             "Model: keyroll-emulated",
             "Junos: 24.4R1.9",
             f"JUNOS emulated by keyroll, no Juniper software [{__version__}]",

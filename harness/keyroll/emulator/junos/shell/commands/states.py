@@ -28,7 +28,7 @@ LDP_NOT_RUNNING = "LDP instance is not running"
 
 def ldp_of(session: Session) -> LdpBackend:
     """Return the machine half, which must run LDP. Raises JunosFault if it does not."""
-    backend = session.chassis.backend
+    backend = session.router.backend
     if not isinstance(backend, LdpBackend):
         raise JunosFault("this router's machine half does not run LDP")
     return backend
@@ -36,14 +36,14 @@ def ldp_of(session: Session) -> LdpBackend:
 
 def host_of(session: Session) -> HostBackend:
     """Return the machine half, which must read its kernel's state. Raises JunosFault if it cannot."""
-    backend = session.chassis.backend
+    backend = session.router.backend
     if not isinstance(backend, HostBackend):
         raise JunosFault("this router's machine half cannot read its kernel's state")
     return backend
 
 
 def _configured(session: Session) -> Ldp | None:
-    return session.chassis.store.in_force.ldp
+    return session.router.store.in_force.ldp
 
 
 async def _sessions(session: Session, match: Match) -> list[LdpSession]:
@@ -72,7 +72,7 @@ async def ldp_database(session: Session, match: Match) -> Output:
     """`show ldp database [session A]`."""
     if _configured(session) is None:
         return Output([LDP_NOT_RUNNING])
-    backend = session.chassis.backend
+    backend = session.router.backend
     if not isinstance(backend, LabelBackend):
         raise JunosFault("this router's machine half cannot read LDP's labels")
     operational = [one for one in await _sessions(session, match) if one.state == ldp_text.OPERATIONAL]
@@ -93,7 +93,7 @@ async def ldp_interface(session: Session, match: Match) -> Output:
     ldp = _configured(session)
     if ldp is None:
         return Output([LDP_NOT_RUNNING])
-    intent = session.chassis.store.in_force
+    intent = session.router.store.in_force
     own = [
         (unit.name, str(address.ip))
         for unit in intent.units
@@ -105,7 +105,7 @@ async def ldp_interface(session: Session, match: Match) -> Output:
 
 async def route(session: Session, match: Match) -> Output:
     """`show route [PREFIX] [exact] [protocol P] [table T] [terse]`."""
-    everything = await session.chassis.backend.routes()
+    everything = await session.router.backend.routes()
     chosen = [entry for entry in everything if _wanted(entry, match)]
     wanted_table, prefix = match.args.get("table-name"), match.args.get("destination")
     named = [one for one in everything if wanted_table in (None, route_text.table_of(one))]
@@ -134,10 +134,10 @@ def _wanted(entry: RouteState, match: Match) -> bool:
 async def route_summary(session: Session, match: Match) -> Output:
     """`show route summary`."""
     del match
-    intent = session.chassis.store.in_force
+    intent = session.router.store.in_force
     return Output(
         route_text.summary(
-            await session.chassis.backend.routes(), own_as=intent.autonomous_system, router_id=router_id(intent)
+            await session.router.backend.routes(), own_as=intent.autonomous_system, router_id=router_id(intent)
         )
     )
 
@@ -146,7 +146,7 @@ async def interfaces_terse(session: Session, match: Match) -> Output:
     """`show interfaces [NAME] terse`."""
     name = match.args.get("interface-name")
     states = [*await host_of(session).interfaces()]
-    units = session.chassis.store.in_force.units
+    units = session.router.store.in_force.units
     if not any(state.name == LOOPBACK for state in states):
         # The machine half lists only ports. The loopback exists in every kernel, and is up.
         states.append(InterfaceState(LOOPBACK, admin_up=True, link_up=True))
@@ -173,16 +173,16 @@ async def tcp_statistics(session: Session, match: Match) -> Output:
 async def commits(session: Session, match: Match) -> Output:
     """`show system commit`."""
     del match
-    return Output(host_text.commits(session.chassis.store.commits, session.chassis.zone))
+    return Output(host_text.commits(session.router.store.commits, session.router.zone))
 
 
 async def log_messages(session: Session, match: Match) -> Output:
     """`show log messages`."""
     del match
-    return Output(list(session.chassis.syslog.lines))
+    return Output(list(session.router.syslog.lines))
 
 
 async def log_commands(session: Session, match: Match) -> Output:
     """`show log interactive-commands`: the typed lines, without secrets."""
     del match
-    return Output(list(session.chassis.syslog.commands))
+    return Output(list(session.router.syslog.commands))

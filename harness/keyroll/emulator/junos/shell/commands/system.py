@@ -21,13 +21,13 @@ _DATE = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(?:\.(\d{2}))?", re.ASCI
 
 async def set_date(session: Session, match: Match) -> Output:
     """`set date YYYYMMDDhhmm.ss`: sets this router's clock at once; the time is in its own time zone."""
-    zone = session.chassis.zone
+    zone = session.router.zone
     wanted = _moment(match.args["time"], zone)
-    before = session.chassis.now()
-    await session.chassis.backend.set_clock(wanted)
+    before = session.router.now()
+    await session.router.backend.set_clock(wanted)
     moved = f"from {stamp(before, zone)} to {stamp(wanted, zone)}"
-    session.chassis.syslog.write("mgd", f"UI_DATE: User '{session.user}' set the clock {moved}")
-    return Output([date_line(session.chassis.now(), zone)])
+    session.router.syslog.write("mgd", f"UI_DATE: User '{session.user}' set the clock {moved}")
+    return Output([date_line(session.router.now(), zone)])
 
 
 def _moment(text: str, zone: tzinfo) -> datetime:
@@ -90,7 +90,7 @@ async def ping(session: Session, match: Match) -> Output:
 async def restart_routing(session: Session, match: Match) -> Output:
     """`restart routing`: all sessions go down, and come up again from the configuration in force."""
     del match
-    session.chassis.syslog.write(
+    session.router.syslog.write(
         "mgd", f"UI_RESTART_EVENT: User '{session.user}' restarting daemon 'Routing protocols process'"
     )
     await host_of(session).restart_routing()
@@ -104,7 +104,7 @@ async def reboot(session: Session, match: Match) -> Output:
     answer = await session.screen.ask("Reboot the system ? [yes,no] (no) ")
     if answer is None or answer.strip() not in ("yes", "y"):
         return NOTHING
-    session.chassis.syslog.write("mgd", f"UI_REBOOT_EVENT: User '{session.user}' requested a reboot")
+    session.router.syslog.write("mgd", f"UI_REBOOT_EVENT: User '{session.user}' requested a reboot")
     await session.screen.write_now(["Shutdown NOW!"])  # printed before, because the reboot ends the connection
     await host.reboot()
     return NOTHING

@@ -12,10 +12,10 @@ _FORWARDING = "packet forwarding other than by destination: queues, filters, sam
 _IGP = "routes of these protocols, and sessions that need them to reach their peer"
 _VPN = "VPNs and layer-2 services: their routes, instances and interfaces; sessions in instances do not exist"
 _MANAGEMENT = "management traffic: polls, traps, scripts, logs to servers"
-_SERVICES = "services on traffic that passes through"
+_SERVICES = "services for forwarded traffic"
 
 BEFORE_SECURITY = (
-    hierarchy("logical-systems", "Logical systems", "routers inside the router: sessions in them do not exist"),
+    hierarchy("logical-systems", "Logical systems", "logical systems and all their sessions"),
     hierarchy("chassis", "Chassis configuration", _HARDWARE),
     hierarchy("services", "System services", _SERVICES),
     hierarchy("access", "Network access configuration", _MANAGEMENT),
@@ -72,7 +72,7 @@ PROTOCOLS = tuple(
     hierarchy(name, text, _IGP if name in {"isis", "ospf", "ospf3", "rip", "ripng"} else lost)
     for lost, rows in (
         (
-            "this protocol: nothing of it is sent or answered",
+            "this protocol: the router neither sends nor answers it",
             (
                 ("bfd", "BFD options"),
                 ("connections", "Circuit cross-connect configuration"),

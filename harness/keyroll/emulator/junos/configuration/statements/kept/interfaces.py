@@ -59,7 +59,7 @@ INTERFACE = opaques(
 )
 INTERFACE_RANGE = opaques("interfaces that are configured by a range", (("interface-range", "Interface ranges"),))
 UNIT = opaques(
-    "the logical link: tags beside `vlan-id`, tunnels, accounting",
+    "the logical link: VLAN tags other than `vlan-id`, tunnels, accounting",
     (
         ("anchor-point", "Anchor interface of a pseudowire"),
         ("accept-source-mac", "Remote media access control (MAC) address"),
@@ -110,7 +110,7 @@ UNIT_FAMILY = opaques(
     ),
 )
 UNIT_INET = opaques(
-    "filters and options of IP on the interface: a filter on lo0 keeps nothing out",
+    "filters and options of IP on the interface: a filter on lo0 blocks nothing",
     (
         ("accounting", "Configure interface-based accounting options"),
         ("dad-disable", "Disable duplicate-address-detection"),

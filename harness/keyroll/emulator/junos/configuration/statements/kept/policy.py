@@ -5,7 +5,7 @@ from __future__ import annotations
 from keyroll.emulator.junos.configuration.schema import opaques
 
 POLICY_OPTIONS = opaques(
-    "these policy objects: no policy that a BGP neighbor uses may need them",
+    "these policy objects: the policies of a BGP neighbor must not depend on them",
     (
         ("application-maps", "Define application maps"),
         ("as-path-group", "Group a set of AS paths"),
@@ -23,7 +23,7 @@ POLICY_OPTIONS = opaques(
     ),
 )
 FROM = opaques(
-    "a condition that this router cannot ask: a commit is refused when a BGP neighbor's policy has it",
+    "this condition: a commit is refused if a BGP neighbor's policy uses it",
     (
         ("aggregate-contributor", "Match more specifics of an aggregate"),
         ("evpn", "EVPN route types"),
@@ -80,11 +80,11 @@ FROM = opaques(
     ),
 )
 TERM = opaques(
-    "a condition that this router cannot ask: a commit is refused when a BGP neighbor's policy has it",
+    "this condition: a commit is refused if a BGP neighbor's policy uses it",
     (("to", "Conditions to match the destination of a route"),),
 )
 ROUTE_FILTER = opaques(
-    "a condition that this router cannot ask: a commit is refused when a BGP neighbor's policy has it",
+    "this condition: a commit is refused if a BGP neighbor's policy uses it",
     (
         ("address-mask", "Use address mask to match prefix"),
         ("prefix-length-range", "Mask falls between two values"),
@@ -92,7 +92,7 @@ ROUTE_FILTER = opaques(
     ),
 )
 THEN = opaques(
-    "attributes that BGP does not carry here, and how routes are forwarded",
+    "attributes that are not sent to peers, and the forwarding of routes",
     (
         ("advertise-locator", "Advertise the SRv6 locator"),
         ("aggregate-bandwidth", "Advertise aggregate outbound link bandwidth"),
@@ -146,7 +146,7 @@ THEN = opaques(
         ("walkup", "Match longer prefixes by shorter ones"),
     ),
 )
-_RELATIVE = "a number that depends on the route's own: a commit is refused when a BGP neighbor's policy has it"
+_RELATIVE = "changes relative to the route's own value: a commit is refused if a BGP neighbor's policy uses one"
 AMOUNT = opaques(_RELATIVE, (("add", "Add to the value"), ("subtract", "Subtract from the value")))
 METRIC = (
     *AMOUNT,

@@ -86,12 +86,12 @@ BGP_REFUSED = (
     refused(
         "bfd-liveness-detection",
         "Bidirectional Forwarding Detection (BFD) options",
-        "BFD: the session would go down with BFD, by timers of its own",
+        "BFD: it would end the session by its own timers",
     ),
     refused(
         "graceful-restart",
         "BGP graceful restart options",
-        "graceful restart: it hides flaps, which is what this router is there to show",
+        "graceful restart: it hides flaps, which this router must show",
     ),
 )
 BGP_FAMILY = opaques(
@@ -162,7 +162,7 @@ MULTIPATH = opaques(
 MULTIHOP = opaques("the next hop of multihop routes", (("no-nexthop-change", "Do not change next hop to self"),))
 
 LDP = opaques(
-    "details of LDP: labels are given and taken as ldpd does by default",
+    "details of LDP: ldpd assigns and accepts labels by its defaults",
     (
         ("allow-subnet-mismatch", "Allow subnet mismatch for source address of hello packet"),
         ("auto-targeted-session", "Configure auto targeted session"),
@@ -203,7 +203,7 @@ LDP_REFUSED = (
     refused(
         "graceful-restart",
         "Configure graceful restart attributes",
-        "graceful restart of LDP: it hides flaps, which is what this router is there to show",
+        "graceful restart of LDP: it hides flaps, which this router must show",
     ),
 )
 LDP_SESSION = opaques(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keyroll.emulator.junos.configuration.schema import opaques, refused
 
 ROUTING_OPTIONS = opaques(
-    "these routes and options: tables beside inet.0 and inet6.0, forwarding, tunnels, collectors",
+    "these routes and options: tables other than inet.0 and inet6.0, forwarding, tunnels, collectors",
     (
         ("access", "Access routes"),
         ("access-internal", "Access-internal routes"),
@@ -66,12 +66,12 @@ ROUTING_REFUSED = (
     refused(
         "confederation",
         "Confederation autonomous system number",
-        "confederations: OPEN messages would name another autonomous system than is configured here",
+        "confederations: OPEN messages would have another AS number than the configured one",
     ),
     refused(
         "graceful-restart",
         "Graceful or hitless routing restart options",
-        "graceful restart: it hides flaps, which is what this router is there to show",
+        "graceful restart: it hides flaps, which this router must show",
     ),
 )
 RIB = opaques(

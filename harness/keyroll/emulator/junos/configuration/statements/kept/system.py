@@ -5,7 +5,7 @@ from __future__ import annotations
 from keyroll.emulator.junos.configuration.schema import opaques
 
 SYSTEM = opaques(
-    "management and start-up of the router: log-ins, files, processes, clocks",
+    "management and start-up of the router: logins, files, processes, clocks",
     (
         ("accounting", "System accounting configuration"),
         ("allow-v4mapped-packets", "Allow processing for packets with V4 mapped address"),
@@ -67,7 +67,7 @@ SYSTEM = opaques(
     ),
 )
 SYSTEM_SERVICES = opaques(
-    "these services do not run; the router answers SSH as the lab set it up",
+    "these services do not run; the lab configures the SSH server",
     (
         ("dhcp-local-server", "DHCP server configuration"),
         ("subscriber-management", "Subscriber management configuration"),
@@ -110,7 +110,7 @@ SSH_OPTIONS = opaques(
     ),
 )
 LOGIN = opaques(
-    "these settings of log-ins: everyone who logs in may do everything",
+    "these login settings: every user has all permissions",
     (
         ("deny-sources", "Sources from which logins are denied"),
         ("idle-timeout", "Maximum idle time before logout"),
@@ -119,7 +119,7 @@ LOGIN = opaques(
     ),
 )
 LOGIN_CLASS = opaques(
-    "what a class permits: everyone who logs in may do everything",
+    "the permissions of a class: every user has all permissions",
     (
         ("access-end", "End time for remote access"),
         ("access-start", "Start time for remote access"),
@@ -159,7 +159,7 @@ SYSLOG_OPTIONS = opaques(
     ),
 )
 NTP = opaques(
-    "the clock is the lab's",
+    "time servers: the lab sets the clock",
     (
         ("authentication-key", "Authentication key information"),
         ("broadcast", "Broadcast parameters"),

@@ -52,8 +52,8 @@ class Screen(Protocol):
 
 
 @dataclass(eq=False, slots=True)
-class Chassis:
-    """One emulated router, as seen by its command lines."""
+class RouterState:
+    """The state of one emulated router that all its command lines share."""
 
     store: Datastore
     backend: Backend
