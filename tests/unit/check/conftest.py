@@ -17,7 +17,7 @@ CHAIN = generate(1, name="KC", count=2, first=T0, tolerance=600)
 
 
 class Router:
-    """A router's configuration as set lines, to be changed a line at a time."""
+    """A router's configuration as set lines, with methods that change it."""
 
     def __init__(self, name: str, own: str, peer: str, asn: int, peer_as: int, chain: Keychain) -> None:
         self.name = name

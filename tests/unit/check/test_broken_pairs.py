@@ -1,7 +1,8 @@
-"""Pairs of configurations broken by one statement, wherever sessions can stand: the rule that says so, and no other.
+"""Pairs of configurations with one wrong statement: its rule reports it, and no other, wherever the session is.
 
-Each placement puts the same protected session somewhere else (a neighbor, a group, an instance, a logical system, LDP);
-each break changes what R2 has. A break that shows on one placement and not on another is a session read wrong.
+Each placement configures the same protected session elsewhere (at a neighbor, in a group, an instance, a logical
+system, as LDP); each break changes R2's configuration. If a break is reported in one placement and not in another, the
+session was misread.
 """
 
 from __future__ import annotations
@@ -24,15 +25,15 @@ AT = T0 + timedelta(minutes=5)
 CHAIN = generate(1, name="KC", count=2, first=T0, tolerance=600)
 KC = "security authentication-key-chains key-chain KC"
 PREDICTED = {"session-down", "rollover-not-hitless", "skew-not-borne"}
-"""What follows from an error in a chain; the error itself must be named beside it."""
+"""Rules of the prediction, which an error in a chain breaks as well; the error's own rule must be reported too."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a session stands: words before its own, the address family, and whether LDP speaks."""
+    """Where a session is configured: the words before its own, its addresses, and whether it is BGP or LDP."""
 
     before: str = ""
-    """The words above `protocols`, a logical system's or an instance's."""
+    """The words above `protocols`: of a logical system, of an instance, or none."""
     at: str = "neighbor"
     """The level of the authentication statements."""
     ends: tuple[str, str] = ("10.0.0.1", "10.0.0.2")
@@ -69,7 +70,7 @@ class Placement:
             "apply-groups": f"groups AO {top} group <*>",
         }
         found += self._authentication(levels[self.at])
-        # The group stays when its statements go: one that is applied and not there is refused at commit.
+        # With another statement the group exists also if a break removes these: Junos refuses an undefined group.
         group = ["set groups AO system services ssh", "set apply-groups AO"] if self.at == "apply-groups" else []
         return found + group
 
@@ -119,7 +120,7 @@ def beside(statement: str) -> Change:
 
 
 def deactivated(words: str) -> Change:
-    """Deactivate the statements that match, by their first two words after `authentication` or as they are."""
+    """Deactivate the authentication statements that match: the command names a statement without its value."""
     return lambda lines: [
         *lines,
         *(
@@ -182,7 +183,7 @@ ANYWHERE: dict[str, tuple[Change, str]] = {
     "no key has started": (swap("2030-1-1.00:00", "2030-1-1.00:20"), "first-start-in-future"),
     "no keys": (without("key [01] "), "no-keys"),
 }  # fmt: skip
-"""What breaks a session wherever it stands, and the rule that says so."""
+"""Breaks of a session in any placement, each with the rule that reports it."""
 
 
 def judged(placement: Placement, change: Change = list, *, both: bool = False) -> Report:
@@ -192,7 +193,7 @@ def judged(placement: Placement, change: Change = list, *, both: bool = False) -
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS.values(), ids=PLACEMENTS)
-def test_a_pair_that_matches_is_ok_wherever_the_session_stands(placement: Placement) -> None:
+def test_a_matching_pair_is_ok_in_every_placement(placement: Placement) -> None:
     report = judged(placement)
     assert [session.verdict for session in report.sessions] == [Verdict.OK]
     assert report.findings == ()
@@ -200,7 +201,7 @@ def test_a_pair_that_matches_is_ok_wherever_the_session_stands(placement: Placem
 
 
 def cases() -> Iterator[Any]:
-    """Yield each break in each placement; one placement of each break is played in `make test`."""
+    """Yield each break in each placement; `make test` runs one placement of each break."""
     for number, (what, (change, rule)) in enumerate(ANYWHERE.items()):
         for place, (where, placement) in enumerate(PLACEMENTS.items()):
             sample = place == number % len(PLACEMENTS)
@@ -209,16 +210,16 @@ def cases() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("placement", "change", "rule"), list(cases()))
-def test_what_is_broken_at_one_end_is_named_wherever_the_session_stands(
+def test_a_break_at_one_end_is_reported_by_its_rule_in_every_placement(
     placement: Placement, change: Callable[[list[str]], list[str]], rule: str
 ) -> None:
     report = judged(placement, change)
     if placement.kind == "ldp" and rule == "ends-do-not-match":
-        rule = "chain-on-one-end"  # R2 makes the session all the same: LDP discovers its peer
+        rule = "chain-on-one-end"  # R2 makes the session without a statement for it: LDP discovers its peer
     errors = errors_of(report)
     assert rule in errors
     assert errors - PREDICTED - {rule} <= FOLLOWS.get(rule, set())
-    # R2's own session with an address that no router has is unknown; the pair's is bad.
+    # A session of R2 with an address that no router has is unknown, but the first one, R1's, is bad.
     assert report.sessions[0].verdict is Verdict.BAD
 
 
@@ -238,7 +239,7 @@ FOLLOWS = {
     "first-start-in-future": {"start-times-apart"},
     "no-keys": {"key-missing"},
 }
-"""What the same mistake breaks beside its own rule: each is true, and none is another mistake."""
+"""The rules that a mistake breaks besides its own: these findings are correct too."""
 
 BGP = {name: placement for name, placement in PLACEMENTS.items() if placement.kind == "bgp"}
 OF_BGP: dict[str, tuple[Change, str]] = {
@@ -254,7 +255,7 @@ OF_BGP: dict[str, tuple[Change, str]] = {
 
 @pytest.mark.parametrize("placement", BGP.values(), ids=BGP)
 @pytest.mark.parametrize(("change", "rule"), OF_BGP.values(), ids=OF_BGP)
-def test_what_is_broken_of_bgp_is_named_wherever_the_session_stands(
+def test_a_break_of_bgp_is_reported_by_its_rule_in_every_placement(
     placement: Placement, change: Callable[[list[str]], list[str]], rule: str
 ) -> None:
     report = judged(placement, change)
@@ -264,7 +265,7 @@ def test_what_is_broken_of_bgp_is_named_wherever_the_session_stands(
 
 
 @pytest.mark.parametrize("placement", BGP.values(), ids=BGP)
-def test_two_ends_that_wait_have_no_session(placement: Placement) -> None:
+def test_two_passive_ends_are_an_error_and_one_is_not(placement: Placement) -> None:
     def passive(lines: list[str]) -> list[str]:
         return [*lines, *(f"{line.partition(' type ')[0]} passive" for line in lines if " type " in line)]
 
@@ -279,7 +280,7 @@ def test_of_two_mistakes_neither_hides_the_other(other: str) -> None:
     assert {"md5-beside-chain", rule} <= errors_of(report)
 
 
-def test_ldp_prefixes_of_routers_without_a_network_in_common_are_no_session() -> None:
+def test_ldp_prefixes_of_routers_without_a_common_network_make_no_session() -> None:
     far = Placement(kind="ldp", at="session-group 0.0.0.0/0", ends=("10.0.0.1", "10.9.0.2"))
     report = judged(far)
     assert {finding.rule.id for finding in report.findings} == {"other-end-not-given"}

@@ -31,25 +31,25 @@ def test_a_rollover_hitless_under_every_mix_depends_on_no_assumption() -> None:
     assert not predicted.hitless(601 * SECOND)
 
 
-def test_what_limits_the_skew_is_named() -> None:
+def test_the_mixes_that_limit_the_skew_are_returned() -> None:
     (predicted,) = predict_rollovers(CHAIN, changed(PEER, 1, start=at(45)), at=at(5)).rollovers
     assert len(predicted.limiting(low=True)) == len(predicted.limiting(low=False)) == 7
     (predicted,) = predict_rollovers(CHAIN, PEER, at=at(5), mixes=DEFAULT_MIXES).rollovers
     assert predicted.limiting(low=True) == DEFAULT_MIXES
 
 
-def test_a_key_that_the_peer_lacks_ends_the_session_or_never_becomes_active() -> None:
+def test_a_key_that_the_peer_lacks_ends_the_session_or_never_takes_over() -> None:
     (predicted,) = predict_rollovers(CHAIN, replace(PEER, keys=PEER.keys[:1]), at=at(5)).rollovers
     assert len(predicted.failing) == 16
     fallen = [outcome for outcome in predicted.outcomes.values() if outcome.fall]
-    # From the last keepalive that may have come before the gap until the last message right before it.
+    # The last message before the gap came up to 30 s before it, and the hold time is 90 s.
     assert fallen[0].fall == Fall(at(31), at(31, 30), certain=True)
     still = [outcome for outcome in predicted.outcomes.values() if not outcome.gaps]
     assert len(still) == 4
     assert all([change.key for change in outcome.unmoved] == [1] for outcome in still)
 
 
-def test_the_hold_time_decides_when_the_session_falls() -> None:
+def test_the_hold_time_decides_when_the_session_goes_down() -> None:
     peer = changed(PEER, 1, secret=Secret("mistyped"))
     hold = Hold(timedelta(seconds=9), timedelta(seconds=3))
     (predicted,) = predict_rollovers(CHAIN, peer, at=at(5), hold=hold).rollovers
@@ -58,7 +58,7 @@ def test_the_hold_time_decides_when_the_session_falls() -> None:
     assert outcome.gaps[0].flow.drop is Drop.OTHER_SECRET
 
 
-def test_a_gap_shorter_than_the_hold_time_may_down_a_session_that_was_quiet_before() -> None:
+def test_a_gap_shorter_than_the_hold_time_may_end_a_session_that_was_quiet_before() -> None:
     late = changed(replace(PEER, tolerance=0), 1, start=at(31, 20))
     chain = replace(CHAIN, tolerance=3600)
     (predicted,) = predict_rollovers(chain, late, at=at(5), mixes=DEFAULT_MIXES).rollovers
@@ -74,14 +74,14 @@ def test_a_rollover_without_tolerance_depends_on_every_policy() -> None:
     assert predicted.deciding == ((0, "sending"), (0, "receiving"), (1, "sending"), (1, "receiving"))
 
 
-def test_a_session_that_is_already_down_is_reported_as_present_and_not_as_a_rollover() -> None:
+def test_a_session_that_is_already_down_is_a_present_fault_and_not_one_of_a_rollover() -> None:
     found = predict_rollovers(CHAIN, CHAIN, at=at(5))
     assert len(found.faults) == 16
     assert all(gap.flow.drop is Drop.UNKNOWN_KEYID for gaps in found.faults.values() for gap in gaps)
     assert all(outcome.down_before for predicted in found.rollovers for outcome in predicted.outcomes.values())
 
 
-def test_a_fault_is_reported_at_the_rollover_that_it_belongs_to() -> None:
+def test_a_fault_is_reported_at_the_rollover_that_causes_it() -> None:
     chain = generate(1, name="c", count=5, first=T0, tolerance=600)
     peer = changed(chain.mirrored(), 2, secret=Secret("mistyped"))
     found = predict_rollovers(chain, peer, at=at(5))
@@ -90,12 +90,12 @@ def test_a_fault_is_reported_at_the_rollover_that_it_belongs_to() -> None:
     assert all(outcome.down_before and not outcome.gaps for outcome in third)
 
 
-def test_only_rollovers_between_the_two_instants_are_told() -> None:
+def test_only_rollovers_between_the_two_instants_are_returned() -> None:
     chain = generate(1, name="c", count=6, first=T0, tolerance=600)
     found = predict_rollovers(chain, chain.mirrored(), at=at(60), until=at(120))
     assert [predicted.rollover.first for predicted in found.rollovers] == [at(90), at(120)]
     late = changed(chain.mirrored(), 2, start=at(65))
-    # One router has changed at the instant, the other has not: it is under way.
+    # At this instant one router has changed and the other has not: the rollover has begun and is not over.
     assert predict_rollovers(chain, late, at=at(61)).rollovers[0].rollover.last == at(65)
 
 

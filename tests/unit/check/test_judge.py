@@ -75,7 +75,7 @@ def test_a_mistake_at_one_end_is_an_error_of_its_rule_with_its_line(
     assert finding.where.line is not None
 
 
-def test_a_rollover_that_is_not_hitless_is_an_error_and_so_is_a_skew_that_it_does_not_bear(
+def test_a_rollover_that_is_not_hitless_is_an_error_and_so_is_a_skew_at_which_it_is_not(
     pair: Callable[..., tuple[Router, Router]], late: Keychain
 ) -> None:
     assert "rollover-not-hitless" in rules_of(judged(*pair(peer=late)))
@@ -86,7 +86,7 @@ def test_a_rollover_that_is_not_hitless_is_an_error_and_so_is_a_skew_that_it_doe
     assert report.count(Verdict.BAD) == 1
 
 
-def test_only_the_mixes_that_are_asked_for_decide(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_only_the_requested_mixes_are_judged(pair: Callable[..., tuple[Router, Router]]) -> None:
     strict = generate(1, name="KC", count=2, first=T0, tolerance=0)
     nothing = timedelta()
     assert "rollover-not-hitless" in rules_of(judged(*pair(strict), skew=nothing))
@@ -118,7 +118,7 @@ def test_secrets_that_are_known_and_differ_are_an_error_that_outweighs_what_is_u
     report = judged(one, other)
     assert {"secrets-differ", "secret-unknown"} <= rules_of(report)
     assert report.count(Verdict.BAD) == 1
-    # Both are told of the session, so that the one does not hide the other.
+    # The session has both findings: neither hides the other.
     severities = {finding.severity.value for finding in report.sessions[0].findings}
     assert {"error", "unknown"} <= severities
 
@@ -157,7 +157,7 @@ def test_a_fault_of_a_retired_key_is_advice(pair: Callable[..., tuple[Router, Ro
         ("set protocols bgp group g ipsec-sa TO-R1", "ipsec-sa-not-judged"),
     ],
 )
-def test_statements_that_could_decide_are_noted_and_leave_the_verdict(
+def test_statements_that_are_not_judged_give_a_note_and_do_not_change_the_verdict(
     pair: Callable[..., tuple[Router, Router]], line: str, rule: str
 ) -> None:
     one, other = pair()
@@ -166,7 +166,9 @@ def test_statements_that_could_decide_are_noted_and_leave_the_verdict(
     assert report.count(Verdict.OK) == 1
 
 
-def test_a_filter_of_the_loopback_that_names_the_port_is_noted(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_a_loopback_filter_that_names_the_sessions_port_gives_a_note(
+    pair: Callable[..., tuple[Router, Router]],
+) -> None:
     one, other = pair()
     applied = "set interfaces lo0 unit 0 family inet filter input PROTECT"
     other.add(applied, "set firewall family inet filter PROTECT term bgp from port bgp")
@@ -177,7 +179,7 @@ def test_a_filter_of_the_loopback_that_names_the_port_is_noted(pair: Callable[..
     assert rules_of(judged(one, other)) == set()
 
 
-def test_statements_of_a_logical_system_are_noted_for_its_sessions(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_statements_of_a_logical_system_give_notes_for_its_sessions(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     inside = [line.replace("set ", "set logical-systems LS ", 1) for line in other.lines if "host-name" not in line]
     other.lines = ["set system host-name R2", *inside]
@@ -211,7 +213,7 @@ def test_an_error_that_a_line_not_understood_may_explain_is_unknown(pair: Callab
     assert predicted.severity.value == "unknown"
 
 
-def test_a_fault_that_begins_after_the_planned_change_is_no_error_before_it(
+def test_a_fault_that_begins_after_the_planned_change_is_advice_before_it(
     pair: Callable[..., tuple[Router, Router]],
 ) -> None:
     one, other = pair()
@@ -222,7 +224,7 @@ def test_a_fault_that_begins_after_the_planned_change_is_no_error_before_it(
     assert {finding.severity.value for finding in report.findings} == {"advice"}
     # Key 1 starts 25 minutes after AT.
     assert judged(one, short, change_by=AT + timedelta(minutes=25)).count(Verdict.BAD) == 1
-    # With clocks this far apart it may begin before.
+    # With clocks this far apart key 1 may start before the change.
     assert judged(one, short, change_by=AT + timedelta(minutes=24), skew=timedelta(minutes=2)).count(Verdict.BAD) == 1
 
 
@@ -252,8 +254,8 @@ def test_sessions_without_tcp_ao_are_counted_and_not_judged(pair: Callable[..., 
 def test_equal_pairs_of_chains_are_judged_once(
     pair: Callable[..., tuple[Router, Router]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = Mock(wraps=predict_rollovers)
-    monkeypatch.setattr(judging, "predict_rollovers", asked)
+    predicted = Mock(wraps=predict_rollovers)
+    monkeypatch.setattr(judging, "predict_rollovers", predicted)
     routers = []
     for number in range(4):
         one, other = pair()
@@ -262,11 +264,11 @@ def test_equal_pairs_of_chains_are_judged_once(
         routers += [one, other]
     report = judged(*routers)
     assert report.count(Verdict.OK) == 4
-    assert asked.call_count == len(report.pairs) == 1
+    assert predicted.call_count == len(report.pairs) == 1
     assert {session.pair for session in report.sessions} == {0}
 
 
-def test_the_document_has_a_version_and_a_verdict_for_each_session(
+def test_the_json_has_a_version_and_a_verdict_for_each_session(
     pair: Callable[..., tuple[Router, Router]], late: Keychain
 ) -> None:
     data = json.loads(json.dumps(as_data(judged(*pair(peer=late)))))
@@ -286,11 +288,13 @@ def test_the_document_has_a_version_and_a_verdict_for_each_session(
 def test_no_secret_is_in_the_output(pair: Callable[..., tuple[Router, Router]]) -> None:
     one, other = pair()
     secrets = [known(key.secret).reveal_text() for chain in one.read().main.chains for key in chain.keychain.keys]
-    said = json.dumps(as_data(judged(one, other.swap("secret ", "secret x"))))
-    assert not any(secret in said for secret in secrets)
+    text = json.dumps(as_data(judged(one, other.swap("secret ", "secret x"))))
+    assert not any(secret in text for secret in secrets)
 
 
-def test_each_routers_zone_is_the_one_that_it_is_configured_for(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_a_routers_zone_is_its_configured_time_zone_if_that_is_known(
+    pair: Callable[..., tuple[Router, Router]],
+) -> None:
     one, _ = pair()
     assert zone_of(one.read()) is None
     assert zone_of(one.add("set system time-zone Europe/Berlin").read()) == ZoneInfo("Europe/Berlin")
@@ -318,14 +322,14 @@ def test_a_hold_time_of_zero_never_ends_a_session(pair: Callable[..., tuple[Rout
     assert all(outcome.fall is None for outcome in chains.coming.rollovers[0].outcomes.values())
 
 
-def test_every_rule_has_an_id_of_its_own() -> None:
+def test_no_two_rules_have_the_same_id() -> None:
     ids = [rule.id for rule in RULES]
     assert len(set(ids)) == len(ids)
-    # Whether chains are robust is told for each rollover.
+    # `rollover-not-hitless` reports each rollover that `not-robust` would report once for all.
     assert {rule.id for rule in CHAIN_RULES} - set(ids) == {"not-robust"}
 
 
-def test_a_missing_other_end_is_no_error_where_the_other_text_is_damaged(
+def test_a_missing_other_end_is_unknown_if_the_other_text_is_damaged(
     pair: Callable[..., tuple[Router, Router]],
 ) -> None:
     one, other = pair()
@@ -335,7 +339,7 @@ def test_a_missing_other_end_is_no_error_where_the_other_text_is_damaged(
     assert {finding.rule.id for finding in session.findings} == {"not-understood"}
 
 
-def test_a_router_without_host_name_is_called_by_its_file_or_by_what_its_routing_engines_have(
+def test_a_router_without_host_name_is_named_by_its_file_or_its_routing_engines(
     pair: Callable[..., tuple[Router, Router]],
 ) -> None:
     one, other = pair()
@@ -350,7 +354,9 @@ def test_a_router_without_host_name_is_called_by_its_file_or_by_what_its_routing
     assert read(texts[0] + engines, "a/east.conf").main.name == "core0"
 
 
-def test_a_statement_of_a_group_is_told_once_for_all_its_neighbors(pair: Callable[..., tuple[Router, Router]]) -> None:
+def test_a_statement_of_a_group_is_reported_once_for_all_its_neighbors(
+    pair: Callable[..., tuple[Router, Router]],
+) -> None:
     one, _ = pair()
     one.add("set protocols bgp group g tcp-mss 1400")
     for number in (6, 10):
@@ -362,7 +368,7 @@ def test_a_statement_of_a_group_is_told_once_for_all_its_neighbors(pair: Callabl
     assert found["other-end-not-given"].place == f"R1.conf:{', '.join(map(str, lines))}"
 
 
-def test_a_license_that_is_missing_hides_nothing() -> None:
+def test_a_missing_license_is_a_note_and_hides_no_session() -> None:
     text = "protocols {{\n{}    bgp {{ group g {{ neighbor 10.0.0.1; }} }}\n}}\n"
     warned = read(text.format("    ##\n    ## Warning: requires 'bgp' license\n    ##\n"), "R1.conf")
     report = judge([warned], Question(AT))

@@ -1,4 +1,4 @@
-"""The library of scenarios, checked offline: mistakes are flagged by a named rule, what is hitless has no error."""
+"""The library's scenarios, checked offline: a rule reports each mistake, and hitless rollovers give no error."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ MISTAKES = {
     "skew-beyond-tolerance": "skew-not-borne",
     "typing-errors": "not-understood",
 }
-"""By file, or by case: the rule that must be broken once the mistake stands in the configuration."""
-NO_SESSION_HAS_IT = frozenset(
+"""By file, or by case: the rule that must report the mistake once it is in a configuration."""
+REFUSED_AT_COMMIT = frozenset(
     (
         "refused-at-commit[not-ao]",
         "refused-at-commit[auto-discovery]",
@@ -58,7 +58,7 @@ NO_SESSION_HAS_IT = frozenset(
         "typing-errors[secret-127]",
     )
 )
-"""What Junos refuses at commit, so that no saved configuration has it, and that no rule of sessions is about."""
+"""Mistakes without a rule: Junos refuses them at commit, so that no saved configuration has them."""
 
 
 @functools.cache
@@ -104,7 +104,7 @@ class State:
         self.texts[router] = read(text, f"{router}.change", base=self.texts[router])
 
     def take(self, step: object) -> None:
-        """Do what a step does to the configurations; others do nothing here."""
+        """Change the configurations as a step does; a step that changes none is ignored."""
         if isinstance(step, Apply):
             for router in ROUTERS:
                 if router in step.routers or router not in self.texts:
@@ -125,7 +125,7 @@ class State:
 
 
 def states(case: Case) -> list[Report]:
-    """Return what is said after each step that changes a configuration."""
+    """Return the report after each step that changes a configuration."""
     state = State.of(case)
     skew = max((abs(ahead) for ahead in case.scenario.skew.values()), default=timedelta())
     found = []
@@ -137,12 +137,12 @@ def states(case: Case) -> list[Report]:
 
 
 @pytest.mark.parametrize("case", named("mistakes"))
-def test_each_mistake_that_a_configuration_can_hold_is_flagged_by_its_rule(case: Case) -> None:
-    if case.name in NO_SESSION_HAS_IT:
+def test_each_mistake_that_a_configuration_can_have_is_reported_by_its_rule(case: Case) -> None:
+    if case.name in REFUSED_AT_COMMIT:
         pytest.skip("Junos refuses it at commit")
     rule = MISTAKES.get(case.name) or MISTAKES[case.scenario.id]
-    told = [{finding.rule.id for finding in report.findings} for report in states(case)]
-    assert any(rule in rules for rules in told), told
+    reported = [{finding.rule.id for finding in report.findings} for report in states(case)]
+    assert any(rule in rules for rules in reported), reported
 
 
 def mix_of(case: Case) -> Mix:
@@ -164,7 +164,7 @@ def is_hitless(case: Case) -> bool:
 
 
 @pytest.mark.parametrize("case", [param for param in named("rollover") if is_hitless(param.values[0])])
-def test_no_rollover_that_is_hitless_has_an_error(case: Case) -> None:
+def test_no_hitless_rollover_gives_an_error(case: Case) -> None:
     state = State.of(case)
     for step in case.scenario.steps:
         state.take(step)
@@ -174,6 +174,6 @@ def test_no_rollover_that_is_hitless_has_an_error(case: Case) -> None:
     assert report.sessions
 
 
-def test_the_library_has_cases_of_both_kinds() -> None:
+def test_the_library_has_more_than_thirty_hitless_rollovers() -> None:
     assert mix_of(cases("rollover")[0]) in MIXES
     assert sum(map(is_hitless, cases("rollover"))) > 30

@@ -1,4 +1,4 @@
-"""The pairs that prediction and play are compared on cover what they are to cover."""
+"""The drawn pairs, on which predictions are compared with the lab, cover every mix of policies and enough mistakes."""
 
 from collections import Counter
 
@@ -16,7 +16,7 @@ def test_three_hundred_pairs_cover_all_mixes_and_mistakes() -> None:
     broken = [pair for pair in pairs if not pair.predicted().hitless]
     assert len(broken) >= 100
     assert len({pair.kind for pair in broken}) >= 8
-    # Among them are some whose old key goes on, and nothing is dropped.
+    # In some of them nothing is dropped, because the old key stays in use.
     assert sum(not pair.predicted().gaps for pair in broken) >= 10
 
 

@@ -45,46 +45,46 @@ def closed(low: int, high: int) -> tuple[Interval]:
     return (Interval(low * SECOND, high * SECOND, low_closed=True, high_closed=True),)
 
 
-def test_two_starts_900_s_apart_with_a_tolerance_of_600_need_300_to_1500_s_under_seven_mixes() -> None:
+def test_two_starts_900_s_apart_with_a_tolerance_of_600_s_need_a_skew_of_300_to_1500_s_under_seven_mixes() -> None:
     found = skews(*pair(late=900))
     assert sum(intervals == closed(300, 1500) for intervals in found.values()) == 7
     assert intersection(found.values()) == closed(300, 1500)
     assert not covers(intersection(found.values()), SECOND)
 
 
-def test_without_tolerance_no_skew_is_hitless_where_both_wait_for_a_request_and_have_windows() -> None:
-    waiting = (Sending.RNEXT, Receiving.TOLERANCE)
+def test_with_tolerance_0_no_skew_is_hitless_if_both_routers_use_rnext_and_tolerance() -> None:
+    by_request = (Sending.RNEXT, Receiving.TOLERANCE)
     found = skews(*pair(tolerance=0))
-    assert found[waiting, waiting] == ()
-    following = (Sending.CLOCK, Receiving.TOLERANCE)
-    assert found[following, following] == closed(0, 0)
+    assert found[by_request, by_request] == ()
+    by_clock = (Sending.CLOCK, Receiving.TOLERANCE)
+    assert found[by_clock, by_clock] == closed(0, 0)
     assert intersection(found.values()) == ()
 
 
-def test_where_any_key_is_accepted_there_is_no_bound() -> None:
+def test_the_skew_has_no_bound_if_both_routers_accept_any_key() -> None:
     found = skews(*pair())
     for mix, intervals in found.items():
         if {receiving for _, receiving in mix} == {Receiving.ANY}:
             assert intervals == ALL
 
 
-def test_equal_starts_bear_a_skew_of_the_tolerance_both_ways() -> None:
+def test_equal_starts_are_hitless_up_to_a_skew_of_the_tolerance_either_way() -> None:
     assert intersection(skews(*pair(tolerance=60)).values()) == closed(-60, 60)
     assert covers(closed(-60, 60), 60 * SECOND)
     assert not covers(closed(-60, 60), 60 * SECOND + 1)
 
 
-def test_the_smaller_tolerance_of_the_two_decides() -> None:
+def test_the_smaller_of_two_tolerances_limits_the_skew() -> None:
     assert intersection(skews(*pair(tolerance=600, other=20)).values()) == closed(-20, 20)
 
 
-def test_where_one_router_lacks_the_next_key_no_skew_is_hitless() -> None:
+def test_no_skew_is_hitless_if_one_router_lacks_the_next_key() -> None:
     chain, peer = pair()
     found = skews(chain, replace(peer, keys=peer.keys[:1]))
     assert set(found.values()) == {()}
 
 
-def test_chains_with_regular_spacing_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rollovers_of_evenly_spaced_keys_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     chain, peer = pair(40, interval=86400)
     bounds = SkewBounds(chain, peer)
     computed = Mock(wraps=bounds._skews)
@@ -101,7 +101,7 @@ def test_intervals_are_closed_where_the_edge_itself_is_hitless() -> None:
     assert intervals_of([0, 10], lambda skew: skew > 10 or skew < 0) == (Interval(None, 0), Interval(10, None))
 
 
-def test_what_two_intervals_share_keeps_the_narrower_end() -> None:
+def test_an_intersection_of_intervals_has_the_narrower_ends() -> None:
     half, whole = (Interval(0, 10, low_closed=True),), (Interval(0, 10, low_closed=True, high_closed=True),)
     assert intersection([half, whole, ALL]) == half
     assert intersection([half, (Interval(10, None, low_closed=True),)]) == ()
@@ -118,7 +118,7 @@ POLICY = st.tuples(st.sampled_from(Sending), st.sampled_from(Receiving))
     skew=st.integers(-3000, 3000),
     mix=st.tuples(POLICY, POLICY),
 )  # fmt: skip
-def test_a_skew_is_in_the_set_when_the_prediction_with_such_clocks_is_hitless(
+def test_a_skew_is_in_the_set_exactly_if_the_prediction_with_these_clocks_is_hitless(
     count: int, tolerance: int, other: int, late: int, skew: int, mix: Mix
 ) -> None:  # fmt: skip
     chain, peer = pair(count, tolerance=tolerance, other=other, late=late)
@@ -133,14 +133,14 @@ def test_a_skew_is_in_the_set_when_the_prediction_with_such_clocks_is_hitless(
     bounds = SkewBounds(chain, peer)
     sets = [bounds.of(rollover, [mix])[mix] for rollover in rollovers(chain, peer)]
     inside = all(any(interval.holds(skew * SECOND) for interval in found) for found in sets)
-    # Where the clocks are further apart than two starts, what the prediction begins with is not what went before.
+    # With clocks further apart than two start-times, the prediction begins with other keys than those in use before.
     if abs(skew) < 900:
         assert inside == predicted
 
 
 @st.composite
 def chains(draw: st.DrawFn) -> tuple[Keychain, Keychain]:
-    """Return two chains of a session, sound or not: uneven, late on one side, an id used twice, a secret mistyped."""
+    """Return two chains of a session: unevenly spaced, late on one side, with an id used twice or a mistyped secret."""
     count = draw(st.integers(2, 4))
     start, keys = T0 + timedelta(seconds=draw(st.integers(0, 2))), []
     for number in range(count):
@@ -164,7 +164,7 @@ def chains(draw: st.DrawFn) -> tuple[Keychain, Keychain]:
 
 
 SOME_MIXES = MIXES[::5]
-"""Each policy meets itself and others in them; all sixteen would take four times as long."""
+"""In these mixes each policy is combined with itself and with others; all sixteen would take four times as long."""
 
 
 @settings(max_examples=max(8, known(settings.default).max_examples // 5))
@@ -174,7 +174,7 @@ def test_cached_skew_sets_equal_newly_computed_ones(
 ) -> None:
     earlier: dict[Any, Any] = {}
     for one, other in pairs:
-        # A year later the pattern is the same, and what is known of it is taken.
+        # A year later the pattern is the same, so the cached sets are used.
         for years in (timedelta(), timedelta(days=365)):
             mine, theirs = (
                 replace(chain, keys=tuple(replace(key, start=known(key.start) + years) for key in chain.keys))

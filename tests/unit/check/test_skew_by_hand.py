@@ -1,7 +1,7 @@
-"""The set of hitless skews against brute force: a second implementation of the rules on each instant of a grid.
+"""The set of hitless skews is compared with brute force: a second implementation of the rules, at each skew of a grid.
 
-`skew.py` computes the set from the edges of windows, through the simulation that predicts. Here nothing of either is
-used: a rollover of two keys is looked at instant by instant, with the rules as docs/assumptions/keychain.md has them.
+`skew.py` computes the set from the edges of windows, with the simulation that predictions use. This module uses
+neither: it follows a rollover of two keys from instant to instant, by the rules of docs/assumptions/keychain.md.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from keyroll.names import Receiving, Sending
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 EPOCH = T0 - timedelta(seconds=60)
-"""The first key's start-time: further away than any skew of the grid."""
+"""The first key's start-time: earlier than any skew of the grid could move an event."""
 
 
 @dataclass(frozen=True)
 class Hand:
-    """Two keys on each side, in milliseconds: when the second starts on R1 and on R2, and the tolerances."""
+    """Two keys on each side: when the second one starts on R1 and on R2, and both tolerances, all in milliseconds."""
 
     starts: tuple[int, int]
     tolerances: tuple[int, int]
@@ -46,7 +46,8 @@ CHAINS = (
     Hand((20_000, 28_000), (2_000, 9_000)),
     Hand((20_000, 20_000), (2_000, 11_000)),
 )
-"""Equal starts, none and unequal tolerances, starts apart within, at and beyond the tolerance, either router first."""
+"""Equal starts; tolerances that are zero or unequal; starts apart by less than, exactly and more than the tolerance,
+with either router first."""
 
 
 def chains_of(hand: Hand) -> tuple[Keychain, Keychain]:
@@ -71,14 +72,14 @@ def by_hand(hand: Hand, skew: int, mix: Mix) -> bool:
         return at >= opens[router] if key else at < closes[router]
 
     sent = [0, 0]
-    # Between two edges nothing changes: each edge, and an instant after it.
+    # Between two edges nothing changes, so each edge and the instant after it are enough.
     edges = sorted({*starts, *opens, *closes})
     for at in (edges[0] - 1, *itertools.chain.from_iterable((edge, edge + 1) for edge in edges)):
         for router in (0, 1):
             if mix[router][0] is Sending.CLOCK:
                 sent[router] = int(at >= starts[router])
-        # A segment each way at once, again and again: who has not heard a request yet sends as before. What one asks
-        # for, the other sends if it would itself accept it.
+        # Both routers send a segment at once, three times: a router follows a request (RNextKeyID) only in its next
+        # segment, and only if it would accept the requested key itself.
         for _ in range(3):
             if not (accepts(1, sent[0], at) and accepts(0, sent[1], at)):
                 return False
@@ -103,7 +104,7 @@ def grid(hand: Hand) -> list[int]:
 
 
 @pytest.mark.parametrize("hand", CHAINS, ids=str)
-def test_the_set_of_hitless_skews_is_what_brute_force_finds(hand: Hand) -> None:
+def test_the_set_of_hitless_skews_equals_the_one_that_brute_force_finds(hand: Hand) -> None:
     one, other = chains_of(hand)
     (rollover,) = rollovers(one, other)
     found = SkewBounds(one, other).of(rollover)
@@ -117,14 +118,14 @@ def test_the_set_of_hitless_skews_is_what_brute_force_finds(hand: Hand) -> None:
     starts=st.tuples(st.integers(10, 40), st.integers(10, 40)),
     tolerances=st.tuples(st.integers(0, 15), st.integers(0, 15)),
 )
-def test_the_set_of_any_two_chains_is_what_brute_force_finds(
+def test_the_set_of_any_two_chains_equals_the_one_that_brute_force_finds(
     starts: tuple[int, int], tolerances: tuple[int, int]
 ) -> None:
     hand = Hand((starts[0] * 1000, starts[1] * 1000), (tolerances[0] * 1000, tolerances[1] * 1000))
-    test_the_set_of_hitless_skews_is_what_brute_force_finds(hand)
+    test_the_set_of_hitless_skews_equals_the_one_that_brute_force_finds(hand)
 
 
-def test_the_drawn_skew_sets_include_empty_unbounded_and_open_ones_and_ones_without_zero() -> None:
+def test_the_compared_skew_sets_include_empty_unbounded_and_open_ones_and_ones_without_zero() -> None:
     every: list[Any] = []
     for hand in CHAINS:
         one, other = chains_of(hand)

@@ -1,7 +1,7 @@
-"""Two routers as their configuration text makes them: read, changed by set files, simulated. Nothing of keyroll's.
+"""Simulates two routers from their configuration texts and a plan's set files, without any code of keyroll.
 
-What judges a plan's files here shares no code with what planned and judged them: its own reader of set lines, its own
-rule of which key is sent and accepted, and every pair of policies.
+It has its own reader of set lines and its own rules for which key is sent and accepted, under every pair of policies:
+what judges a plan's files here shares no code with what made them.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ TOLERANCE = 3600
 
 @dataclass(frozen=True)
 class Held:
-    """What a router holds: by key number the statements of each key, and the tolerance in seconds."""
+    """The chain that a router holds: the statements of each key, by key number, and the tolerance in seconds."""
 
     keys: dict[int, dict[str, str]]
     tolerance: int = TOLERANCE
 
     def changed(self, text: str) -> Held:
-        """Return what it holds after these set and delete lines. A line that is none of a key-chain is passed over."""
+        """Return the chain after these set and delete lines. A line that is not about a key-chain is ignored."""
         keys, tolerance = {number: dict(key) for number, key in self.keys.items()}, self.tolerance
         for verb, rest in (match.groups() for line in text.splitlines() if (match := _LINE.fullmatch(line))):
             if rest.startswith("tolerance "):
@@ -39,19 +39,19 @@ class Held:
             assert match is not None, "a line that is not understood"
             number = int(match[1])
             if verb == "delete":
-                del keys[number]  # KeyError: it deletes what is not there
+                del keys[number]  # KeyError: the line deletes a key that does not exist
             else:
                 keys.setdefault(number, {})[match[2]] = match[3]
         return Held(keys, tolerance)
 
-    def in_order(self) -> list[One]:
-        """Return the keys by start-time; each has all that TCP-AO needs."""
-        return sorted((One.of(number, key) for number, key in self.keys.items()), key=lambda one: one.start)
+    def in_order(self) -> list[HeldKey]:
+        """Return the keys by start-time. Each must have all statements that TCP-AO needs."""
+        return sorted((HeldKey.of(number, key) for number, key in self.keys.items()), key=lambda one: one.start)
 
 
 @dataclass(frozen=True)
-class One:
-    """A key."""
+class HeldKey:
+    """A key of a router, as read from its statements."""
 
     start: datetime
     number: int
@@ -61,7 +61,7 @@ class One:
     """Secret and algorithm: what must match on the other side."""
 
     @classmethod
-    def of(cls, number: int, key: dict[str, str]) -> One:
+    def of(cls, number: int, key: dict[str, str]) -> HeldKey:
         assert set(key) >= _NEEDED, f"key {number} lacks a statement"
         assert (key["algorithm"], key["tcp-ao-option"]) == ("ao", "enabled")
         values = key["secret"].strip('"'), key.get("cryptographic-algorithm", "hmac-sha-1-96")
@@ -78,15 +78,15 @@ def _instant(text: str) -> datetime:
 
 
 class Simulated:
-    """One router: what it holds from when on, how far its clock is off, and its policies."""
+    """HeldKey router: its chains, each from an instant on, its clock's offset, and its policies."""
 
     def __init__(self, held: Sequence[tuple[datetime, Held]], offset: timedelta, policy: tuple[str, str]) -> None:
         self._states = [(instant, held.in_order(), timedelta(seconds=held.tolerance)) for instant, held in held]
         self._offset = offset
         self.sending, self._receiving = policy
-        self.current: One | None = None
+        self.current: HeldKey | None = None
 
-    def held(self, instant: datetime) -> tuple[list[One], timedelta]:
+    def held(self, instant: datetime) -> tuple[list[HeldKey], timedelta]:
         return next((keys, span) for begin, keys, span in reversed(self._states) if begin <= instant)
 
     def events(self) -> Iterable[datetime]:
@@ -95,10 +95,10 @@ class Simulated:
             for key in keys:
                 yield from (key.start - self._offset + shift for shift in (-tolerance, timedelta(), tolerance))
 
-    def active(self, instant: datetime) -> One:
+    def active(self, instant: datetime) -> HeldKey:
         return [key for key in self.held(instant)[0] if key.start <= instant + self._offset][-1]
 
-    def accepts(self, key: One, instant: datetime) -> bool:
+    def accepts(self, key: HeldKey, instant: datetime) -> bool:
         keys, tolerance = self.held(instant)
         now, place = instant + self._offset, keys.index(key)
         if self._receiving == "any":
@@ -116,7 +116,7 @@ def assert_hitless(one: Simulated, other: Simulated, begin: datetime, end: datet
         for router in (one, other):
             if router.sending == "clock":
                 router.current = router.active(instant)
-        # What is under way before a request is followed must arrive as well.
+        # A segment that is sent before a request is followed must be accepted as well.
         _assert_delivered(one, other, instant)
         for router, peer in ((one, other), (other, one), (one, other)):
             if router.sending == "rnext":
@@ -134,9 +134,9 @@ def _follow(router: Simulated, peer: Simulated, instant: datetime) -> None:
 def _assert_delivered(one: Simulated, other: Simulated, instant: datetime) -> None:
     for sender, receiver in ((one, other), (other, one)):
         key = sender.current
-        assert key in sender.held(instant)[0], f"{instant}: key {key} is sent, and not there"
+        assert key in sender.held(instant)[0], f"{instant}: the sender does not have key {key}"
         assert key is not None
         found = [peer for peer in receiver.held(instant)[0] if peer.recv == key.send]
         assert len(found) == 1, f"{instant}: KeyID {key.send} is known {len(found)} times"
-        assert (found[0].values, found[0].send) == (key.values, key.recv), f"{instant}: it is another key"
+        assert (found[0].values, found[0].send) == (key.values, key.recv), f"{instant}: the receiver has another key"
         assert receiver.accepts(found[0], instant), f"{instant}: key {found[0].number} is not accepted"

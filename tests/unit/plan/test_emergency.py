@@ -17,7 +17,7 @@ ACTIVE = key(0, AT - DAY, 1, 2)
 LATER = key(1, AT + DAY, 3, 4)
 
 
-def test_a_new_key_takes_over_as_soon_as_two_commits_allow_and_the_leaked_one_goes() -> None:
+def test_a_new_key_takes_over_as_soon_as_two_commits_allow_and_the_leaked_one_is_deleted() -> None:
     first, second = emergency(request_of(pair(chain(ACTIVE))), 0).changes
     assert first.takeovers == (AT + timedelta(minutes=16),), "two commits of five minutes, a pause, the skew"
     assert [key.id for key in second.routers[0].deleted] == [0]
@@ -31,7 +31,7 @@ def test_both_commits_fit_before_the_new_key_takes_over_from_any_second(second: 
     assert first.planned + timedelta(minutes=15) <= first.latest
 
 
-def test_a_key_that_takes_over_sooner_anyway_is_waited_for() -> None:
+def test_no_key_is_added_if_the_chains_next_key_takes_over_sooner() -> None:
     soon = key(1, AT + timedelta(minutes=5), 3, 4)
     (only,) = emergency(request_of(pair(chain(ACTIVE, soon))), 0).changes
     assert only.planned > AT + timedelta(minutes=5)
@@ -49,7 +49,7 @@ def test_a_leaked_key_that_has_not_started_is_replaced_at_its_own_start_time() -
 def test_a_leaked_key_that_takes_over_before_all_routers_can_be_changed_is_not_replaced(
     minutes: int, fits: bool
 ) -> None:
-    soon = key(1, AT + timedelta(minutes=minutes), 3, 4)  # two commits and a pause take fifteen, the skew is a second
+    soon = key(1, AT + timedelta(minutes=minutes), 3, 4)  # two commits and a pause take 15 min, and the skew is 1 s
     request = request_of(pair(chain(ACTIVE, soon)))
     if fits:
         assert len(emergency(request, 1).changes) == 1
@@ -64,20 +64,20 @@ def test_a_retired_key_is_deleted_at_once() -> None:
     assert (only.planned, only.takeovers) == (AT, ())
 
 
-def test_a_key_that_the_slower_clock_still_sends_is_deleted_when_it_no_longer_does() -> None:
+def test_a_retired_key_is_not_deleted_while_a_router_with_a_slower_clock_may_still_send_with_it() -> None:
     taking_over = key(1, AT - timedelta(seconds=10), 3, 4)
     request = request_of(pair(chain(ACTIVE, taking_over)), skew=timedelta(minutes=2))
     (only,) = emergency(request, 0).changes
     assert only.planned == AT + timedelta(minutes=4)
 
 
-def test_with_a_router_out_of_reach_and_no_later_key_no_plan_is_hitless() -> None:
+def test_no_plan_is_hitless_if_a_router_cannot_be_reached_and_has_no_later_key() -> None:
     one, other = pair(chain(ACTIVE))
     with pytest.raises(PlanRefusedError, match="no plan is hitless: R2 cannot be reached, and has no later key"):
         emergency(request_of([one, replace(other, reachable=False)]), 0)
 
 
-def test_until_when_the_leaked_key_is_accepted_is_said_for_each_router_and_policy() -> None:
+def test_the_end_of_the_leaked_keys_acceptance_is_noted_for_each_router_and_policy() -> None:
     notes = emergency(request_of(pair(chain(ACTIVE))), 0).notes
     assert len(notes) == 4
     deleted = "its deletion is committed, by 2027-03-01 10:02:00 UTC"
@@ -92,7 +92,7 @@ def test_a_short_tolerance_ends_the_leaked_key_before_its_deletion_does() -> Non
     assert gated == [AT + timedelta(minutes=17)] * 2, "the successor's start, and a minute of tolerance"
 
 
-def test_in_a_full_chain_the_number_that_each_router_frees_is_the_one_it_uses_again() -> None:
+def test_in_a_full_chain_each_router_reuses_the_number_that_it_frees() -> None:
     mine = [key(number, AT - (62 - number) * DAY, 2 * number, 2 * number + 1) for number in range(64)]
     held = chain(*mine)
     theirs = chain(*(replace(one.mirrored(), id=(one.id + 7) % 64) for one in mine))
@@ -100,6 +100,6 @@ def test_in_a_full_chain_the_number_that_each_router_frees_is_the_one_it_uses_ag
     assert [(part.deleted[0].id, part.added[0].id) for part in only.routers] == [(63, 63), (6, 6)]
 
 
-def test_a_key_that_is_not_there_is_refused_with_those_that_are() -> None:
+def test_a_key_number_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(PlanRefusedError, match=r"R1 has no key 7 \(it has: 0\)"):
         emergency(request_of(pair(chain(ACTIVE))), 7)

@@ -1,4 +1,4 @@
-"""What holds of every plan, whatever the chain, the dates and the options."""
+"""What is true of every plan, whatever the chain, the dates and the options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from keyroll.plan.model import Plan, PlanRefusedError, Request, Router
 from .chains import AT, DAY, chain, key, pair, request_of
 
 PLANS = 40 if known(settings.default).max_examples < 1000 else 10_000
-"""Plans to judge: 40, and with `make soak`'s profile of a thousand examples ten thousand."""
+"""How many plans to judge: 40, or 10,000 with `make soak`'s profile of a thousand examples."""
 
 
 @st.composite
@@ -29,7 +29,7 @@ def requests(draw: st.DrawFn) -> Request:
     first = draw(st.integers(0, 255))
     every = draw(st.sampled_from([timedelta(hours=3), DAY, 30 * DAY, 90 * DAY]))
     newest = AT + timedelta(seconds=draw(st.integers(-200 * 86400, 100 * 86400)))
-    # A chain without an active key is not in use: its first key has started.
+    # The first key has started: a chain without an active key is refused.
     newest = min(newest, AT - timedelta(seconds=1) + (count - 1) * every)
     keys = []
     for place in range(count):
@@ -49,7 +49,7 @@ def requests(draw: st.DrawFn) -> Request:
 
 
 def made(request: Request) -> Plan:
-    """Return the plan; a refusal is a plan without changes."""
+    """Return the plan; if it is refused, one without changes."""
     try:
         return plan(request)
     except PlanRefusedError:
@@ -116,8 +116,8 @@ def test_every_plan_keeps_its_invariants(request: Request) -> None:
 
 
 @pytest.mark.parametrize("mode", [Ids.REVERSED, pytest.param(Ids.EQUAL, marks=pytest.mark.slow)])
-def test_ids_go_round_only_after_all_were_used(mode: Ids) -> None:
-    """Reversed takes two ids a key, 128 pairs; equal takes one, 256."""
+def test_ids_are_reused_only_after_all_were_used(mode: Ids) -> None:
+    """Reversed ids take two ids per key, so there are 128 pairs; equal ids take one, so there are 256."""
     held = chain(key(0, AT - DAY, 0, 0 if mode is Ids.EQUAL else 1))
     count = {Ids.REVERSED: 128, Ids.EQUAL: 256}[mode]
     found = plan(request_of(pair(held), every=DAY, until=AT + (count - 1) * DAY, lead=timedelta(hours=3), ids=mode))

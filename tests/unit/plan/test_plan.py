@@ -1,4 +1,4 @@
-"""The life of a chain: when keys are added and deleted, and what is refused."""
+"""When a plan adds and deletes keys, and what it refuses."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FOLLOW: dict[str, Callable[[Request, str], Request]] = {
     "quarantine": lambda request, value: replace(request, quarantine=parse_duration(value)),
     "ids": lambda request, value: replace(request, ids=Ids(value)),
 }
-"""What an option of a remedy makes of a request."""
+"""By the name of an option in a remedy, the function that applies it to a request."""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_planning_again_after_all_is_applied_gives_nothing_to_do(one_key: Keycha
     assert plan(request_of(held, at=found.changes[-1].planned)).changes == ()
 
 
-def test_before_the_first_start_time_nothing_is_sent_so_nothing_is_planned(one_key: Keychain) -> None:
+def test_a_chain_in_which_no_key_has_started_is_refused(one_key: Keychain) -> None:
     request = request_of(pair(one_key), at=AT - 31 * DAY)
     with pytest.raises(PlanRefusedError, match=r"no key has started .* \(use --at 2027-01-30T09:30:01"):
         plan(request)
@@ -70,7 +70,7 @@ def test_before_the_first_start_time_nothing_is_sent_so_nothing_is_planned(one_k
     assert plan(replace(request, at=AT - 30 * DAY + request.skew)).changes
 
 
-def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may() -> None:
+def test_a_chain_that_ran_out_years_ago_gets_a_key_as_soon_as_the_commits_allow() -> None:
     found = plan(request_of(pair(chain(key(0, AT - 2000 * DAY, 1, 1)))))
     first = found.changes[0]
     assert first.planned == AT
@@ -79,7 +79,7 @@ def test_a_chain_that_ran_out_years_ago_goes_on_as_soon_as_it_may() -> None:
 
 
 @pytest.mark.parametrize("second", [0, 1, 17, 58, 59])
-def test_a_chain_that_ran_out_goes_on_from_any_second(second: int) -> None:
+def test_both_commits_fit_before_the_next_key_of_a_chain_that_ran_out_from_any_second(second: int) -> None:
     at = AT + timedelta(seconds=second)
     (first, *_) = plan(request_of(pair(chain(key(0, AT - 2000 * DAY, 1, 1))), at=at)).changes
     assert first.latest is not None
@@ -90,6 +90,7 @@ def test_a_new_chain_begins_with_a_key_that_has_started() -> None:
     found = plan(request_of(pair(chain())))
     assert found.changes[0].takeovers[0] <= AT < found.changes[0].takeovers[1]
     assert [note.about for note in found.notes if isinstance(note, Remark)] == [About.IDS, About.CHAIN_IS_NEW]
+    assert not any("show security keychain" in look for look in found.changes[0].looks), "there is no key to show yet"
 
 
 def test_the_first_key_of_a_new_chain_has_started_on_a_clock_that_is_behind_too() -> None:
@@ -98,7 +99,7 @@ def test_the_first_key_of_a_new_chain_has_started_on_a_clock_that_is_behind_too(
     assert first.takeovers[0] + skew <= first.earliest
 
 
-def test_more_keys_ahead_make_up_for_a_late_change(one_key: Keychain) -> None:
+def test_with_more_keys_ahead_a_change_may_be_later(one_key: Keychain) -> None:
     found = plan(request_of(pair(one_key), ahead=3))
     assert len(found.changes[0].takeovers) == 3
     late = found.changes[1].late
@@ -119,7 +120,7 @@ def test_three_routers_with_equal_ids_hold_one_chain() -> None:
     assert len({part.added for part in found.changes[0].routers}) == 1
 
 
-def test_key_numbers_are_local() -> None:
+def test_each_router_continues_its_own_key_numbers() -> None:
     mine = chain(key(7, AT - DAY, 1, 2))
     theirs = chain(key(63, AT - DAY, 2, 1))
     (one, other) = plan(request_of([Router("R1", mine), Router("R2", theirs)])).changes[0].routers
@@ -136,17 +137,19 @@ def test_key_numbers_are_local() -> None:
         (chain(key(0, AT - 30 * DAY, 2, 1), tolerance=600), "tolerance is 3600 s on R1 and 600 s on R2"),
     ],
 )
-def test_routers_whose_chains_differ_are_to_be_mended_first(one_key: Keychain, theirs: Keychain, words: str) -> None:
+def test_routers_whose_chains_differ_are_refused_with_the_difference(
+    one_key: Keychain, theirs: Keychain, words: str
+) -> None:
     with pytest.raises(PlanRefusedError, match=words):
         plan(request_of([Router("R1", one_key), Router("R2", theirs)]))
 
 
-def test_a_tolerance_that_does_not_bear_the_skew_is_refused_with_the_one_that_does() -> None:
+def test_a_tolerance_that_is_too_small_for_the_skew_is_refused_with_one_that_is_not() -> None:
     with pytest.raises(PlanRefusedError, match="set the chain's tolerance to 2 or more"):
         plan(request_of(pair(chain(key(0, AT - DAY, 1, 2), tolerance=0))))
 
 
-def test_keys_that_would_grow_too_old_are_refused(one_key: Keychain) -> None:
+def test_keys_that_would_become_too_old_are_refused(one_key: Keychain) -> None:
     with pytest.raises(PlanRefusedError, match="--every 180d or less"):
         plan(request_of(pair(one_key), every=200 * DAY, max_age=180 * DAY))
 
@@ -158,14 +161,14 @@ def test_keys_that_wait_longer_than_the_maximum_age_are_refused(one_key: Keychai
     assert plan(request_of(pair(held), max_age=230 * DAY)).changes
 
 
-def test_an_end_before_the_key_that_is_due_can_start_is_refused_with_one_that_does() -> None:
+def test_an_end_before_the_key_that_is_due_can_start_is_refused_with_an_end_that_works() -> None:
     held = chain(key(0, AT - 2000 * DAY, 1, 1))
     with pytest.raises(PlanRefusedError, match=r"--until 2027-03-01T09:46:00\+00:00 or later"):
         plan(request_of(pair(held), until=AT + timedelta(minutes=15)))
     assert len(plan(request_of(pair(held), until=AT + timedelta(minutes=16))).changes) == 1
 
 
-def test_a_secret_that_a_key_has_already_is_refused(one_key: Keychain) -> None:
+def test_a_secret_that_a_key_already_has_is_refused(one_key: Keychain) -> None:
     with pytest.raises(PlanRefusedError, match="is the same as that of key 0 of R1") as caught:
         plan(request_of(pair(one_key), draw=lambda _label: Secret("sesame")))
     assert "sesame" not in str(caught.value)
@@ -187,7 +190,7 @@ def test_a_secret_that_a_key_has_already_is_refused(one_key: Keychain) -> None:
         ),
     ],
 )
-def test_what_is_refused_names_the_nearest_plan_and_that_one_works(
+def test_a_refusal_names_the_nearest_options_that_work(
     one_key: Keychain, options: dict[str, timedelta | datetime], reason: str, remedy: str
 ) -> None:
     request = request_of(pair(one_key), **options)
@@ -199,7 +202,7 @@ def test_what_is_refused_names_the_nearest_plan_and_that_one_works(
         assert plan(FOLLOW[name](request, value)).changes
 
 
-def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_both(one_key: Keychain) -> None:
+def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_two_remedies(one_key: Keychain) -> None:
     with pytest.raises(PlanRefusedError, match="--max-age 30m or more, or --spacing 20m or less"):
         plan(request_of(pair(one_key), every=DAY, max_age=timedelta(minutes=20)))
 
@@ -215,13 +218,13 @@ def test_an_age_that_is_shorter_than_the_spacing_is_refused_with_both(one_key: K
         (timedelta(milliseconds=999), "0 seconds"),
     ],
 )
-def test_how_late_one_side_may_be_is_rounded_down(span: timedelta, words: str) -> None:
+def test_a_length_is_rounded_down_to_two_units(span: timedelta, words: str) -> None:
     assert length(span) == words
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Australia/Lord_Howe"])
-def test_every_hour_that_occurs_twice_is_said_and_no_other(zone: str) -> None:
-    """A key each half an hour on the weekends of a year: summer time ends on one of them."""
+def test_start_times_are_remarked_on_in_every_hour_that_occurs_twice_and_in_no_other(zone: str) -> None:
+    """Try a key every half an hour on the weekends of a year: summer time ends on one of them."""
     local = ZoneInfo(zone)
     twice = []
     for start in (AT + half * timedelta(minutes=30) for half in range(366 * 48)):
@@ -234,14 +237,14 @@ def test_every_hour_that_occurs_twice_is_said_and_no_other(zone: str) -> None:
     assert len(twice) == (2 if zone == "Australia/Lord_Howe" else 4), "half an hour there, an hour elsewhere"
 
 
-def test_a_full_chain_loses_retired_keys_in_the_commit_that_adds_one() -> None:
+def test_the_commit_that_adds_a_key_to_a_full_chain_deletes_the_retired_keys() -> None:
     held = chain(*(key(n, AT - (64 - n) * DAY, 2 * n, 2 * n + 1) for n in range(64)))
     first = plan(request_of(pair(held), every=30 * DAY, until=AT + 90 * DAY, quarantine=timedelta())).changes[0]
     assert len(first.routers[0].deleted) == 63
     assert len(first.routers[0].after.keys) == 2
 
 
-def test_secrets_are_drawn_once_a_key(one_key: Keychain) -> None:
+def test_one_secret_is_drawn_for_each_key(one_key: Keychain) -> None:
     labels = []
 
     def counting(label: str) -> Secret:
@@ -252,6 +255,6 @@ def test_secrets_are_drawn_once_a_key(one_key: Keychain) -> None:
     assert len(labels) == len(found.changes)
 
 
-def test_ids_asked_for_otherwise_are_given(one_key: Keychain) -> None:
+def test_new_ids_are_equal_if_the_request_says_so(one_key: Keychain) -> None:
     added = plan(request_of(pair(one_key), ids=Ids.EQUAL)).changes[0].routers[0].added[0]
     assert added.send_id == added.recv_id == 3

@@ -1,4 +1,4 @@
-"""Which parts of a chain Junos does not let be changed, in every form that a configuration comes in."""
+"""Protected statements of a chain, which Junos refuses to change, in every form of configuration."""
 
 from __future__ import annotations
 
@@ -32,6 +32,6 @@ def test_protected_statements_are_recognised_in_every_form(form: str) -> None:
     assert protected(configuration, chain) == "security authentication-key-chains key-chain kc key 0"
 
 
-def test_what_is_not_protected_can_be_changed() -> None:
+def test_a_chain_without_protected_statements_has_none() -> None:
     configuration = read(SET, "set")
     assert protected(configuration, configuration.main.chains[0]) is None

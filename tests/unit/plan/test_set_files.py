@@ -1,4 +1,4 @@
-"""Set files of random plans, applied in either order and late, keep two simulated routers together."""
+"""Set files of random plans are hitless on two simulated routers, in either order and with one router late."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ROOT = "set security authentication-key-chains key-chain kc"
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")
 DAY = timedelta(days=1)
 MOMENT = timedelta(microseconds=1)
-RIGHT = timedelta(0)
-"""How far the first router's clock is off."""
-SOUND = 5
-"""A seed whose plan is not refused, and adds keys."""
+NO_OFFSET = timedelta(0)
+"""The offset of the first router's clock."""
+PLANNED_SEED = 5
+"""A seed whose plan is not refused and adds keys."""
 
 
 class Case:
-    """A random pair of configurations, and what is asked of the plan."""
+    """A random pair of configurations, and the options of the plan."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -43,7 +43,7 @@ class Case:
         self.options = self._options()
 
     def _keys(self) -> Iterator[tuple[datetime, int, int]]:
-        """Yield start-time, send-id and recv-id of R1's keys: one 1/1, few, 64 of them, or a chain that ran out."""
+        """Yield start-time, send-id and recv-id of R1's keys: one key, a few, 64, or a chain that ran out."""
         draw = self.random
         count, spacing = draw.choice([(1, DAY), (draw.randint(2, 6), self.every), (64, DAY), (4, 30 * DAY)])
         newest = self.at - draw.choice([timedelta(), 2000 * DAY]) - timedelta(seconds=draw.randint(86400, 40 * 86400))
@@ -98,7 +98,7 @@ def planned(case: Case, folder: Path) -> dict[str, Any] | None:
 
 
 def states(case: Case, data: dict[str, Any], folder: Path) -> list[list[Held]]:
-    """Return by router what it holds before the first change and after each; each way back leads back."""
+    """Return by router what it holds before the first change and after each; rollback files must undo each change."""
     found = []
     for number, text in enumerate(case.texts, start=1):
         held = [Held({}).changed(text)]
@@ -115,7 +115,7 @@ def states(case: Case, data: dict[str, Any], folder: Path) -> list[list[Held]]:
 
 
 def instants(case: Case, data: dict[str, Any]) -> tuple[list[datetime], list[datetime]]:
-    """Return when each router is changed: one as early as it may, the other as late as the plan says, or between."""
+    """Return when each router is changed: one early or as planned, the other up to as late as the plan allows."""
     times: tuple[list[datetime], list[datetime]] = ([], [])
     for change in data["changes"]:
         earliest, planned_for = (datetime.fromisoformat(change[name]) for name in ("earliest", "planned"))
@@ -130,7 +130,7 @@ def instants(case: Case, data: dict[str, Any]) -> tuple[list[datetime], list[dat
 
 
 @pytest.mark.parametrize("seed", [*range(1, 12), *(pytest.param(n, marks=pytest.mark.slow) for n in range(12, 600))])
-def test_set_files_keep_the_routers_together_whoever_is_first_and_however_late_the_other(
+def test_set_files_are_hitless_whichever_router_is_first_and_however_late_the_other_is(
     seed: int, tmp_path: Path
 ) -> None:
     case = Case(seed)
@@ -143,20 +143,20 @@ def test_set_files_keep_the_routers_together_whoever_is_first_and_however_late_t
     end = max(end, *(instant for own in times for instant in own))
     timelines = [list(zip([case.at, *own], kept, strict=True)) for own, kept in zip(times, held, strict=True)]
     for mix, skew in itertools.product(itertools.product(POLICIES, POLICIES), (-case.skew, case.skew)):
-        one = Simulated(timelines[0], RIGHT, mix[0])
+        one = Simulated(timelines[0], NO_OFFSET, mix[0])
         assert_hitless(one, Simulated(timelines[1], skew, mix[1]), case.at, end)
 
 
-def test_the_simulation_sees_a_key_that_one_router_lacks(tmp_path: Path) -> None:
-    """What judges the set files is itself held against what must not be: one router never gets them."""
-    case = Case(SOUND)
+def test_the_simulation_detects_a_key_that_one_router_lacks(tmp_path: Path) -> None:
+    """A test of the simulation that judges the set files: it must fail if one router never gets them."""
+    case = Case(PLANNED_SEED)
     data = planned(case, tmp_path)
     assert data is not None
     held = states(case, data, tmp_path)
     at = case.at
     changed = held[0][1]
-    one = Simulated([(at, held[0][0]), (at + MOMENT, changed)], RIGHT, ("clock", "any"))
-    other = Simulated([(at, held[1][0])], RIGHT, ("clock", "any"))
+    one = Simulated([(at, held[0][0]), (at + MOMENT, changed)], NO_OFFSET, ("clock", "any"))
+    other = Simulated([(at, held[1][0])], NO_OFFSET, ("clock", "any"))
     end = changed.in_order()[-1].start + DAY
     with pytest.raises(AssertionError, match="is known 0 times"):
         assert_hitless(one, other, at, end)
