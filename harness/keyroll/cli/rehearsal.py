@@ -26,11 +26,11 @@ from keyroll.scenario.record.report import failure_lines
 from keyroll.scenario.record.result import Result, Verdict
 
 if TYPE_CHECKING:
-    from keyroll.cli.imported import Made
+    from keyroll.scenario.importing.pair import Imported
 
 
 def play(
-    made: Made,
+    made: Imported,
     *,
     lab: str,
     topology: Path | None,
@@ -91,7 +91,7 @@ def _order(variant: str, names: tuple[str, str]) -> str:
 
 
 def _orders(
-    orders: Sequence[str | None], results: Sequence[Result], verdicts: Sequence[Judged], made: Made
+    orders: Sequence[str | None], results: Sequence[Result], verdicts: Sequence[Judged], made: Imported
 ) -> Iterator[str]:
     """Yield how each order of the commits of a planned change was played."""
     for order, one, verdict in zip(orders, results, verdicts, strict=True):
@@ -100,13 +100,13 @@ def _orders(
             yield f"  the commits with {_order(order, made.names)}: {_played(made, one, verdict)} ({took})"
 
 
-def _played(made: Made, result: Result, verdict: Judged) -> str:
+def _played(made: Imported, result: Result, verdict: Judged) -> str:
     hitless = "each reset once, and hitless after that" if made.resets else "played hitless"
     words = {Verdict.PASSED: hitless, Verdict.FAILED: "not hitless"}
     return words.get(result.verdict, verdict.sentence)
 
 
-def _keep(made: Made, verdict: Judged, result: Result) -> None:
+def _keep(made: Imported, verdict: Judged, result: Result) -> None:
     """Write the rehearsal's verdict into the run folder, for its report. Raises RunError: it cannot be written."""
     data = {
         "format": 1,
@@ -115,8 +115,13 @@ def _keep(made: Made, verdict: Judged, result: Result) -> None:
         "summary": made.summary,
         "routers": list(made.names),
         "predicted": [
-            {"at": moment, "hitless": hitless, "hitless_in_all": in_all, "words": words}
-            for moment, hitless, in_all, words in made.predicted
+            {
+                "at": one.at.isoformat(),
+                "hitless": one.hitless,
+                "hitless_in_all": one.hitless_in_all,
+                "words": one.words,
+            }
+            for one in made.predicted
         ],
         "faults": list(made.faults),
         "left_out": list(made.left_out),
@@ -143,9 +148,9 @@ class Judged:
     sentence: str
 
 
-def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets: bool) -> Judged:
+def judged(made: Imported, result: Result, *, accept_left_out: bool, without_secrets: bool) -> Judged:
     """Compare play with the prediction. Red outweighs what is not covered, which outweighs green."""
-    predicted = not made.down and not made.commit and all(hitless for _, hitless, _, _ in made.predicted)
+    predicted = not made.down and not made.commit and all(one.hitless for one in made.predicted)
     if result.verdict is Verdict.INTERRUPTED:
         return Judged(ExitCode.INTERRUPTED, "INTERRUPTED")
     if result.verdict not in (Verdict.PASSED, Verdict.FAILED):
@@ -153,14 +158,14 @@ def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets
     if result.verdict is Verdict.FAILED:
         agree = "as predicted" if not predicted else "though check predicts that it is: please report this"
         return Judged(ExitCode.BAD, f"NOT HITLESS, {agree}")
-    if made.commit and not made.down and all(hitless for _, hitless, _, _ in made.predicted):
+    if made.commit and not made.down and all(one.hitless for one in made.predicted):
         # Juniper's pages leave open whether a commit applies to keys in use: the lab has only one of the answers.
         return Judged(ExitCode.BAD, f"NOT HITLESS by prediction: {made.commit[0]}, a session is down; played hitless")
     if not predicted:
         return Judged(
             ExitCode.UNFIT, "NOT JUDGED: played hitless, though check predicts that it is not: please report this"
         )
-    if not all(robust for _, _, robust, _ in made.predicted):
+    if not all(one.hitless_in_all for one in made.predicted):
         return Judged(
             ExitCode.BAD, "NOT HITLESS under all policies, by prediction; played hitless under the default ones"
         )
@@ -168,13 +173,13 @@ def judged(made: Made, result: Result, *, accept_left_out: bool, without_secrets
     return Judged(ExitCode.OK, _good(made)) if unsaid is None else Judged(ExitCode.UNFIT, unsaid)
 
 
-def _good(made: Made) -> str:
+def _good(made: Imported) -> str:
     if not made.resets:
         return "HITLESS"
     return f"RESET ONCE by the planned commit, as predicted{', then HITLESS' if made.predicted else ''}"
 
 
-def _not_known(made: Made, *, accept_left_out: bool, without_secrets: bool) -> str | None:
+def _not_known(made: Imported, *, accept_left_out: bool, without_secrets: bool) -> str | None:
     """Return why a run that passed, as predicted, is not green; None where all is known and covered."""
     if made.left_out and not accept_left_out:
         return "HITLESS as far as it was played, NOT COVERED: what may change the verdict was left out"
@@ -185,7 +190,7 @@ def _not_known(made: Made, *, accept_left_out: bool, without_secrets: bool) -> s
     return None
 
 
-def _predicted(made: Made) -> Iterator[str]:
+def _predicted(made: Imported) -> Iterator[str]:
     if made.carried is not ExitCode.OK:
         yield "  the real link had wrong segments, or could not be judged: see 'seen on the link' above"
     for name in made.down:
@@ -194,11 +199,11 @@ def _predicted(made: Made) -> Iterator[str]:
         yield f"  planned commit: predicted to reset once: {', '.join(made.resets)}"
     for state in made.commit:
         yield f"  planned commit: predicted that a session is down {state}"
-    for moment, _, _, words in made.predicted:
-        yield f"  rollover {moment}: predicted {words}"
+    for one in made.predicted:
+        yield f"  rollover {one.at.isoformat()}: predicted {one.words}"
 
 
-def _lines(made: Made, result: Result) -> Iterator[str]:
+def _lines(made: Imported, result: Result) -> Iterator[str]:
     yield from _predicted(made)
     if made.faults:
         yield "wrong in the configurations (keyroll check):"

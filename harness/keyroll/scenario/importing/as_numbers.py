@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from keyroll.configuration import Session
 from keyroll.names import SessionKind
-from keyroll.scenario.importing.pairs import SessionGroup
+from keyroll.scenario.importing.session_groups import SessionGroup
 from keyroll.scenario.importing.sessions import DraftSession
 
 # The highest AS number of two octets (RFC 6793).

@@ -17,8 +17,8 @@ from keyroll.names import DropReason, Receiving, Sending, SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.as_numbers import NO_ASES, DraftAses, as_numbers
 from keyroll.scenario.importing.keys import Differences, DraftKey, Labels
-from keyroll.scenario.importing.pairs import SessionGroup
 from keyroll.scenario.importing.planned import FormerAuthentication, Planned, TurnedOn
+from keyroll.scenario.importing.session_groups import SessionGroup
 from keyroll.scenario.importing.sessions import DraftSession
 
 DEFAULT_POLICY = Sending.CLOCK, Receiving.TOLERANCE

@@ -12,7 +12,7 @@ from keyroll.configuration import Configuration, PeerKind, Session
 from keyroll.keychain.rules import MD5_BESIDE
 from keyroll.names import SessionKind
 from keyroll.scenario.importing.anonymizer import Remark
-from keyroll.scenario.importing.pairs import SessionGroup
+from keyroll.scenario.importing.session_groups import SessionGroup
 
 _TAKEN = frozenset({"security", "version", "groups", "apply-groups"})
 """Hierarchies whose statements are judged one by one, or that only contain others."""

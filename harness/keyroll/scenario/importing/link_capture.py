@@ -18,7 +18,7 @@ from keyroll.capture.keys.config_book import ConfigSource, config_book
 from keyroll.capture.referee.account import DirectionAccount
 from keyroll.capture.referee.judgement import BAD, Flow, Verdict
 from keyroll.capture.verify.files import files_in_order
-from keyroll.scenario.importing.pairs import SessionGroup
+from keyroll.scenario.importing.session_groups import SessionGroup
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

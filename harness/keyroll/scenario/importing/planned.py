@@ -12,7 +12,7 @@ from keyroll.configuration import Configuration, Session
 from keyroll.keychain.model import Key
 from keyroll.keychain.secret import Likeness
 from keyroll.scenario.file.fields import ROUTERS
-from keyroll.scenario.importing.pairs import SessionGroup, session_in
+from keyroll.scenario.importing.session_groups import SessionGroup, session_in
 
 
 class FormerAuthentication(StrEnum):

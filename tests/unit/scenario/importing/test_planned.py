@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TypeVar, cast
@@ -11,7 +12,7 @@ import pytest
 from tests.unit.known import known
 from tests.unit.scenario.importing.test_import import AT, FIRST, SECOND, key, lion, of_six, tiger
 
-from keyroll.cli.imported import Asked, Made, imported
+from keyroll.cli.imported import Asked, imported
 from keyroll.cli.rehearsal import judged
 from keyroll.errors import ExitCode
 from keyroll.scenario.file.commit_steps import Apply, ChangeChains, RePoint
@@ -19,6 +20,7 @@ from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.file.router_steps import Clear
 from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.file.step import Step
+from keyroll.scenario.importing.pair import Imported, PredictedVerdict
 from keyroll.scenario.record.result import Result, Verdict
 
 PEERS = "10.9.0.2", "10.9.0.1"
@@ -47,10 +49,12 @@ def without_ao(text: str, more: str = "") -> str:
 
 
 @pytest.fixture
-def plan(tmp_path: Path) -> Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]]:
+def plan(
+    tmp_path: Path,
+) -> Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]]:
     """Return a function that imports two configurations and their planned commits."""
 
-    def run(files: tuple[str, str], changes: tuple[str | None, str | None]) -> tuple[Made, tuple[Case, ...]]:
+    def run(files: tuple[str, str], changes: tuple[str | None, str | None]) -> tuple[Imported, tuple[Case, ...]]:
         paths = [tmp_path / "one.conf", tmp_path / "other.conf"]
         planned = []
         for number, (path, text, lines) in enumerate(zip(paths, files, changes, strict=True), 1):
@@ -76,7 +80,7 @@ def steps_of(kind: type[Kind], scenario: Scenario) -> list[Kind]:
 
 
 def test_another_key_chain_for_a_session_is_a_re_point_and_one_reset(
-    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]],
 ) -> None:
     made, cases = plan((lion(), tiger()), (POINT + new_chain(11, 12), POINT + new_chain(12, 11)))
     assert [case.variant for case in cases] == ["r1-first", "r2-first"]
@@ -95,7 +99,7 @@ def test_another_key_chain_for_a_session_is_a_re_point_and_one_reset(
 
 
 def test_a_re_point_of_one_router_keeps_the_key_numbers_of_the_other(
-    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]],
 ) -> None:
     keys = key(5, FIRST[0], 1, 2) + key(6, SECOND[0], 3, 4)
     made, (case,) = plan((lion(), tiger()), (POINT + keys.replace("SECRETNAME", "NEWNAME"), None))
@@ -107,14 +111,14 @@ def test_a_re_point_of_one_router_keeps_the_key_numbers_of_the_other(
 
 
 def test_a_new_chain_with_another_secret_at_the_other_end_is_predicted_to_be_down(
-    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]],
 ) -> None:
     made, _ = plan((lion(), tiger()), (POINT + new_chain(11, 12), POINT + new_chain(12, 11, "another")))
     assert made.commit == ("after the change",), "the states during the commit are the one reset"
 
 
 def test_a_commit_that_changes_a_chain_and_re_points_a_session_is_one_step(
-    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]],
 ) -> None:
     sixes = of_six(1, 2, key(0, *FIRST)), of_six(2, 1, key(0, FIRST[0], 2, 1))
     more = key(3, *SECOND, "new-secret"), key(3, SECOND[0], 4, 3, "new-secret")
@@ -133,7 +137,7 @@ def test_a_commit_that_changes_a_chain_and_re_points_a_session_is_one_step(
 
 
 def test_one_of_two_sessions_on_a_chain_may_get_another_chain(
-    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]],
 ) -> None:
     on_same = [of_six(1, 2), of_six(2, 1)]
     files = [text.replace("OTHERNAME", "SECRETNAME") for text in on_same]
@@ -148,7 +152,7 @@ def test_one_of_two_sessions_on_a_chain_may_get_another_chain(
 
 @pytest.mark.parametrize(("former", "lines"), [("md5", MD5), ("none", "")])
 def test_a_commit_that_turns_tcp_ao_on_is_played_from_the_authentication_before_it(
-    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]],
     former: str,
     lines: str,
 ) -> None:
@@ -168,7 +172,7 @@ def test_a_commit_that_turns_tcp_ao_on_is_played_from_the_authentication_before_
 
 
 def test_a_commit_is_reported_as_not_played_if_the_passwords_before_it_differ(
-    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]],
 ) -> None:
     files = (
         without_ao(lion(), MD5.format(peer=PEERS[0])),
@@ -180,7 +184,7 @@ def test_a_commit_is_reported_as_not_played_if_the_passwords_before_it_differ(
 
 
 def test_a_commit_that_turns_tcp_ao_on_with_other_secrets_is_predicted_to_be_down(
-    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]],
 ) -> None:
     theirs = key(0, FIRST[0], 2, 1, "other-secret")
     files = without_ao(lion(key(0, *FIRST))), without_ao(tiger(theirs))
@@ -192,7 +196,7 @@ def test_a_commit_that_turns_tcp_ao_on_with_other_secrets_is_predicted_to_be_dow
 
 
 def test_other_changes_of_a_commit_are_reported_as_not_played(
-    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Made, tuple[Case, ...]]],
+    plan: Callable[[tuple[str, str], tuple[str | None, str | None]], tuple[Imported, tuple[Case, ...]]],
 ) -> None:
     on = ON.partition("\n")[2]
     files = without_ao(lion()), without_ao(tiger())
@@ -212,8 +216,11 @@ def test_other_changes_of_a_commit_are_reported_as_not_played(
 def test_a_reset_that_is_predicted_and_played_once_is_not_a_fault(
     played: Verdict, rollovers: bool, commit: tuple[str, ...], code: ExitCode, words: str
 ) -> None:
-    predicted = (("2027-01-15T00:00:00+00:00", True, True, "hitless under all policies"),) if rollovers else ()
-    made = Made("", "", (), predicted, ("lion", "tiger"), (), commit=commit, resets=("v4-link",))
+    at = datetime(2027, 1, 15, tzinfo=UTC)
+    predicted = PredictedVerdict(at, hitless=True, hitless_in_all=True, words="hitless under all policies")
+    made = Imported(
+        "", "", (), (predicted,) if rollovers else (), ("lion", "tiger"), (), commit=commit, resets=("v4-link",)
+    )
     result = cast("Result", SimpleNamespace(verdict=played, reason=None))
     found = judged(made, result, accept_left_out=False, without_secrets=False)
     assert (found.code, found.sentence) == (code, words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -9,26 +10,30 @@ from typing import Any, cast
 import pytest
 from tests.unit.scenario.importing.test_import import AT, lion, tiger
 
-from keyroll.cli.imported import Asked, Made, imported
+from keyroll.cli.imported import Asked, imported
 from keyroll.cli.rehearsal import Judged, judged
 from keyroll.errors import ExitCode
+from keyroll.scenario.importing.pair import Imported, PredictedVerdict
 from keyroll.scenario.record.result import Result, Verdict
 
-GOOD = ("2027-01-15T00:00:00+00:00", True, True, "hitless under all policies")
-BAD = ("2027-01-15T00:00:00+00:00", False, False, "not hitless under 16 of 16 mixes of policies")
+ROLLOVER = datetime(2027, 1, 15, tzinfo=UTC)
+GOOD = PredictedVerdict(ROLLOVER, hitless=True, hitless_in_all=True, words="hitless under all policies")
+BAD = PredictedVerdict(
+    ROLLOVER, hitless=False, hitless_in_all=False, words="not hitless under 16 of 16 mixes of policies"
+)
 
 
 def verdict(
     played: Verdict,
     *,
-    predicted: tuple[tuple[str, bool, bool, str], ...] = (GOOD,),
+    predicted: tuple[PredictedVerdict, ...] = (GOOD,),
     left_out: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
     accept: bool = False,
     without: bool = False,
     commit: tuple[str, ...] = (),
 ) -> Judged:
-    made = Made("", "", tuple(left_out), tuple(predicted), ("lion", "tiger"), tuple(notes), commit=commit)
+    made = Imported("", "", tuple(left_out), tuple(predicted), ("lion", "tiger"), tuple(notes), commit=commit)
     result = cast("Result", SimpleNamespace(verdict=played, reason="the machine was too busy"))
     return judged(made, result, accept_left_out=accept, without_secrets=without)
 
