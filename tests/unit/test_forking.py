@@ -54,10 +54,10 @@ def test_a_child_has_only_the_standard_descriptors_and_the_kept_ones(tmp_path: P
 
 
 def test_a_child_has_its_own_command_line_and_its_own_output(tmp_path: Path) -> None:
-    shown = "os.write(kept_write, open('/proc/self/cmdline', 'rb').read()); print('said'); return 7"
+    shown = "os.write(kept_write, open('/proc/self/cmdline', 'rb').read()); print('printed'); return 7"
     code, received, output = run_child(shown, tmp_path)
     assert received.rstrip(b"\0") == b"keyroll.test R1"
-    assert (code, output) == (7, "said\n")
+    assert (code, output) == (7, "printed\n")
 
 
 def test_an_error_in_a_child_is_printed_and_gives_exit_code_1(tmp_path: Path) -> None:

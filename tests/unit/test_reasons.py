@@ -35,7 +35,7 @@ def lacking(text: str) -> list[str]:
     """
     lines = text.splitlines()
     body = ast.parse(text).body
-    said = {node.lineno for node in body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
+    explained = {node.lineno for node in body if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
     found = []
     for node in body:
         if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name) or not is_number(node.value):
@@ -46,7 +46,7 @@ def lacking(text: str) -> list[str]:
         at, below = node.lineno - 1, node.end_lineno or node.lineno
         while at > 0 and lines[at - 1].strip() and "#" not in lines[at]:
             at -= 1
-        if "#" not in lines[at] and below + 1 not in said:
+        if "#" not in lines[at] and below + 1 not in explained:
             found.append(f"{node.lineno}: {name}")
     return found
 

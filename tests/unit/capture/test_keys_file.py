@@ -104,11 +104,11 @@ def test_each_invalid_field_is_named_with_its_line(old: str, new: str, line: int
     assert text != GOOD
     with pytest.raises(DocumentError) as refused:
         read(text)
-    said = str(refused.value)
-    assert any(part in said for part in word.split("|")), said
-    assert abs(known(known(refused.value.where).line) - line) <= 1, said
-    assert "quite" not in said
-    assert "7175697" not in said
+    message = str(refused.value)
+    assert any(part in message for part in word.split("|")), message
+    assert abs(known(known(refused.value.where).line) - line) <= 1, message
+    assert "quite" not in message
+    assert "7175697" not in message
 
 
 @pytest.mark.parametrize(

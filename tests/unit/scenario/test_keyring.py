@@ -164,15 +164,15 @@ def test_one_commit_changes_several_chains_and_deletes_values_that_return_to_the
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("chain: kc-2, ", "", "must name each chain only once"),
         ("chain: kc-2", "chain: kc-3", "no keychain is named 'kc-3'"),
         ("{chain: kc-2, delete: 3}", "{chain: kc-2}", "must name something to change"),
     ],
 )
-def test_an_invalid_commit_of_several_chains_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_an_invalid_commit_of_several_chains_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = tmp_path / "two-chains.yaml"
     path.write_text(TWO_CHAINS.replace(old, new), encoding="utf-8")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         read_cases(path)

@@ -64,7 +64,7 @@ class FakeLab:
         self.deployed += 1
         self.evidence.mkdir(parents=True, exist_ok=True)
         (self.evidence / "R1.pcap").write_bytes(pcap([b"old"]))
-        (self.evidence / "R1-bgpd.log").write_text("said")
+        (self.evidence / "R1-bgpd.log").write_text("a line")
 
     def check(self) -> None:
         if self.dead:
@@ -119,7 +119,7 @@ def test_a_warm_lab_is_used_again_and_each_run_gets_its_own_part_of_the_capture(
     assert lease.skip == {"R1": 1}
     assert len(labs) == 1
     assert (tmp_path / "two" / "R1.pcap").read_bytes() == pcap([])
-    assert (tmp_path / "two" / "R1-bgpd.log").read_text() == "said"
+    assert (tmp_path / "two" / "R1-bgpd.log").read_text() == "a line"
 
 
 def test_the_death_of_a_router_is_reported_instead_of_the_failed_connection_to_it(

@@ -27,7 +27,7 @@ def written(folder: Path, one: str, other: str, *words: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (f"set {CHAIN} key 1 secret kx7-typed", "key 1 of R1 and key 1 of R2 have different secrets (R2:"),
         (f"set {CHAIN} key 1 ao-attribute send-id 9", "use send-id 4 and recv-id 3 here"),
@@ -42,10 +42,10 @@ def written(folder: Path, one: str, other: str, *words: str) -> str:
         (f"set {CHAIN} key 0 secret kx7-typed", "R1 sends with key 0 (KeyID 1), and these segments are dropped"),
     ],
 )
-def test_the_file_states_the_fault_without_names_of_the_routers(tmp_path: Path, more: str, said: str) -> None:
+def test_the_file_states_the_fault_without_names_of_the_routers(tmp_path: Path, more: str, message: str) -> None:
     text = written(tmp_path, lion(), tiger() + f"{more}\n")
     head = text.partition("keyroll: 1")[0]
-    assert said in head
+    assert message in head
     assert "SECRETNAME" not in text
     assert "lion" not in text
     assert "kx7-typed" not in text
@@ -72,7 +72,7 @@ def test_times_are_not_hidden_as_addresses_and_addresses_before_a_colon_are(tmp_
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (f"set {NEIGHBOR} authentication-key-chain WRONG", "key-chain WRONG is not defined"),
         (
@@ -82,10 +82,10 @@ def test_times_are_not_hidden_as_addresses_and_addresses_before_a_colon_are(tmp_
         ("delete protocols bgp group peers", "tiger has that address but has no BGP session with an address of lion"),
     ],
 )
-def test_the_reason_is_given_if_no_session_can_be_played(tmp_path: Path, more: str, said: str) -> None:
+def test_the_reason_is_given_if_no_session_can_be_played(tmp_path: Path, more: str, message: str) -> None:
     with pytest.raises(InputError, match="is protected with TCP-AO at both ends: ") as caught:
         written(tmp_path, lion(), tiger() + f"{more}\n")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_sessions_without_authentication_are_distinguished_from_no_sessions(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_session_that_cannot_be_played_beside_one_that_can_is_reported_as_an_e
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("set protocols bgp group peers multipath", "BGP R1 to <address>: multipath is configured"),
         ("set protocols bgp mtu-discovery", "BGP R1 to <address>: mtu-discovery is configured"),
@@ -124,10 +124,10 @@ def test_a_session_that_cannot_be_played_beside_one_that_can_is_reported_as_an_e
     ],
 )
 def test_a_statement_that_may_change_the_verdict_is_reported_with_its_line(
-    tmp_path: Path, line: str, said: str
+    tmp_path: Path, line: str, message: str
 ) -> None:
     text = written(tmp_path, lion(more=f"{line}\n"), tiger())
-    (found,) = [one for one in text.splitlines() if said in one]
+    (found,) = [one for one in text.splitlines() if message in one]
     assert found.endswith("(R1:7)")
 
 

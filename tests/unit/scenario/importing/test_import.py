@@ -244,15 +244,15 @@ def test_unknown_secrets_that_stay_are_not_a_change(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("delete protocols bgp group peers", "after the change lion has no TCP-AO on the session"),
         ("delete interfaces ge-0/0/0", "after the change the session of lion with 10.9.0.2 has no other end"),
     ],
 )
-def test_a_change_that_removes_the_session_is_refused(tmp_path: Path, line: str, said: str) -> None:
+def test_a_change_that_removes_the_session_is_refused(tmp_path: Path, line: str, message: str) -> None:
     (tmp_path / "c1.set").write_text(f"{line}\n")
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         cases(tmp_path, lion(), tiger(), "--change", f"R1={tmp_path / 'c1.set'}")
 
 
@@ -294,7 +294,7 @@ def test_the_last_step_of_the_clocks_is_shorter_than_the_tolerance(
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         (
             "set protocols bgp group peers neighbor 10.0.0.1 authentication-key md5-secret",
@@ -305,7 +305,7 @@ def test_the_last_step_of_the_clocks_is_shorter_than_the_tolerance(
     ],
 )
 def test_a_finding_of_check_that_no_lab_plays_is_reported_as_not_played(
-    imported: Callable[..., tuple[Scenario, str]], line: str, said: str
+    imported: Callable[..., tuple[Scenario, str]], line: str, message: str
 ) -> None:
     keys = [key(0, *FIRST) + key(1, *SECOND), key(0, FIRST[0], 2, 1) + key(1, SECOND[0], 4, 3)]
     one = configuration("lion", "10.0.0.1", "10.0.0.2", keys=keys[0])
@@ -313,7 +313,7 @@ def test_a_finding_of_check_that_no_lab_plays_is_reported_as_not_played(
     assert "Not played, and may change" not in imported(one, clean)[1]
     text = imported(one, f"{clean}{line}\n")[1]
     assert "Not played, and may change the verdict" in text
-    assert said in text
+    assert message in text
     assert "md5-secret" not in text
 
 
@@ -436,7 +436,7 @@ def test_a_planned_tolerance_is_part_of_the_commit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("set protocols bgp group peers neighbor 10.9.0.2 hold-time 20", "lion: 1 planned statement of protocols"),
         ("set interfaces ge-0/0/0 mtu 9000", "lion: 1 planned statement of interfaces"),
@@ -444,11 +444,11 @@ def test_a_planned_tolerance_is_part_of_the_commit(tmp_path: Path) -> None:
     ],
 )
 def test_changes_other_than_keys_in_a_planned_commit_are_reported_as_not_played(
-    tmp_path: Path, line: str, said: str | None
+    tmp_path: Path, line: str, message: str | None
 ) -> None:
     tolerance = "set security authentication-key-chains key-chain SECRETNAME tolerance 1800\n"
     (tmp_path / "c1.set").write_text(f"{line}\n{tolerance}")
     cases(tmp_path, lion(), tiger(), "--keep-names", "--change", f"R1={tmp_path / 'c1.set'}")
     _, _, reported = (tmp_path / "change.yaml").read_text().partition("# Not played, and may change the verdict:\n")
-    assert bool(reported) == (said is not None)
-    assert said is None or reported.startswith(f"#   - {said}")
+    assert bool(reported) == (message is not None)
+    assert message is None or reported.startswith(f"#   - {message}")
