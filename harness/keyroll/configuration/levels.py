@@ -97,7 +97,7 @@ class _Settler:
                 message = f"'{word}' does not belong in {level.name} itself: a level between them is missing"
             else:
                 # The word itself is not quoted: it may be the second half of a secret.
-                message = f"this is no statement {where}"
+                message = f"this is not a statement {where}"
             self._report(Kind.NOT_UNDERSTOOD, message, child.line or _first_line(child), path)
             return None, word
         del node[word]

@@ -194,7 +194,7 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
     text = text.removeprefix("\ufeff")
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        raise ConfigurationError("this is no text: it holds a NUL character", where=Where(name, line))
+        raise ConfigurationError("this is not a text file: it contains a NUL character", where=Where(name, line))
     found: list[Finding] = []
     before = base.sources if base is not None else Sources((), ())
     first = before.ends[-1] + 1 if before.ends else 1

@@ -107,8 +107,8 @@ def _relative(text: str, now: datetime | None) -> datetime:
     found = _RELATIVE.fullmatch(text)
     if text != "now" and found is None:
         # A long text, or one with a `$`, may be a secret that was pasted into the wrong place.
-        shown = f"'{text}'" if len(text) <= _SHOWN_MAX and "$" not in text else "this"
-        raise StartTimeError(f"{shown} is no start-time", remedy=f"allowed: {ALLOWED}")
+        shown = f" '{text}'" if len(text) <= _SHOWN_MAX and "$" not in text else ""
+        raise StartTimeError(f"invalid start-time{shown}", remedy=f"allowed: {ALLOWED}")
     if now is None:
         raise StartTimeError(
             f"start-time '{text}' counts from the router's clock, which a text does not know",

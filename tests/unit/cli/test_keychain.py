@@ -117,7 +117,7 @@ def test_secrets_can_be_written_encoded(keyroll: Callable[..., tuple[int, str, s
     ("arguments", "message"),
     [
         (("generate",), "Missing option '--start'"),
-        (("generate", "--start", "soon"), "--start: 'soon' is no start-time"),
+        (("generate", "--start", "soon"), "--start: invalid start-time 'soon'"),
         (("generate", "--start", "2026-25-2.14:25"), "month must be in 1..12"),
         (("generate", "--start", "2026-01-01T00:00:00.5Z"), "fractions"),
         (("generate", "--start", "2026-03-29T02:30", "--zone", "Europe/Berlin"), "does not exist"),
@@ -133,7 +133,7 @@ def test_secrets_can_be_written_encoded(keyroll: Callable[..., tuple[int, str, s
         (("lint", "nowhere"), "nowhere: cannot be read: No such file"),
         (("lint", "."), "this is a directory (give its files: ./*)"),
         (("lint", "-", "-"), "only one of R1 and R2"),
-        (("lint", "x", "--at", "later"), "--at: 'later' is no start-time"),
+        (("lint", "x", "--at", "later"), "--at: invalid start-time 'later'"),
         (("lint", "x", "--chain", "a", "--chain", "b"), "given 2 times for 1 file"),
     ],
 )
@@ -263,7 +263,7 @@ def test_ambiguous_pairs_of_chains_are_an_error_that_asks_for_the_pairing(
     [
         (
             "set security authentication-key-chains key-chain c key 0 secret hunter2 hunter2\n",
-            "R1.set:1: unknown: this is no statement of key",
+            "R1.set:1: unknown: this is not a statement of key",
         ),
         ("key-chain c { key 0 { secret hunter2; }", "R1.set:1: unknown: this brace is never closed"),
     ],
