@@ -189,7 +189,7 @@ def test_an_input_error_is_a_single_sentence(shared: str) -> None:
     assert "exists already" in mistaken("up", "--name", shared)
     down = answer("down", f"{shared}x")
     assert f"lab {shared}x is down: no lab has that name" in down
-    assert shared in down.partition("; there is ")[2], "in case the name was mistyped"
+    assert shared in down.partition("; existing labs: ")[2], "in case the name was mistyped"
     assert "two labs are named" in mistaken("down", shared, "--name", "nobody")
     assert f"use --name {shared}" in mistaken("exec", "--lab", shared, "R1", "--", "true")
     assert "invalid --policy 'R1:x': use ROUTER:SENDING:RECEIVING" in mistaken("up", "--policy", "R1:x")
