@@ -48,7 +48,7 @@ def prepare(folder: Path) -> None:
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         os.chown(folder, user, group)
     except KeyError:
-        raise ProcessError(f"there is no user '{USER}'", remedy="apt-get install frr makes it") from None
+        raise ProcessError(f"there is no user '{USER}'", remedy="apt-get install frr creates it") from None
     except OSError as error:
         raise ProcessError(f"{folder} cannot be made: {error.strerror}") from error
 
@@ -76,7 +76,7 @@ def isolate() -> None:
                 options = f"mode={mode},uid={user},gid={group}"
                 linux.mount("keyroll", place, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options)
     except KeyError:
-        raise ProcessError(f"there is no user '{USER}'", remedy="apt-get install frr makes it") from None
+        raise ProcessError(f"there is no user '{USER}'", remedy="apt-get install frr creates it") from None
     except OSError as error:
         raise ProcessError(
             f"cannot mount over FRR's folders: {error}", remedy="the router needs CAP_SYS_ADMIN"

@@ -126,7 +126,7 @@ class Guard:
             case "done":
                 self._ending = True
             case other:
-                return {"ok": False, "error": f"the guard does not know '{other}'"}
+                return {"ok": False, "error": f"invalid order of the guard: '{other}'"}
         return {"ok": True}
 
     def _ping(self, message: channel.Message) -> channel.Message:
@@ -210,7 +210,7 @@ def main() -> int:
     """Read the descriptors' numbers from the command line and guard the lab to its end."""
     parser = argparse.ArgumentParser(prog="keyroll-guard", description="Guards one lab of containers.")
     parser.add_argument("--channel", type=int, required=True, help="descriptor: the channel to the owner")
-    parser.add_argument("--lock", type=int, required=True, help="descriptor: the lab's lock, held while this lives")
+    parser.add_argument("--lock", type=int, required=True, help="descriptor: the lab's lock, held while this runs")
     parser.add_argument("--folder", type=Path, required=True, help="the lab's folder")
     parser.add_argument("--evidence", type=Path, required=True, help="where logs go")
     arguments = parser.parse_args()

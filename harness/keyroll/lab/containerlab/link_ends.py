@@ -66,7 +66,7 @@ class ContainerLink:
                 case "inject":
                     return {"ok": True, "sha256": self._inject(order["towards"], bytes.fromhex(order["frame"]))}
                 case other:
-                    return {"ok": False, "error": f"a link does not know '{other}'"}
+                    return {"ok": False, "error": f"invalid order of a link: '{other}'"}
         except (LabError, LabUnfitError) as error:
             return {"ok": False, "error": str(error)}
         except OSError as error:

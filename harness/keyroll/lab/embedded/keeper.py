@@ -150,7 +150,7 @@ class Keeper:
             case "stop":
                 self._ending = True
             case other:
-                self._tell({"event": "failed", "message": f"the keeper does not know '{other}'"})
+                self._tell({"event": "failed", "message": f"invalid order of the keeper: '{other}'"})
 
     def _on_monitor(self) -> None:
         self._ending = True  # the monitor never sends anything here: its end has closed the pipe

@@ -87,7 +87,7 @@ def open_end(interface: str) -> socket.socket:
     end = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0)
     try:
         end.setsockopt(linux.SOL_PACKET, linux.PACKET_IGNORE_OUTGOING, 1)
-        # The kernel takes a VLAN tag out of the frame and reports it beside it: without this the tag would be lost.
+        # The kernel takes a VLAN tag out of the frame and reports it separately: without this the tag would be lost.
         end.setsockopt(linux.SOL_PACKET, linux.PACKET_AUXDATA, 1)
         for forced, plain in ((linux.SO_RCVBUFFORCE, socket.SO_RCVBUF), (linux.SO_SNDBUFFORCE, socket.SO_SNDBUF)):
             try:
@@ -238,5 +238,5 @@ class LinkProcess:
             case "ping":
                 pass
             case other:
-                raise LabError(f"a link does not know '{other}'")
+                raise LabError(f"invalid order of a link: '{other}'")
         return {"ok": True}

@@ -106,7 +106,7 @@ def _moved(old: Node, new: Node) -> set[Id]:
 
 
 def _is_context(names: list[Id], place: int, old: Node, new: Node, moved: set[Id]) -> bool:
-    """Return whether an unchanged ordered entry stands next to an added or removed one: Junos shows it as context."""
+    """Return whether an unchanged ordered entry is next to an added or removed one: Junos shows it as context."""
     kept = old.children.keys() & new.children.keys() - moved
     statement = old.statement.child(names[place][0])
     if statement is None or not statement.ordered or names[place] not in kept:

@@ -11,7 +11,7 @@ _SHORTEST = 3
 """Minimum length in letters of an abbreviation of such a name: shorter ones abbreviate too many other words."""
 _WORD = re.compile(r'"(?:\\.|[^"\\])*"?|\S+')
 _ENCODED = re.compile(r"\$[0-9]\$\S*")
-"""An encoded or hashed secret (`$9$…`, `$6$…`), wherever it stands."""
+"""An encoded or hashed secret (`$9$…`, `$6$…`), in any place."""
 
 
 def redact(line: str) -> str:

@@ -116,7 +116,7 @@ def _require_emulated(policy: Node, term: Node) -> None:
     mixed = 0 < len(with_action) < len(filters) and _action(term.child("then")) is None
     if mixed or (len(filters) > 1 and any(entry.value_of("next") == "term" for entry in with_action)):
         raise PolicyFault(
-            f"{NOT_EMULATED}{where}: route-filters with actions beside others that go to the next term{_REASON}"
+            f"{NOT_EMULATED}{where}: route-filters with actions next to others that go to the next term{_REASON}"
         )
     _require_emulated_conditions(term.child("from"), where)
     if any(child.statement.name == "to" for child in term.shown()):

@@ -129,7 +129,7 @@ class Cli:
         self.session.router.syslog.command(typed)
 
     def _typed(self, line: str) -> _TypedLine:
-        """Return a line with its command parsed: the one last added to the history, if it is that, else anew."""
+        """Return a line with its command parsed, not twice if it is the line last added to the history."""
         typed, self._next = self._next, None
         if typed is not None and typed.text == line:
             return typed
@@ -215,7 +215,7 @@ class Cli:
             return fault.lines(len(self.prompt))
 
     def _possible(self, line: str) -> tuple[str, list[Completion]]:
-        """Return the unfinished last word of `line` (may be "") and what may stand in its place. Raises SyntaxFault."""
+        """Return the unfinished last word of `line` (may be "") and what may replace it. Raises SyntaxFault."""
         *before, (text, column) = segments(line)
         words = split(text)
         partial = ""

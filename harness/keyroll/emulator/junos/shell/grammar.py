@@ -221,7 +221,7 @@ def read(grammar: Sequence[Term], words: Sequence[Token], context: ParseContext,
 
 
 def complete(grammar: Sequence[Term], words: Sequence[Token], partial: str, context: ParseContext) -> list[Completion]:
-    """Return what may stand in place of `partial`, the word at the cursor (may be "").
+    """Return what may replace `partial`, the word at the cursor (may be "").
 
     Raises SyntaxFault for a wrong word before it.
     """
