@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.lab.conftest import Pair
+from tests.lab.control_socket import ask
+from tests.lab.lab_processes import pid_of_part
 
 from keyroll.keychain.model import Keychain
 from keyroll.lab.protocol import LabError
@@ -23,36 +22,8 @@ pytestmark = pytest.mark.lab
 ETHERNET = 14
 
 
-def ask(pair: Pair, router: str, **request: object) -> dict[str, Any]:
-    with socket.socket(socket.AF_UNIX) as control:
-        control.connect(f"/run/keyroll/{pair.lab.name}/{router}.ctl")
-        control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")
-        answer = json.loads(control.makefile().readline())
-    assert answer["ok"], answer
-    found: dict[str, Any] = answer
-    return found
-
-
-def process(pair: Pair, router: str, part: str) -> int:
-    """Return the process id, in the host's pid namespace, of a part of one router."""
-    tag = f"KEYROLL_LAB={pair.lab.name}".encode()
-    inside = ask(pair, router, op="status")["processes"][part]
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdecimal():
-            continue
-        try:
-            if tag not in (entry / "environ").read_bytes().split(b"\0"):
-                continue
-            counted = (entry / "status").read_text().partition("NSpid:")[2].splitlines()[0].split()
-        except OSError:
-            continue  # the process has ended meanwhile
-        if int(counted[-1]) == inside:
-            return int(entry.name)
-    raise AssertionError(f"no process {inside} in lab {pair.lab.name}")
-
-
 def kill(pair: Pair, router: str, part: str) -> int:
-    pid = process(pair, router, part)
+    pid = pid_of_part(pair.lab.name, router, part)
     os.kill(pid, signal.SIGKILL)
     return pid
 
@@ -63,12 +34,12 @@ def states_and_flaps(pair: Pair) -> list[tuple[str, str, int]]:
         (kind, one["state"], one["flaps"])
         for router in ("R1", "R2")
         for kind in ("bgp", "ldp")
-        for one in ask(pair, router, op="status")[kind]
+        for one in ask(pair.lab.name, router, op="status")[kind]
     ]
 
 
 def replaced(pair: Pair, router: str, times: int) -> Callable[[], bool]:
-    return lambda: len(ask(pair, router, op="status")["restarts"]) == times
+    return lambda: len(ask(pair.lab.name, router, op="status")["restarts"]) == times
 
 
 def tcp_segments(path: Path) -> list[bytes]:
@@ -87,7 +58,7 @@ def unsigned(path: Path) -> list[bytes]:
 
 def test_a_wire_path_that_is_killed_is_replaced_and_no_session_flaps(own_pair: Pair, chain: Keychain) -> None:
     own_pair.configure(kinds=(SessionKind.BGP, SessionKind.LDP), chain=chain)
-    ask(own_pair, "R1", op="clock", set="2031-05-06T07:08:09+00:00")
+    ask(own_pair.lab.name, "R1", op="clock", set="2031-05-06T07:08:09+00:00")
     own_pair.until("both sessions", are_up(own_pair, "Established", "Operational"))
     up = states_and_flaps(own_pair)
     own_pair.until("one connection for each session", lambda: len(open_connections(own_pair, "R1")) == 2)
@@ -95,13 +66,13 @@ def test_a_wire_path_that_is_killed_is_replaced_and_no_session_flaps(own_pair: P
     former = kill(own_pair, "R1", "wire")
     own_pair.until("a successor", replaced(own_pair, "R1", 1))
     own_pair.until("traffic both ways", both_ways(own_pair, sockets))
-    status = ask(own_pair, "R1", op="status")
+    status = ask(own_pair.lab.name, "R1", op="status")
     (restart,) = status["restarts"]
     assert (restart["code"], restart["reset"]) == (-signal.SIGKILL, [])
     # There may be a third one that is closing, if both routers connected at the same time.
     assert restart["connections"] >= 2
     assert restart["at"].startswith("2031-05-06T07:"), "the time of R1's clock, less than an hour after it was set"
-    assert process(own_pair, "R1", "wire") != former
+    assert pid_of_part(own_pair.lab.name, "R1", "wire") != former
     assert states_and_flaps(own_pair) == up
     assert "wire was killed by SIGKILL; replaced after" in own_pair.sessions["R1"].show("show log messages").raw
     own_pair.lab.check()
@@ -117,7 +88,7 @@ def are_up(pair: Pair, *states: str) -> Callable[[], bool]:
 
 
 def open_connections(pair: Pair, router: str) -> list[str]:
-    known = ask(pair, router, op="status")["wire"]["connections"]
+    known = ask(pair.lab.name, router, op="status")["wire"]["connections"]
     return [one["remote"] for one in known if one["phase"] == "open"]
 
 
@@ -125,7 +96,10 @@ def both_ways(pair: Pair, remotes: list[str]) -> Callable[[], bool]:
     """Return a condition: on each of these connections the new wire path has signed and verified a segment."""
 
     def seen() -> bool:
-        ways = {one["remote"]: (one["out"], one["in"]) for one in ask(pair, "R1", op="status")["wire"]["connections"]}
+        ways = {
+            one["remote"]: (one["out"], one["in"])
+            for one in ask(pair.lab.name, "R1", op="status")["wire"]["connections"]
+        }
         return all(remote in ways and all(way["segments"] for way in ways[remote]) for remote in remotes)
 
     return seen
@@ -164,7 +138,7 @@ def test_a_daemon_that_dies_is_named_in_the_router_status_and_in_the_lab_error(
     kill(own_pair, "R1", daemon)
     with pytest.raises(LabError, match=rf"R1's {daemon} was killed by SIGKILL.*R1-{daemon}\.log"):
         own_pair.until("the error", lambda: False)
-    status = ask(own_pair, "R1", op="status")
+    status = ask(own_pair.lab.name, "R1", op="status")
     (death,) = [death for death in status["deaths"] if death["what"] == daemon]
     assert death["sentence"] == f"{daemon} was killed by SIGKILL"
     assert death["last_lines"] == (own_pair.lab.evidence / death["log"]).read_text().splitlines()[-12:]

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.lab.conftest import Pair
+from tests.lab.lab_processes import pid_of
 from tests.unit.known import known
 
 from keyroll.lab.embedded import owner
@@ -30,17 +31,7 @@ ENDS_SECONDS = 60
 
 def monitor_of(lab: EmbeddedLab) -> int:
     """Return the process id of the lab's monitor: the lab's name is in its command line and environment."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                words = (entry / "cmdline").read_bytes().rstrip(b"\0").decode()
-                tags = (entry / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if words == f"keyroll.lab.embedded.monitor {lab.name}":
-                assert f"KEYROLL_LAB={lab.name}".encode() in tags
-                return int(entry.name)
-    raise AssertionError(f"lab {lab.name} has no monitor")
+    return pid_of(lab.name, lambda one: one.command == f"keyroll.lab.embedded.monitor {lab.name}")
 
 
 def parent(pid: int) -> int:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -15,6 +13,8 @@ from typing import Any
 
 import pytest
 from tests.lab.conftest import Pair
+from tests.lab.control_socket import ask
+from tests.lab.lab_processes import pid_of
 
 from keyroll.junos.base_configuration import Family
 from keyroll.keychain.model import Keychain
@@ -30,20 +30,8 @@ ENDS_SECONDS = 60.0
 idle machine."""
 
 
-def ask(pair: Pair, router: str, **request: object) -> dict[str, Any]:
-    """Ask a router's control socket."""
-    path = Path("/run/keyroll") / pair.lab.name / f"{router}.ctl"
-    with socket.socket(socket.AF_UNIX) as control:
-        control.connect(str(path))
-        control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")
-        answer = json.loads(control.makefile().readline())
-    assert answer["ok"], answer
-    found: dict[str, Any] = answer
-    return found
-
-
 def both(pair: Pair, test: Callable[[dict[str, Any]], bool]) -> Callable[[], bool]:
-    return lambda: all(test(ask(pair, router, op="status")) for router in ("R1", "R2"))
+    return lambda: all(test(ask(pair.lab.name, router, op="status")) for router in ("R1", "R2"))
 
 
 def established(status: dict[str, Any]) -> bool:
@@ -56,7 +44,7 @@ def operational(status: dict[str, Any]) -> bool:
 
 def connections(pair: Pair) -> dict[tuple[str, str], dict[str, Any]]:
     """Return the protected connections of R1's wire path, by their two ends."""
-    wire = ask(pair, "R1", op="status")["wire"]
+    wire = ask(pair.lab.name, "R1", op="status")["wire"]
     return {(one["local"], one["remote"]): one for one in wire["connections"]}
 
 
@@ -105,13 +93,13 @@ def test_an_ldp_session_beside_bgp_counts_a_flap_of_ten_milliseconds(pair: Pair,
     pair.sessions["R1"].show("clear ldp session")
     pair.until("the flap", lambda: ldp_flaps(pair, "R2") == [before + 1])
     pair.until("LDP again", both(pair, operational))
-    assert established(ask(pair, "R1", op="status"))
+    assert established(ask(pair.lab.name, "R1", op="status"))
     assert pair.flapped_since(bgp) == []
 
 
 def ldp_flaps(pair: Pair, router: str) -> list[int]:
     """Return the flap counters of a router's LDP sessions."""
-    return [one["flaps"] for one in ask(pair, router, op="status")["ldp"]]
+    return [one["flaps"] for one in ask(pair.lab.name, router, op="status")["ldp"]]
 
 
 def test_a_session_group_protects_every_ldp_peer_in_its_prefix(own_pair: Pair, chain: Keychain) -> None:
@@ -131,17 +119,20 @@ def test_a_session_group_protects_every_ldp_peer_in_its_prefix(own_pair: Pair, c
     assert ldp_flaps(own_pair, "R1") == before, "the same chain, configured by another statement"
     own_pair.sessions["R1"].show("clear ldp session")
     own_pair.until(
-        "LDP again", lambda: operational(status := ask(own_pair, "R1", op="status")) and ldp_keys(status) == [0]
+        "LDP again",
+        lambda: operational(status := ask(own_pair.lab.name, "R1", op="status")) and ldp_keys(status) == [0],
     )
     for capture in own_pair.lab.captures.values():
         signed = [scan_options(options(frame)).ao is not None for frame in frames(capture) if ldp(frame)]
         assert len(signed) > 10
         assert all(signed)
     own_pair.commit("R2", ["delete protocols ldp session-group 10.0.12.0/24"])
-    own_pair.until("no session, because only R1 has a chain", lambda: not operational(ask(own_pair, "R1", op="status")))
+    own_pair.until(
+        "no session, because only R1 has a chain", lambda: not operational(ask(own_pair.lab.name, "R1", op="status"))
+    )
     own_pair.until(
         "R1 drops unsigned segments",
-        lambda: ask(own_pair, "R1", op="status")["wire"]["drops"].get("in no-option", 0) > 0,
+        lambda: ask(own_pair.lab.name, "R1", op="status")["wire"]["drops"].get("in no-option", 0) > 0,
     )
 
 
@@ -163,7 +154,7 @@ def test_without_a_chain_no_segment_carries_the_option_and_the_session_is_up(pai
 
 
 def bad_macs(pair: Pair) -> int:
-    found: int = ask(pair, "R1", op="status")["wire"]["drops"].get("in bad-mac", 0)
+    found: int = ask(pair.lab.name, "R1", op="status")["wire"]["drops"].get("in bad-mac", 0)
     return found
 
 
@@ -177,7 +168,7 @@ def test_different_secrets_keep_the_session_down(pair: Pair, chain: Keychain) ->
     pair.sessions["R2"].show("clear bgp neighbor all")
 
     pair.until("drops", lambda: bad_macs(pair) > before)
-    assert not established(ask(pair, "R1", op="status"))
+    assert not established(ask(pair.lab.name, "R1", op="status"))
 
 
 @pytest.mark.slow
@@ -191,7 +182,7 @@ def test_an_unrelated_commit_does_not_affect_a_session_in_use(pair: Pair, chain:
         [f"{group} type external", f"{group} peer-as 65009", f"{group} neighbor 10.0.12.3", "set system host-name X1"],
     )
     pair.commit("R1", ["delete protocols bgp group other"])
-    assert established(ask(pair, "R1", op="status"))
+    assert established(ask(pair.lab.name, "R1", op="status"))
     assert pair.flapped_since(before) == []
 
 
@@ -236,7 +227,7 @@ def options(packet: bytes) -> bytes:
 @pytest.mark.slow
 def test_a_lab_process_that_dies_is_reported_at_once_with_its_last_log_lines(own_pair: Pair, victim: str) -> None:
     own_pair.lab.check()
-    pid = host_pid(own_pair.lab.name, victim)
+    pid = pid_of(own_pair.lab.name, lambda one: f"/{victim}" in one.command)
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(LabError, match=rf"R[12]'s {victim} was killed by SIGKILL.*-{victim}\.log") as caught:
         own_pair.until("the error", lambda: False)
@@ -245,23 +236,10 @@ def test_a_lab_process_that_dies_is_reported_at_once_with_its_last_log_lines(own
         own_pair.lab.check()
 
 
-def host_pid(lab: str, victim: str) -> int:
-    wanted = {"wire": b"keyroll.emulator.wire"}.get(victim, f"/{victim}".encode())
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                tagged = f"KEYROLL_LAB={lab}".encode() in (entry / "environ").read_bytes().split(b"\0")
-                if tagged and wanted in (entry / "cmdline").read_bytes():
-                    return int(entry.name)
-            except OSError:
-                continue
-    raise AssertionError(f"no {victim} in lab {lab}")
-
-
 def test_each_router_has_a_clock_of_its_own(pair: Pair) -> None:
-    ask(pair, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
-    assert ask(pair, "R1", op="clock")["now"].startswith("2030-01-01T00:00:")
-    assert not ask(pair, "R2", op="clock")["now"].startswith("2030")
+    ask(pair.lab.name, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
+    assert ask(pair.lab.name, "R1", op="clock")["now"].startswith("2030-01-01T00:00:")
+    assert not ask(pair.lab.name, "R2", op="clock")["now"].startswith("2030")
 
 
 def test_two_labs_at_the_same_time_are_isolated_from_each_other(
@@ -282,7 +260,7 @@ def test_a_cut_link_takes_the_ports_down_and_the_session_comes_back_after_its_re
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))
     pair.lab.links.cut()
-    pair.until("down", lambda: not established(ask(pair, "R1", op="status")))
+    pair.until("down", lambda: not established(ask(pair.lab.name, "R1", op="status")))
     pair.until("ports", pair.shows("show interfaces terse", "ge-0/0/0                up    down"))
     pair.lab.links.restore()
     pair.until("BGP again", both(pair, established))
@@ -321,12 +299,12 @@ def test_a_rebooted_router_comes_back_with_its_configuration_its_clock_and_its_p
     pair: Pair, chain: Keychain
 ) -> None:
     pair.configure(chain=chain)
-    ask(pair, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
+    ask(pair.lab.name, "R1", op="clock", set="2030-01-01T00:00:00+00:00")
     pair.until("BGP", both(pair, established))
     before = pair.flaps()
     pair.sessions["R1"].reboot()
     pair.until("BGP again", both(pair, established))
-    assert ask(pair, "R1", op="clock")["now"].startswith("2030-01-01T00:0")
+    assert ask(pair.lab.name, "R1", op="clock")["now"].startswith("2030-01-01T00:0")
     assert "R2" in [router for router, _ in pair.flapped_since(before)]
     senders = {frame[6:12] for frame in frames(pair.lab.captures["R1"]) if frame[12:14] == IPV4}
     assert len(senders) == 2, "with a new MAC address, the neighbour would send to the old one in its ARP table"

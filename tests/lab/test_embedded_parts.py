@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +13,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.command_line import KEYROLL
 from tests.lab.conftest import Pair
+from tests.lab.lab_processes import pid_of, processes
 
 from keyroll.junos.errors import SessionError
 from keyroll.lab.embedded.lab import EmbeddedLab
@@ -32,16 +33,7 @@ PARTS = {
 
 def process(lab: str, title: str) -> int:
     """Return the id of the lab's process whose command line begins with `title`."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                words = (entry / "cmdline").read_bytes().decode(errors="replace")
-                tagged = f"KEYROLL_LAB={lab}".encode() in (entry / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue  # the process has ended meanwhile
-            if tagged and words.startswith(title):
-                return int(entry.name)
-    raise AssertionError(f"lab {lab} has no {title}")
+    return pid_of(lab, lambda one: one.command.startswith(title))
 
 
 @contextmanager
@@ -118,7 +110,7 @@ def test_lab_status_names_the_process_that_died(own_pair: Pair, title: str, said
     lab = own_pair.lab
     lab.keep()
     os.kill(process(lab.name, title), signal.SIGKILL)
-    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "lab", "status", lab.name, "--json"]
+    command = [*KEYROLL, "lab", "status", lab.name, "--json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 2
     assert f"{said} was killed by SIGKILL" in result.stderr
@@ -127,19 +119,11 @@ def test_lab_status_names_the_process_that_died(own_pair: Pair, title: str, said
 
 
 def test_no_process_of_a_lab_writes_core_files_or_inherits_the_secrets_of_the_caller(own_pair: Pair) -> None:
-    found = 0
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                environment = (entry / "environ").read_bytes().split(b"\0")
-                limits = (entry / "limits").read_text()
-            except OSError:
-                continue
-            if f"KEYROLL_LAB={own_pair.lab.name}".encode() in environment:
-                found += 1
-                assert "Max core file size        0                    0" in limits
-                assert not [one for one in environment if one.startswith(b"PYTEST_")]
-    assert found >= 10
+    found = processes(own_pair.lab.name)
+    for each in found:
+        assert "Max core file size        0                    0" in Path(f"/proc/{each.pid}/limits").read_text()
+        assert not [one for one in each.environment if one.startswith(b"PYTEST_")]
+    assert len(found) >= 10
 
 
 def test_two_concurrent_lab_down_commands_both_succeed(own_pair: Pair) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.command_line import KEYROLL
 from tests.unit.known import known
 
 from keyroll.junos.session import RouterSession
@@ -98,7 +98,7 @@ def deployed_pair(tmp_path: Path) -> Iterator[EmbeddedLab]:
 @pytest.mark.skipif(shutil.which("containerlab") is not None, reason="this machine may have such a lab")
 def test_the_bundle_has_the_reason_why_no_pair_came_up(tmp_path: Path) -> None:
     out = tmp_path / "bundle.tar.gz"
-    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor"]
+    command = [*KEYROLL, "doctor"]
     done = subprocess.run(
         [*command, "--image", "crpd:24.4R1.9", "-o", out], capture_output=True, text=True, check=False
     )

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
+from tests.command_line import KEYROLL
+from tests.lab.lab_processes import pid_of, processes
 
 from keyroll.cli.main import keyroll as command
 from keyroll.errors import KeyrollError
@@ -26,7 +27,6 @@ WAIT_SECONDS = 60.0
 """Longest wait for a state: a second on an idle machine."""
 COMMAND_SECONDS = 300
 """Longest time for a command: 2 s on an idle machine."""
-KEYROLL = [sys.executable, "-c", "from keyroll.cli.main import main; main()"]
 
 
 def keyroll(*words: str, code: int = 0, **more: Any) -> str:
@@ -66,22 +66,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield name
 
 
-def tagged(name: str) -> list[str]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                if f"KEYROLL_LAB={name}".encode() in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append((entry / "cmdline").read_bytes().decode(errors="replace"))
-            except OSError:
-                continue
-    return found
-
-
 def await_gone(name: str) -> None:
     """Wait until the lab's last process has ended; the lab's lock is free a moment before."""
     deadline = time.monotonic() + WAIT_SECONDS
-    while left := tagged(name):
+    while left := [one.command for one in processes(name)]:
         assert time.monotonic() < deadline, left
         threading.Event().wait(0.05)  # reading all of /proc takes processor time from the lab
 
@@ -92,7 +80,7 @@ def test_a_lab_outlives_lab_up_and_lab_down_removes_all_of_it(name: str) -> None
     assert listed[name]["kept"]
     status = json.loads(answer("status", "--name", name, "--json"))
     assert sorted(status["routers"]) == ["R1", "R2"]
-    assert tagged(name)
+    assert processes(name)
     keyroll("down", "--name", name)
     await_gone(name)
     assert not (Path("/run/keyroll") / name).exists()
@@ -138,7 +126,7 @@ def test_a_capture_of_a_port_is_whole_after_ctrl_c(shared: str, tmp_path: Path) 
 def test_status_names_a_daemon_that_died_with_its_last_log_lines(name: str, tmp_path: Path) -> None:
     status = json.loads(answer("status", "--name", name, "--json"))["routers"]["R2"]
     assert status["deaths"] == []
-    os.kill(pid_of(name, status["processes"]["bgpd"]), signal.SIGKILL)
+    os.kill(pid_of(name, lambda one: one.inside == status["processes"]["bgpd"]), signal.SIGKILL)
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         result = subprocess.run(
@@ -157,20 +145,6 @@ def test_status_names_a_daemon_that_died_with_its_last_log_lines(name: str, tmp_
     assert again.returncode == 2
     (death,) = json.loads(again.stdout)["routers"]["R2"]["deaths"]
     assert death["last_lines"] == log[-12:]
-
-
-def pid_of(name: str, inside: int) -> int:
-    """Return the id in the host's pid namespace of a lab's process; `inside` is its id in the lab's namespace."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                tagged = f"KEYROLL_LAB={name}".encode() in (entry / "environ").read_bytes().split(b"\0")
-                counted = (entry / "status").read_text().partition("NSpid:")[2].splitlines()[0].split()
-            except OSError:
-                continue
-            if tagged and int(counted[-1]) == inside:
-                return int(entry.name)
-    raise AssertionError(f"no process {inside} in lab {name}")
 
 
 def mistaken(*words: str) -> str:
@@ -207,18 +181,7 @@ def test_clean_does_not_remove_a_kept_lab_and_names_it(shared: str) -> None:
 
 
 def test_a_kept_lab_that_was_killed_leaves_nothing(name: str) -> None:
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                words = (entry / "cmdline").read_bytes()
-                tags = (entry / "environ").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if b"embedded.monitor" in words and f"KEYROLL_LAB={name}".encode() in tags:
-                os.kill(int(entry.name), signal.SIGKILL)
-                break
-    else:
-        pytest.fail("no monitor")
+    os.kill(pid_of(name, lambda one: "embedded.monitor" in one.command), signal.SIGKILL)
     await_gone(name)
     answer("clean")
     assert not (Path("/run/keyroll") / name).exists()

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.lab.check.pairs import BEGIN, Drawn
-from tests.lab.check.traffic import PORT, Traffic, ask
+from tests.lab.check.traffic import PORT, Traffic
+from tests.lab.control_socket import ask
 
 from keyroll.junos.base_configuration import base_configuration
 from keyroll.keychain.junostext import set_lines

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from keyroll import linux
 
@@ -25,17 +24,6 @@ EVERY_SECONDS = 0.04
 _ADDRESS_SECONDS = 20.0
 """For a committed address to be on its interface: zebra puts it there after the commit has been answered."""
 _LOOK_SECONDS = 0.05
-
-
-def ask(lab: str, router: str, **request: object) -> dict[str, Any]:
-    """Ask a router's control socket."""
-    with socket.socket(socket.AF_UNIX) as control:
-        control.connect(f"/run/keyroll/{lab}/{router}.ctl")
-        control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")
-        answer = json.loads(control.makefile().readline())
-    assert answer["ok"], answer
-    found: dict[str, Any] = answer
-    return found
 
 
 def namespace(lab: str, router: str) -> int:

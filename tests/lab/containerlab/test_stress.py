@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.command_line import KEYROLL
 from tests.lab.containerlab.conftest import StandIn
 
 from keyroll.errors import InputError
@@ -36,7 +37,7 @@ def make(folder: Path) -> ContainerLab:
 
 
 def keyroll(*words: str) -> str:
-    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "lab", *words]
+    command = [*KEYROLL, "lab", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

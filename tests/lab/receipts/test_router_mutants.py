@@ -6,11 +6,11 @@ Each mutant replaces a part of the emulated router (mutants/sitecustomize.py); t
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command_line import KEYROLL
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -43,7 +43,7 @@ def played(folder: Path, scenario: str, variant: str | None, mutant: str) -> dic
         str(folder),
         *(["--variant", variant] if variant else []),
     ]
-    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", *words]
+    command = [*KEYROLL, *words]
     path = os.pathsep.join(filter(None, [str(MUTANTS), os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": path, "KEYROLL_TEST_MUTANT": mutant}
     done = subprocess.run(

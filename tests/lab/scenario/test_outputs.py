@@ -6,17 +6,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command_line import KEYROLL
 
 pytestmark = pytest.mark.lab
 ROOT = Path(__file__).parents[3]
 TWO_KEYS = ROOT / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
 ENDS_SECONDS = 300
 """Longest time until a run ends: 20 s on an idle machine."""
-RUN = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "run", "--seed", "7"]
+RUN = [*KEYROLL, "run", "--seed", "7"]
 
 
 @pytest.mark.slow

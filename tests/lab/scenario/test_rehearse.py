@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.command_line import KEYROLL
 from tests.unit.capture.conftest import make_key, make_talk, pcap_octets
 from tests.unit.traffic_keys import Search, traffic_keys
 
@@ -46,7 +46,7 @@ _ENDS = 600
 
 
 def rehearse(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "rehearse", *words]
+    command = [*KEYROLL, "rehearse", *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=_ENDS)
 
 

@@ -4,12 +4,12 @@ import json
 import re
 import signal
 import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.command_line import KEYROLL
 from tests.unit.known import known
 from tests.unit.traffic_keys import Search, traffic_keys
 
@@ -27,7 +27,7 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def keyroll(*words: object) -> tuple[str, ...]:
-    return (sys.executable, "-c", "from keyroll.cli.main import main; main()", *map(str, words))
+    return (*KEYROLL, *map(str, words))
 
 
 def play(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:

@@ -2,112 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.lab.scenario.playing import ENDS_SECONDS, SCENARIO, Begin, Playing, pause
 
 pytestmark = pytest.mark.lab
-SCENARIO = """\
-keyroll: 1
-id: a-while
-title: Two sessions for a while, and a rollover
-sessions: [bgp, ldp]
-keychain: {name: chain, keys: [{id: 0, start: 0m}, {id: 1, start: 30m}]}
-steps:
-  - apply: {routers: [R1, R2]}
-  - expect: {bgp: Established, ldp: Operational}
-  - STEP
-  - advance: {to: 30m}
-  - expect: {active: 1, wire: {R1: 1, R2: 1}}
-"""
 WAIT = "wait: {for: 20s}"
 STAYS = "stays: {for: 14s, bgp: Established}"
 """A little longer than the stalls in it, which are longer than the hold time, so that the sessions go down."""
-pause = threading.Event().wait
-_BEGINS = 300.0
-"""Longest time (s) until a run begins a step, or ends: ten seconds on an idle machine."""
-
-
-class Playing:
-    """A run that is being played, with its own process and those of its lab."""
-
-    def __init__(self, run: subprocess.Popen[str], folder: Path) -> None:
-        self.run, self.folder = run, folder
-
-    def timeline(self) -> list[dict[str, Any]]:
-        path = self.folder / "timeline.jsonl"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines if line.endswith("}")]
-
-    def await_event(self, words: str) -> None:
-        deadline = time.monotonic() + _BEGINS
-        while not any(words in event["text"] for event in self.timeline()):
-            assert self.run.poll() is None, self.run.communicate()[0]
-            assert time.monotonic() < deadline, self.timeline()
-            pause(0.02)
-
-    def lab(self) -> str:
-        states = {path: json.loads(path.read_text()) for path in Path("/run/keyroll").glob("*/state.json")}
-        (state,) = [path for path, state in states.items() if state["owner"] == self.run.pid]
-        return state.parent.name
-
-    def processes(self) -> dict[int, str]:
-        """Return the command lines of the lab's processes, by process id."""
-        tag = f"KEYROLL_LAB={self.lab()}".encode()
-        found = {}
-        for entry in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                if entry.name.isdecimal() and tag in (entry / "environ").read_bytes().split(b"\0"):
-                    found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        return found
-
-    def freeze(self, pids: list[int], seconds: float) -> None:
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        pause(seconds)
-        for pid in reversed(pids):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
-
-    def end(self) -> tuple[int, dict[str, Any]]:
-        said = self.run.communicate(timeout=_BEGINS)[0]
-        assert "Traceback" not in said
-        return self.run.returncode, json.loads((self.folder / "result.json").read_text())
-
-
-@pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Callable[[str, str], Playing]]:
-    """Return a function that starts a run with a third step, and returns it when its timeline contains a text."""
-    started: list[subprocess.Popen[str]] = []
-
-    def start(step: str, event: str) -> Playing:
-        path, folder = tmp_path / "scenario.yaml", tmp_path / "run"
-        path.write_text(SCENARIO.replace("STEP", step))
-        words = ("run", path, "--run-dir", folder, "--seed", "7", "--no-report")
-        command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", *map(str, words)]
-        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        started.append(run)
-        playing = Playing(run, folder)
-        playing.await_event(event)
-        return playing
-
-    yield start
-    for run in started:
-        if run.poll() is None:
-            run.send_signal(signal.SIGINT)
-        run.communicate(timeout=_BEGINS)
-
-
 SLOW = pytest.mark.slow
 
 
@@ -122,9 +29,7 @@ SLOW = pytest.mark.slow
         pytest.param(WAIT, "step 1", 5, marks=SLOW),
     ],
 )
-def test_a_machine_that_stalls_makes_the_run_unfit(
-    begin: Callable[[str, str], Playing], step: str, event: str, seconds: int
-) -> None:
+def test_a_machine_that_stalls_makes_the_run_unfit(begin: Begin, step: str, event: str, seconds: int) -> None:
     playing = begin(step, event)
     playing.freeze([playing.run.pid, *playing.processes()], seconds)
     code, result = playing.end()
@@ -144,9 +49,7 @@ def test_a_machine_that_stalls_makes_the_run_unfit(
         pytest.param("keeper", 12, marks=SLOW),
     ],
 )
-def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(
-    begin: Callable[[str, str], Playing], part: str, seconds: int
-) -> None:
+def test_a_part_of_the_lab_that_hangs_is_named_and_no_check_is_red(begin: Begin, part: str, seconds: int) -> None:
     playing = begin(STAYS, "step 3")
     pids = [pid for pid, command in playing.processes().items() if part in command]
     assert pids, playing.processes()
@@ -173,14 +76,14 @@ def test_pytest_repeats_a_run_that_stalled_and_reports_it(tmp_path: Path) -> Non
     ]
     command = [sys.executable, "-m", "pytest", *words, str(tmp_path)]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path)
-    deadline = time.monotonic() + _BEGINS
+    deadline = time.monotonic() + ENDS_SECONDS
     while not (begun := sorted(runs.glob("*/timeline.jsonl"))):
         assert time.monotonic() < deadline, "no run began"
         pause(0.05)
     playing = Playing(run, begun[0].parent)
     playing.await_event("step 3")
     playing.freeze([run.pid, *playing.processes()], 12)
-    said = run.communicate(timeout=2 * _BEGINS)[0]
+    said = run.communicate(timeout=2 * ENDS_SECONDS)[0]
     assert run.returncode == 0, said
     assert "was played again: this machine stood still for" in said
     verdicts = [json.loads(path.read_text())["verdict"] for path in sorted(runs.glob("*/result.json"))]
@@ -211,7 +114,7 @@ def test_a_clock_that_is_set_makes_the_run_unfit(tmp_path: Path, by: int, words:
     path.write_text(SCENARIO.replace("STEP", "wait: {for: 3s}"))
     shim = [sys.executable, "-c", STEPPED, str(folder / "timeline.jsonl"), str(by)]
     command = [*shim, "run", str(path), "--run-dir", str(folder), "--seed", "7"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_BEGINS, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=ENDS_SECONDS, check=False)
     result = json.loads((folder / "result.json").read_text())
     assert (done.returncode, result["verdict"]) == (2, "unfit"), done.stdout
     assert f"this machine's clock was {words}" in result["reason"]

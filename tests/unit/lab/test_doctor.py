@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.command_line import KEYROLL
 
 from keyroll.lab import doctor
 from keyroll.lab.doctor import State
@@ -90,7 +90,7 @@ def test_a_missing_program_is_reported_without_a_traceback() -> None:
 
 
 def test_doctor_prints_json_and_exits_by_its_verdict() -> None:
-    command = [sys.executable, "-c", "from keyroll.cli.main import main; main()", "doctor", "--json"]
+    command = [*KEYROLL, "doctor", "--json"]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     shown = json.loads(result.stdout)
     assert result.returncode == (0 if shown["fit"] else 2)
