@@ -1,4 +1,4 @@
-"""Watches of a lab's own routers, which are asked as fast as they answer."""
+"""Watches of a lab's own routers, which are sent commands as fast as they answer."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.lab.conftest import Pair
 from tests.lab.watch.production import Case, Production
 
 QUICK = timedelta(milliseconds=50)
-"""From one line to the next. That it is a second on routers that exist is shown by tests/unit/watch; here a watch of
-thirty lines would wait for half a minute and show nothing more by it."""
+"""From one line to the next. On real routers it is a second, which tests/unit/watch tests. Here a watch of thirty lines
+would only wait half a minute longer."""
 
 
 @pytest.fixture(autouse=True)

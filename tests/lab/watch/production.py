@@ -27,14 +27,14 @@ from keyroll.watch.inventory import Inventory
 from keyroll.watch.state import Options, State
 
 AHEAD = timedelta(minutes=10)
-"""From the commit to the second key's start-time: the clocks are set on to it, so that nobody waits."""
+"""From the commit to the second key's start-time: the clocks are set forward, so that no test waits for it."""
 BEFORE = timedelta(seconds=2)
 """From the clocks' new time to the start-time: longer than it takes to set the second clock on an idle machine."""
 TOLERANCE = 20
-"""Seconds: a skew and a late key are beyond it without a wait."""
+"""Seconds, so few that a skew or a late key of the cases exceeds them soon."""
 NEAR = timedelta(seconds=12)
-"""Where the clocks are set first: a router there accepts a key that the other one sends already, also with 4 s of skew
-behind, so that it matters little how long a busy machine takes to set the second clock to `BEFORE`."""
+"""The clocks are first set to this long before the start-time. A router then accepts the key that the other may already
+send, also with a skew of 4 s, so that a busy machine has time to set the second clock to `BEFORE`."""
 Do = Callable[["Production"], object]
 
 
@@ -60,7 +60,7 @@ class Case:
     roll: bool = True
     """Whether the clocks are set to the start-time after the first look."""
     then: Do = nothing
-    """What happens after that."""
+    """Called after that: causes the case's fault."""
 
 
 class Production:
@@ -105,16 +105,16 @@ class Production:
             self.pair.until("LDP is up", self.pair.shows("show ldp session", "Operational"), 30)
 
     def set_clocks(self) -> None:
-        """Set both clocks to shortly before the start-time, as hours that pass would.
+        """Set both clocks to shortly before the start-time, as if hours had passed.
 
-        Not to the start-time itself: the clocks are set one after the other, and between two the keys would differ.
+        They are not set to the start-time itself: one is set after the other, and the keys would differ in between.
         """
         for before in (NEAR, BEFORE):
             for name, session in self.pair.sessions.items():
                 session.set_clock(self.start - before + (self.case.skew if name == "R2" else timedelta()))
 
     def watched(self, *, every: float = 1.0, until: timedelta | None = None, **more: Any) -> Outcome:
-        """Watch the pair; after the first look the clocks are set, and the case's fault happens."""
+        """Watch the pair; after the first look set the clocks, and cause the case's fault."""
         looks = iter(range(1_000))
 
         def on_look(_: State) -> None:
@@ -140,7 +140,7 @@ class Production:
 
 
 class Tunnel:
-    """A way to a router's SSH port that can be cut."""
+    """A TCP connection to a router's SSH port that a test can cut."""
 
     def __init__(self, host: str, port: int) -> None:
         self._to = (host, port)
@@ -172,7 +172,7 @@ class Tunnel:
 
 @contextlib.contextmanager
 def tunnel(production: Production, name: str) -> Iterator[Tunnel]:
-    """Have a router reached through a tunnel from now on."""
+    """Connect to a router through a tunnel within the block."""
     number = next(n for n, one in enumerate(production.targets) if one.name == name)
     made = Tunnel(production.targets[number].host, production.targets[number].port)
     production.targets[number] = replace(production.targets[number], port=made.port)

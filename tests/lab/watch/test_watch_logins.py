@@ -1,4 +1,4 @@
-"""Watching with a login of few rights, on a router of a lab."""
+"""Watching with a login class that has few permissions, on a lab's routers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSWORD = "a password of tests"
 
 
 def as_watcher(production: Production, permissions: str) -> None:
-    """Have both routers reached by a user of a class with these permissions alone."""
+    """Log in to both routers as a user whose class has only these permissions."""
     lines = [
         f"set system login class watcher permissions [ {permissions} ]",
         "set system login user watcher class watcher",

@@ -101,7 +101,7 @@ BAD = {
     "lost-routes-on-r2": (Case(then=withdraw_on_r1), Verdict.FAILED, "no-route-loss"),
     "reboot-r1": (Case(then=reboot_r1, kinds=(BGP, LDP)), None, ""),
 }
-"""The case, the verdict, and its cause; None: who notices first decides whether it is red or unfit."""
+"""The case, the verdict, and its cause. None: red or unfit, depending on which is detected first."""
 
 
 def some(cases: Iterable[str]) -> list[Any]:

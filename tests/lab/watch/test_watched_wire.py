@@ -32,8 +32,8 @@ while True:
     out.flush()
     time.sleep(0.05)
 """
-"""As `tcpdump -U -w -` on a tap: it begins when it is started, with sessions that are up. It ends with the watch; until
-then it looks for more twenty times a second."""
+"""As `tcpdump -U -w -` on a tap: it copies the capture from its present end on, twenty times a second, until the watch
+ends it."""
 BEFORE = "their connection was up before the capture began"
 
 
@@ -69,10 +69,10 @@ def test_a_session_that_was_up_before_the_capture_is_judged_by_its_key_ids(
     outcome = made.watched(capture=Source(command=follow(made)))
     assert outcome.result.verdict is Verdict.PASSED, told(outcome)
     assert any("the MACs of" in words and BEFORE in words for words in outcome.state.not_judged), told(outcome)
-    courses = {check.observed for check in on_wire(outcome) if check.name == "no-key-taken-back"}
+    orders = {check.observed for check in on_wire(outcome) if check.name == "no-key-taken-back"}
     # Whether a segment with the first key is in it depends on when the last keepalive before the rollover was.
-    assert len(courses & {"KeyID 1 then KeyID 3 (wire)", "KeyID 3 (wire)"}) == 1, told(outcome)
-    assert len(courses & {"KeyID 2 then KeyID 4 (wire)", "KeyID 4 (wire)"}) == 1, told(outcome)
+    assert len(orders & {"KeyID 1 then KeyID 3 (wire)", "KeyID 3 (wire)"}) == 1, told(outcome)
+    assert len(orders & {"KeyID 2 then KeyID 4 (wire)", "KeyID 4 (wire)"}) == 1, told(outcome)
     assert (outcome.result.folder / "wire.pcap").stat().st_mode & 0o777 == 0o600
 
 
@@ -122,7 +122,7 @@ def test_the_routers_own_capture_is_read_when_the_watch_ends(
     from keyroll.watch.wire import judge_wire  # noqa: PLC0415 - what is replaced
 
     def fetched(*given: Any, **named: Any) -> object:
-        as_junos_writes(made.pair.lab.captures["R1"], own)  # as a person copies it from the router, in the end
+        as_junos_writes(made.pair.lab.captures["R1"], own)  # as a person would copy it from the router at the end
         return judge_wire(*given, **named)
 
     monkeypatch.setattr(judged, fetched)

@@ -25,7 +25,7 @@ GENERATE = ("generate", "--start", "2030-01-01T00:00Z")
 def keyroll(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., tuple[int, str, str]]:
-    """Run `keyroll keychain …` in a folder of its own; gives exit code, stdout, stderr."""
+    """Run `keyroll keychain …` in a temporary folder; returns exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> tuple[int, str, str]:
@@ -148,7 +148,7 @@ def test_a_bad_argument_is_named_with_exit_code_2(
 
 @pytest.fixture
 def plan(keyroll: Callable[..., tuple[int, str, str]], tmp_path: Path) -> Path:
-    """R1.set and R2.set of a sound plan, seed 7."""
+    """A folder with R1.set and R2.set of a correct plan, seed 7."""
     keyroll(*GENERATE, "--seed", "7")
     return tmp_path
 
@@ -160,7 +160,7 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 @pytest.mark.usefixtures("plan")
-def test_a_sound_plan_has_no_findings(keyroll: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_correct_plan_has_no_findings(keyroll: Callable[..., tuple[int, str, str]]) -> None:
     code, out, _ = keyroll("lint", "R1.set", "R2.set", "--at", "2030-01-01T00:00Z")
     assert code == 0
     assert out.splitlines() == [

@@ -1,4 +1,4 @@
-"""`keyroll keychain lint` on configurations as people have them: no green answer that is wrong."""
+"""`keyroll keychain lint` on configurations as people have them: it is never wrong to say that all is good."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ PEER = SESSION.replace("203.0.113.1/28", "203.0.113.2/28").replace("neighbor 203
 def lint(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., tuple[int, str]]:
-    """Lint texts; gives exit code and what was said."""
+    """Lint texts; returns the exit code and the output."""
     monkeypatch.chdir(tmp_path)
 
     def run(*texts: str, options: tuple[str, ...] | list[str] = ()) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""`keyroll keys`: the keys of a run come back from its seed, private, and never over an existing file."""
+"""`keyroll keys`: the keys of a run are drawn again from its seed, into a new file that only its owner can read."""
 
 import json
 import shutil

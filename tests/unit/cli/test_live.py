@@ -1,4 +1,4 @@
-"""The live view, on a real pseudo-terminal that pyte reads as a person would."""
+"""The live view on a pseudo-terminal, whose screen pyte emulates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _PATIENCE = 60.0
 """Seconds: far beyond what anything here takes on a busy machine."""
 PLAYED = """
 import fcntl, signal, sys, termios
-signal.signal(signal.SIGINT, signal.default_int_handler)  # who plays the tests in the background ignores it
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored if the tests run in the background
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that ^C typed on the terminal is a signal here
 from keyroll.cli.live import LiveView
 from keyroll.cli.printer import Printer
@@ -33,7 +33,7 @@ printer, view = Printer(), LiveView(now=lambda: 10_000_000_000)
 try:
     with printer.below(view):
         live = printer._console._live_stack[0]
-        live._refresh_thread.stop()  # it would draw over "drawn", and who reads late would wait for it for ever
+        live._refresh_thread.stop()  # it would overwrite "drawn" before the test reads it
         live._refresh_thread.join()
         for at, kind, router, text, data in (
             (0, Kind.STEP, None, "step 1: apply routers: [R1, R2] " + 20 * "and on ", {}),
@@ -56,7 +56,7 @@ except KeyboardInterrupt:
 
 
 class Terminal:
-    """80 columns and 24 lines, with a command in it."""
+    """A terminal of 80 columns and 24 lines that runs a command."""
 
     def __init__(self) -> None:
         self.screen = pyte.Screen(80, 24)
@@ -76,7 +76,7 @@ class Terminal:
         self._far = far
 
     def until(self, words: str) -> None:
-        """Read on till the screen shows `words`."""
+        """Read until the screen shows `words`."""
         while not any(words in line for line in self.screen.display):
             assert select.select([self._near], [], [], _PATIENCE)[0], f"no '{words}' on the screen, and nothing comes"
             assert self.child.poll() is None, "\n".join(self.screen.display)
@@ -91,7 +91,7 @@ class Terminal:
             while octets := os.read(self._near, 4096):
                 self._stream.feed(octets)
         except OSError:
-            pass  # Linux says so at the end of a pseudo-terminal
+            pass  # Linux raises it at the end of a pseudo-terminal
         os.close(self._near)
 
 

@@ -19,7 +19,7 @@ from keyroll.errors import ExitCode, InputError, Where
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
-    """`main` takes signals over; give them back to pytest."""
+    """Restore pytest's signal handlers, which `main` replaces."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     hook = sys.unraisablehook
@@ -31,7 +31,7 @@ def _handlers() -> Iterator[None]:
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """Add a sub-command `act` that raises or returns what it is given, and run `keyroll act`."""
+    """Add a sub-command `act` that raises an error or returns an exit code, and run `keyroll act`."""
 
     def run(error: BaseException | None, *, ends_with: ExitCode | None = None) -> int:
         @click.command("act")
@@ -112,7 +112,7 @@ def test_a_signal_interrupts_also_where_a_script_had_it_ignored(number: int) -> 
 def test_a_terminal_that_is_closed_interrupts_unless_nohup_has_it_ignored() -> None:
     program = (
         "import click, os, signal, sys\n"
-        # Whoever runs these tests under nohup hands its own SIG_IGN on.
+        # If these tests run under nohup, the child process inherits SIG_IGN.
         "signal.signal(signal.SIGHUP, signal.SIG_IGN if sys.argv[1:] else signal.SIG_DFL)\n"
         "from keyroll.cli import main as cli\n"
         "cli.keyroll.add_command(click.command('act')(lambda: os.kill(os.getpid(), signal.SIGHUP)))\n"

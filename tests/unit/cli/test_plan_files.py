@@ -96,7 +96,7 @@ def test_force_removes_nothing_outside_of_the_folder(configs: list[str], tmp_pat
 
 
 class Interrupted(dict[str, str]):
-    """Files of which the second cannot be read: Ctrl-C comes."""
+    """Files; reading the second one raises KeyboardInterrupt."""
 
     def items(self) -> Iterator[tuple[str, str]]:  # type: ignore[override]
         yield from list(super().items())[:1]

@@ -25,7 +25,7 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[list[int], Terminal, Progress, Path]:
-    """A progress on a terminal, with a clock that is set; and the file it is about, of a hundred octets."""
+    """The time (a list, to set it), a terminal, the progress printed on it, and a file of a hundred octets."""
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     now = [0]

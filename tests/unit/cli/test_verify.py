@@ -229,7 +229,7 @@ def test_a_full_disk_is_a_one_line_error(keyroll: Callable[..., tuple[int, str, 
 
 
 @pytest.mark.parametrize("more", [[], pytest.param(["--json"], marks=pytest.mark.slow)])
-def test_output_that_cannot_be_written_is_no_verdict(more: list[str]) -> None:
+def test_output_that_cannot_be_written_is_not_a_bad_verdict(more: list[str]) -> None:
     """Exit code 1 would say that a segment is bad."""
     command: list[str | Path] = [
         Path(sys.executable).with_name("keyroll"),
@@ -356,7 +356,7 @@ def test_a_capture_can_be_a_pipe() -> None:
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    """Measured in a process of its own, between a file and one of 10 times its size."""
+    """Compares a file with one of 10 times its size, each read in a separate process."""
     octets = capture("sock-v4-sha1-noopts").read_bytes()
     peaks = []
     for times in (20, 200):
@@ -433,7 +433,7 @@ def test_verify_imports_no_heavy_package() -> None:
 def test_all_offending_packets_are_shown_from_disk(
     keyroll: Callable[..., tuple[int, str, str]], wrong_keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is shown of many packets does not fill the memory: more than a little of it goes to a file."""
+    """The text about many packets does not fill the memory: above a limit it goes to a temporary file."""
     arguments = (capture("v4-sha1"), "--keys", wrong_keys)
     monkeypatch.setattr("keyroll.capture.verify.report._SPOOLED_MAX", 100)
     few = keyroll(*arguments, "--show", 0)

@@ -1,4 +1,4 @@
-"""Run folders as a run leaves them, made by hand so that each test says what it is about."""
+"""Run folders as a run writes them, made here so that each test shows the content that it is about."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class Folder:
-    """Writes a run folder: a rollover of two routers at 3 s after the start, half an hour jumped over."""
+    """Writes a run folder: two routers roll over 3 s after the start, when their clocks are set 30 minutes forward."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

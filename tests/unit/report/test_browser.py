@@ -1,4 +1,4 @@
-"""The page in a real browser: it opens offline, is quiet, can be used by keyboard, and its marks lead to evidence."""
+"""The page in a real browser: it opens offline, prints nothing, works with the keyboard, and marks link to evidence."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    # Here and not above: every worker of pytest collects this module, one of them plays it.
+    # Imported here: every worker of pytest collects this module, but only one runs it.
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="Playwright is not installed: pip install playwright"
     )
@@ -69,7 +69,7 @@ def red_page(folder: Folder, tmp_path: Path) -> Path:
 
 
 def page_of(kind: str, place: Path) -> Path:
-    """The page of a prediction, a plan or a night, with something on it that is not good."""
+    """Write the page of a prediction, a plan or a night, with a finding on it, and return its path."""
     if kind == "check":
         text = sheet_page(prediction_sheet(predicted("00:45:00")))
     elif kind == "plan":
@@ -85,14 +85,14 @@ def page_of(kind: str, place: Path) -> Path:
 
 
 def said_of(page: Page) -> list[str]:
-    """Return what a page that was opened said on the console, and what else it asked the network for."""
+    """Return what an open page wrote to the console, and its requests besides the page itself."""
     said: list[str] = page.said  # type: ignore[attr-defined]
     return said
 
 
 @pytest.fixture
 def opened(browser: Browser, red_page: Path) -> Iterator[Callable[..., Page]]:
-    """Open the page; whatever it says on the console, or asks of the network, fails the test."""
+    """Return a function that opens the page and records its console output and its requests."""
     contexts = []
 
     def open_page(**how: Any) -> Page:
@@ -104,7 +104,7 @@ def opened(browser: Browser, red_page: Path) -> Iterator[Callable[..., Page]]:
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: said.append(request.url) if request.url != red_page.as_uri() else None)
         page.goto(red_page.as_uri())
-        page.said = said  # type: ignore[attr-defined] # kept where its test looks
+        page.said = said  # type: ignore[attr-defined] # read by `said_of`
         return page
 
     yield open_page
@@ -112,7 +112,7 @@ def opened(browser: Browser, red_page: Path) -> Iterator[Callable[..., Page]]:
         context.close()
 
 
-# To look once with axe-core takes two seconds of processor time: `make test` looks at a narrow page alone.
+# One run of axe-core takes two seconds of processor time: `make test` only checks a narrow page.
 Look = tuple[int, Literal["light", "dark"]]
 """A width in pixels and a colour scheme."""
 NARROW: Look = (360, "light")
@@ -126,7 +126,7 @@ def test_the_page_opens_without_console_output_and_axe_finds_nothing_serious(
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     page = opened(bypass_csp=True)
-    # One page for both: a context and a load cost more than the looking.
+    # One page for all looks: a new context and page cost more than the checks.
     for width, scheme in looks:
         page.set_viewport_size({"width": width, "height": 800})
         page.emulate_media(color_scheme=scheme)

@@ -1,7 +1,7 @@
 """Fifty runs: the verdict on the page is that of `result.json`, and no secret is on it in any form.
 
-`recorded` holds runs as they were really left, but for commands and all show outputs but the last. Each is varied ten
-times as runs vary: hostile names and reasons, files that are not there, lines that were cut, checks that go either way.
+`recorded` has real run folders, without commands and with only the last show outputs. Each is varied ten times: hostile
+names and reasons, missing files, lines that were cut off, checks that pass or fail.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MAY_BE_MISSING = ("chains.json", "wire.json", "exchanges.jsonl", "R1.conf")
 
 
 def forms_of(folder: Path) -> re.Pattern[str]:
-    """A run's secrets, drawn again from its seed: as text, in hex, in base64; and any that Junos encoded."""
+    """Return a pattern of a run's secrets, drawn again from its seed (as text, hex, base64), and of $8$ and $9$."""
     run = json.loads((folder / "run.json").read_text())
     case = next(case for case in read_cases(folder / "scenario.yaml") if case.variant == run["variant"])
     t0 = read_instant(run["t0"])
@@ -66,7 +66,7 @@ def spellings(secret: Secret) -> Iterator[str]:
 
 
 def varied(kind: str, number: int, place: Path) -> Path:
-    """Copy a recorded run, the first as it is, and change what differs from run to run."""
+    """Copy a recorded run; all but the first copy are changed at random."""
     folder = place / f"20261201T020000Z-{kind}-{number}"
     shutil.copytree(RECORDED / kind, folder)
     (folder / "scenario.recorded").rename(folder / "scenario.yaml")
@@ -79,7 +79,7 @@ def varied(kind: str, number: int, place: Path) -> Path:
         check["observed"] = chance.choice(HOSTILE)
         check["router"] = chance.choice((check["router"], chance.choice(HOSTILE), None))
         if kind in ("unfit", "killed"):
-            check["passed"] = chance.random() < 0.5  # what such a run has judged by then may be either
+            check["passed"] = chance.random() < 0.5  # such a run may have judged a check either way
     if result["reason"] is not None:
         result["reason"] += chance.choice(HOSTILE)
     (folder / "result.json").write_text(json.dumps(result))
@@ -95,7 +95,7 @@ def varied(kind: str, number: int, place: Path) -> Path:
 
 
 def said_by(folder: Path) -> str:
-    """Return the verdict of result.json; a run that it says has not ended was killed."""
+    """Return the verdict of result.json; a run without an end was killed."""
     path = folder / "result.json"
     result = json.loads(path.read_text()) if path.is_file() else {"ended": False}
     return str(KILLED if result.get("ended") is False else result["verdict"])

@@ -1,4 +1,4 @@
-"""The nightly workflow's job of one page: its own steps, executed in order, with a `gh` whose artifacts are folders."""
+"""The job `night` of the nightly workflow: its steps, executed in order, with a `gh` whose artifacts are folders."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.unit.report.test_night import run
 from keyroll.report.night import add_to_night, finish_night
 
 TREE = Path(__file__).parents[3]
-# As GitHub's own: artifacts in folders of their own, one that is named in the folder itself; an error where a run has
-# none, or none of that name, and for a flag that it does not have.
+# As GitHub's own `gh`: each artifact in its own folder, but with --name in --dir itself; an error if a run has no
+# artifact, or none of that name, and for an unknown flag.
 GH = f"""#!{sys.executable}
 import argparse, json, os, pathlib, shutil, sys
 words = argparse.ArgumentParser(allow_abbrev=False)
@@ -64,7 +64,7 @@ class Runner:
             program.chmod(0o755)
 
     def artifact(self, number: str, name: str, **verdicts: str) -> None:
-        """What a part of a run left: `nightly/` with its night, or (name `night`) the page of all parts itself."""
+        """Make the artifact of a part of a run: a folder with its night, or (name `night`) the night of all parts."""
         night = self.artifacts / number / name / ("" if name == "night" else "night")
         for scenario, verdict in verdicts.items():
             add_to_night(night, run(self.place / f"{number}-{name}", scenario, verdict))

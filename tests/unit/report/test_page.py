@@ -1,4 +1,4 @@
-"""The page of a run, as text: what it says, and what hostile input cannot make of it."""
+"""The page of a run as text: its content, and that hostile input is escaped."""
 
 from __future__ import annotations
 

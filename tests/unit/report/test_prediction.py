@@ -102,7 +102,7 @@ def test_of_several_states_the_worst_decides_and_each_has_its_section() -> None:
 
 
 def hostile(data: Mapping[str, object]) -> dict[str, object]:
-    """The same data with every text that is a person's (not an instant, not a word of the format) made hostile."""
+    """Return the same data with every text, except instants, replaced by a hostile one."""
     return {key: _hostile(value) for key, value in data.items()}
 
 

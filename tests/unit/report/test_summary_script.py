@@ -1,4 +1,4 @@
-"""What the workflows put on a run's page: their own script, executed as they execute it."""
+"""The script that writes a workflow run's summary, executed as the workflows execute it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where things lie in the picture of a run."""
+"""Positions of lanes, bars and marks in the picture of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lines that a watched router may be sent: the tests' recording server holds every line against them."""
+"""The lines that a watched router may be sent: the tests compare every line that the recording server got with them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LOGIN = (
     "set cli complete-on-space off",
     "set cli screen-length 0",
 )
-"""What the login types first, for its own terminal (keyroll.junos.login); and `cli`, where it begins in a shell."""
+"""What the login sends first, for its own terminal (keyroll.junos.login). In a shell, it first sends `cli`."""
 _ADDRESS = re.compile(r"[0-9a-f.:]{2,45}")
 
 

@@ -35,7 +35,7 @@ def server() -> Iterator[Recording]:
 
 @pytest.fixture
 def paces(monkeypatch: pytest.MonkeyPatch) -> list[list[Instant]]:
-    """When each line was let through, by the clock: the server may see it after the clock has moved on."""
+    """The instants at which `Pace` allowed each line: the server may get a line after the clock has advanced."""
     found: list[list[Instant]] = []
 
     class Noting(Pace):
@@ -86,6 +86,6 @@ def check_what_was_sent(routers: dict[str, FakeRouter], paces: list[list[Instant
         assert all(is_allowed(line) for line in router.sent), router.sent
         assert router.logins <= 1
         assert tuple(router.sent[: len(LOGIN)]) == LOGIN[: len(router.sent)]
-        # A line that was let through may not have arrived when the session ended.
+        # A line that was allowed may not have arrived when the session ended.
         assert len(router.sent) <= len(instants) <= len(router.sent) + 1
         assert all(after - before >= SECOND for before, after in itertools.pairwise(instants)), instants

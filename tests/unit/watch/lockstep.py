@@ -1,4 +1,4 @@
-"""A clock for two threads that ask two routers: time passes when both have nothing to do but wait."""
+"""A clock for two threads, each with one router: time passes only while both wait."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PREFIX = "router"
 
 
 class Lockstep(FakeClock):
-    """As `FakeClock`, but no thread moves the time on under another that is waiting for a real answer.
+    """As `FakeClock`, but no thread advances the time while another waits for a real answer.
 
-    With a plain one, each pause for one router makes the other's answer look slow, the rest after it makes the first
-    one's look slow, and so on: on a busy machine the two drive each other to hours.
+    With a plain `FakeClock`, each pause for one router makes the other's answer look slow, the longer pause after it
+    makes the first one's look slow, and so on: on a busy machine the pauses grow to hours.
     """
 
     def __init__(self, start: Any) -> None:
@@ -28,7 +28,7 @@ class Lockstep(FakeClock):
         self._asleep: list[Instant] = []
 
     def pause(self, length: timedelta) -> None:
-        """Wait until the time has come; whoever sleeps last moves it on to the first one's."""
+        """Wait until that time; the last thread to wait advances the clock to the earliest end."""
         if not threading.current_thread().name.startswith(PREFIX):
             with self._turn:
                 super().pause(length)  # the engine's between two looks, or a slow router's
@@ -53,7 +53,7 @@ class Lockstep(FakeClock):
             self._working += 1
 
     def end(self) -> None:
-        """Count it no more."""
+        """Count a thread as working no longer."""
         with self._turn:
             self._working -= 1
             self._move_on()
@@ -76,7 +76,7 @@ class Pool(ThreadPoolExecutor):
 
 
 def pool_of(clock: Lockstep) -> Callable[..., Pool]:
-    """Return what makes the engine's pool."""
+    """Return a function that makes the engine's pool."""
 
     def made(count: int, **names: Any) -> Pool:
         pool = Pool(count, **names)

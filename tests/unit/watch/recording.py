@@ -1,6 +1,6 @@
-"""An SSH server that writes down every line it is sent, and answers as two routers of a drawn state would."""
+"""An SSH server that records every line it gets, and answers as two routers in a randomly drawn state would."""
 
-# ruff: noqa: E501 - what routers print is as wide as it is
+# ruff: noqa: E501 - lines of router output are long
 from __future__ import annotations
 
 import asyncio
@@ -25,7 +25,7 @@ PATIENCE = 60.0
 
 @dataclass
 class FakeRouter:
-    """One router: what it says, and what it was sent."""
+    """One router: the state from which it answers, and the lines that it was sent."""
 
     number: int
     clock: FakeClock
@@ -39,14 +39,14 @@ class FakeRouter:
     flap_at: datetime | None = None
     lose_routes_at: datetime | None = None
     ends_at: datetime | None = None
-    """From then on it closes the session instead of an answer."""
+    """From then on it closes the session instead of answering."""
     slow: timedelta = timedelta()
     garble: Callable[[str, str], str] = lambda _command, answer: answer
     greeting: str = ""
-    """What comes before the first prompt, `greetings` times."""
+    """Text before the first prompt, repeated `greetings` times."""
     greetings: int = 1
     garbles_login: bool = False
-    """Whether `garble` changes the answers at login too: then there is none."""
+    """Whether `garble` changes the answers at login, too: then the login fails."""
     sent: list[str] = field(default_factory=list)
     logins: int = 0
 
@@ -192,7 +192,7 @@ class Recording:
         self.methods: list[str] = []
         """How each login was made: `password` or `key`."""
         self.forwarded: list[int] = []
-        """Ports that the jump host was asked for."""
+        """Ports to which the jump host was asked to forward."""
         self.jump_key: asyncssh.SSHKey | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._listeners: list[asyncssh.SSHAcceptor] = []
@@ -207,7 +207,7 @@ class Recording:
         return self
 
     def jump_host(self) -> int:
-        """Have a jump host, which forwards to the routers, and return its port; `jump_key` is its host key."""
+        """Start a jump host, which forwards to the routers, and return its port; `jump_key` is its host key."""
         self.jump_key = asyncssh.generate_private_key("ssh-ed25519")
         return asyncio.run_coroutine_threadsafe(self._jump(self.jump_key), self._loop).result(PATIENCE)
 
@@ -241,7 +241,7 @@ class Recording:
         for connection in self._connections:
             connection.abort()
             await connection.wait_closed()
-        await asyncio.sleep(0)  # what the transports still have to say of their ends
+        await asyncio.sleep(0)  # lets the transports run their last callbacks
         for task in asyncio.all_tasks():
             if task is not asyncio.current_task():
                 task.cancel()
@@ -293,7 +293,7 @@ class _Login(asyncssh.SSHServer):
 
 
 class _Jump(_Login):
-    """A jump host: it forwards to the routers, and nowhere else."""
+    """A jump host: it forwards only to the routers."""
 
     def password_auth_supported(self) -> bool:
         return False
@@ -305,12 +305,12 @@ class _Jump(_Login):
 
 
 def plain(clock: FakeClock, *, ldp: bool = False) -> dict[str, FakeRouter]:
-    """Return two routers that are well, and roll after a minute."""
+    """Return two routers without a fault, whose keys roll over after a minute."""
     return {name: FakeRouter(n + 1, clock, BEGIN + timedelta(minutes=1), ldp=ldp) for n, name in enumerate(NAMES)}
 
 
 def drawn(seed: int, clock: FakeClock) -> dict[str, FakeRouter]:
-    """Return two routers of a state that the seed draws: good, bad, slow, hostile, or gone in the middle."""
+    """Return two routers in a state drawn from the seed: good, faulty, slow, hostile, or lost during the watch."""
     dice = random.Random(seed)
     found = plain(clock, ldp=dice.random() < 0.4)
     start = BEGIN + timedelta(seconds=dice.choice([20, 60, 300]))

@@ -1,4 +1,4 @@
-"""`keyroll collect`: a bundle that concerns the sessions, and holds no secret."""
+"""`keyroll collect`: the bundle has what concerns the sessions, and no secret."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_bundle_holds_what_concerns_the_sessions_and_no_secret(
 
 
 def forms(secret: str) -> Iterator[str]:
-    """Yield the forms in which a secret may stand in a log: as it is, escaped, in hex, in base64, as $9$."""
+    """Yield the forms in which a secret may occur in a log: as it is, escaped, in hex, in base64, as $9$."""
     octets = secret.encode()
     yield secret
     yield json.dumps(secret)[1:-1]
@@ -73,7 +73,7 @@ def forms(secret: str) -> Iterator[str]:
 
 
 def with_log(more: str, line: str, said: str) -> str:
-    """Return what a router says to `line`, with more behind it where that is read as the log."""
+    """Return a router's answer to `line`, with more text after it if `line` prints the version or the log."""
     return f"{said}\n{more}" if line in ("show version", "show log messages | no-more") else said
 
 

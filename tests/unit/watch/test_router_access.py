@@ -28,7 +28,7 @@ LOOK = ("--once", "--accept-new-host-keys")
 def way(
     server: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[ExitCode, str]]:
-    """Write an inventory whose routers all have these fields, look once, and return the exit code and what was said."""
+    """Write an inventory whose routers all have these fields, look once, and return the exit code and the output."""
     monkeypatch.setattr("keyroll.watch.pace.BETWEEN", timedelta(milliseconds=1))
     server.routers = plain(FakeClock(BEGIN))
     server.authorized.clear()
@@ -53,8 +53,8 @@ def way(
 
 
 @pytest.fixture
-def key(server: Recording, tmp_path: Path, way: Callable[..., tuple[ExitCode, str]]) -> Callable[[], Path]:  # noqa: ARG001 - `way` forgets the keys of other tests first
-    """A person's private key, which the routers know."""
+def key(server: Recording, tmp_path: Path, way: Callable[..., tuple[ExitCode, str]]) -> Callable[[], Path]:  # noqa: ARG001 - `way` removes the keys of other tests first
+    """The user's private key, which the routers accept."""
     made = asyncssh.generate_private_key("ssh-ed25519")
     path = tmp_path / "id_watch"
     path.write_bytes(made.export_private_key("openssh"))
@@ -108,7 +108,7 @@ def test_a_login_works_with_a_key_file(
 
 @contextmanager
 def agent(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An agent of the test's own, by its socket."""
+    """Start an SSH agent for the test, and set SSH_AUTH_SOCK to its socket."""
     if shutil.which("ssh-agent") is None or shutil.which("ssh-add") is None:
         pytest.skip("OpenSSH's ssh-agent and ssh-add are not installed")
     socket = folder / "agent"
@@ -161,7 +161,7 @@ def test_a_changed_host_key_is_refused_also_with_accept_new_host_keys(
 
 @pytest.fixture
 def jump(server: Recording, key: Callable[[], Path], tmp_path: Path) -> Path:
-    """A jump host, and an SSH configuration of a person's that knows it."""
+    """A jump host, and a user's SSH configuration that names it."""
     if shutil.which("ssh") is None:
         pytest.skip("OpenSSH's client is not installed: a jump host needs it")
     path, port = key(), server.jump_host()
@@ -172,7 +172,7 @@ def jump(server: Recording, key: Callable[[], Path], tmp_path: Path) -> Path:
     lines = [f"Host bastion\n  HostName 127.0.0.1\n  Port {port}\n"]
     for name, router in zip(("core-1", "core-2"), NAMES, strict=True):
         lines.append(f"Host {name}\n  HostName 127.0.0.1\n  Port {server.ports[router]}\n  ProxyJump bastion\n")
-    # The routers' keys are not those of the jump host's file: they are learned into another.
+    # The routers' host keys are added to a file of their own, not to that of the jump host.
     lines.append(f"Host core-*\n  UserKnownHostsFile {tmp_path / 'known_cores'}\n")
     lines.append(
         f"Host *\n  User {USER}\n  IdentityFile {path}\n  IdentitiesOnly yes\n  UserKnownHostsFile {known_jump}\n"

@@ -21,14 +21,14 @@ from keyroll.instants import FakeClock
 from keyroll.watch.metrics import Metric
 
 QUICK = "from datetime import timedelta; from keyroll.watch import pace; pace.BETWEEN = timedelta(milliseconds=1)"
-"""Nobody waits a second for each line: how fast a router is asked is another test's."""
+"""The tests do not wait a second for each line: test_what_routers_are_sent.py tests the pace."""
 KEYROLL = [sys.executable, "-c", f"{QUICK}; from keyroll.cli.main import main; main()"]
 PATIENCE = 60.0
 
 
 @pytest.fixture
 def command(server: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The command line against two routers whose clocks stand still: the rollover never comes."""
+    """The command line against two routers whose clocks do not advance: the rollover never comes."""
     monkeypatch.setenv("WATCH_PASSWORD", PASSWORD)
     monkeypatch.setattr("keyroll.watch.pace.BETWEEN", timedelta(milliseconds=1))
     server.routers = plain(FakeClock(BEGIN))
@@ -84,12 +84,12 @@ def test_a_host_key_that_is_not_known_is_refused_and_nothing_is_sent(
 
 
 def families(text: str) -> dict[tuple[Any, ...], float]:
-    """Return the metrics as Prometheus' own client reads them, and hold the text against the format's rules."""
+    """Return the metrics as Prometheus' own client reads them, and check the text against the format's rules."""
     parser = pytest.importorskip("prometheus_client.parser", reason="prometheus-client is not installed")
     lines = text.splitlines()
     assert text.endswith("\n")
     series = [line.rpartition(" ")[0] for line in lines if not line.startswith("#")]
-    assert len(series) == len(set(series)), "a series stands twice"
+    assert len(series) == len(set(series)), "a series occurs twice"
     found = list(parser.text_string_to_metric_families(text))
     assert len({family.name for family in found}) == len(found), "a family is not in one piece"
     for family in found:

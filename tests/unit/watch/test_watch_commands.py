@@ -1,4 +1,4 @@
-"""What a watched router may be sent: whole commands, and nothing that was built from text."""
+"""A watched router may be sent whole commands only, and nothing that was built from text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recording SSH server: whatever routers answer, they are sent commands of the list, one a second, in one login."""
+"""Whatever routers answer, they are sent only allowed commands, one a second, in one login."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from keyroll.watch.engine import Outcome
 
 SAMPLE, ALL = 2, 1_000
 SELDOM = timedelta(minutes=1)
-"""Between two looks: minutes of looks every few seconds cost seconds of processor time, and show nothing more."""
+"""Time between two looks: more looks cost seconds of processor time, and show nothing more."""
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Answers of hostile routers have no end: nobody waits a minute for each."""
+    """Shorten the deadlines: some answers of hostile routers have no end, and each would take a minute."""
     monkeypatch.setattr("keyroll.watch.router.DEADLINES", Deadlines(connect=5.0, answer=1.0))
 
 
@@ -57,7 +57,7 @@ def test_a_router_in_any_drawn_state_is_sent_only_allowed_lines(
     for seed in range(count):
         outcome, _ = play(seed, until=BEGIN + timedelta(minutes=10), number=count)
         assert holds_no_secret(outcome.result.folder)
-        # Which one cannot be said: on a busy machine an honest router's answer may come after the impatient deadline.
+        # Other verdicts are not fixed: on a busy machine a good router's answer may come after the short deadline.
         if outcome.result.verdict is Verdict.PASSED:
             assert known(outcome.state.seen).completed
 
