@@ -59,6 +59,7 @@ def test_until_returns_the_value_that_it_waits_for() -> None:
 
 @pytest.mark.parametrize("empty", [0, "", frozenset()])
 def test_an_empty_value_ends_the_wait(empty: object) -> None:
+    """Only None and False mean that the condition does not hold yet."""
     clock = FakeClock()
     assert until(clock, lambda: empty, deadline=clock.now() + SECOND, poll=SECOND) == empty
     assert clock.pauses == []

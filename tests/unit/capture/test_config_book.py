@@ -99,6 +99,7 @@ def test_a_chain_at_one_end_only_makes_its_segments_refused(texts: list[str], ma
 
 @pytest.mark.parametrize("gone", ["neighbor 10.0.0.1", "protocols bgp"])
 def test_a_session_at_one_end_only_makes_its_segments_refused(texts: list[str], make: type[Maker], gone: str) -> None:
+    """R2 has no neighbor statement for R1, or no BGP at all."""
     texts[1] = "\n".join(line for line in texts[1].splitlines() if gone not in line)
     found = verdicts(make.talk().open(), book_of(*texts))
     assert found == [Verdict.REFUSED, Verdict.UNKNOWN_KEYID, Verdict.REFUSED]
@@ -170,6 +171,7 @@ def test_each_logical_system_of_a_text_is_a_router(chains: tuple[Keychain, Keych
 
 
 def test_a_pager_line_does_not_hide_a_session(texts: list[str], make: type[Maker]) -> None:
+    """A configuration that was copied from a terminal may contain the pager's prompts."""
     first, rest = texts[1].split("set protocols bgp", 1)
     paged = f"{first}---(more)---\r                                        \rset protocols bgp{rest}"
     assert set(verdicts(make.talk().open(), book_of(texts[0], paged))) == {Verdict.VERIFIED}
@@ -206,6 +208,7 @@ def test_segments_of_a_peer_that_only_a_prefix_allows_are_not_judged(texts: list
 def test_discovered_peers_of_a_protected_group_are_noted_and_other_sessions_are_judged(
     texts: list[str], make: type[Maker]
 ) -> None:
+    """The configuration has no address of a discovered peer, so its segments have no known chain."""
     for word in (*PROTECT, "dynamic-neighbor DN peer-auto-discovery interface ge-0/0/1.0"):
         texts[0] += f"set protocols bgp group found {word}\n"
     book = book_of(*texts)
@@ -245,6 +248,7 @@ def test_a_damaged_statement_of_a_session_is_noted(texts: list[str], make: type[
 
 
 def test_faults_of_a_chain_that_no_session_uses_are_not_noted(texts: list[str]) -> None:
+    """Such a chain may belong to another protocol, such as IS-IS."""
     texts[0] += 'set security authentication-key-chains key-chain ISIS key 1 secret "$8$x"\n'
     texts[0] += "set security authentication-key-chains key-chain ISIS key 99 secret other\n"
     assert book_of(*texts).notes == ()

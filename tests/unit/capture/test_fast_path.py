@@ -260,22 +260,23 @@ def test_a_scan_of_forged_syns_among_connections_gives_the_same_judgements(make:
 
 
 def test_forged_syns_are_counted_when_their_judgements_are_not_wanted(make: type[Maker]) -> None:
+    """The report prints only the first of them, and counts the others."""
     talk = make.talk()
     for number in range(40):
         forged_syn(make, talk, port=2000 + number % 30, isn=number, key=number % 2, options=make.TIMESTAMPS)
-    wanted_too, unwanted = Account(), Account()
-    fast = FastPath(Referee(talk.book()), wanted_too)
+    with_judgements, counted_only = Account(), Account()
+    fast = FastPath(Referee(talk.book()), with_judgements)
     for packet in talk.packets:
         fast.judge(packet)
-    fast = FastPath(Referee(talk.book()), unwanted)
+    fast = FastPath(Referee(talk.book()), counted_only)
     first = fast.judge(talk.packets[0])
     assert first is not None
     assert first.verdict is Verdict.BAD_MAC
     fast.forged.wanted = False
     assert [fast.judge(packet) for packet in talk.packets[1:]] == [None] * 39
     assert fast.forged.counted == 39
-    assert rows(unwanted) == rows(wanted_too)
-    assert unwanted.standings() == wanted_too.standings()
+    assert rows(counted_only) == rows(with_judgements)
+    assert counted_only.standings() == with_judgements.standings()
 
 
 def test_the_table_shows_three_forged_syns_and_counts_the_rest(make: type[Maker], tmp_path: Path) -> None:
@@ -301,6 +302,7 @@ def test_the_table_shows_three_forged_syns_and_counts_the_rest(make: type[Maker]
 def test_a_long_scan_stores_no_socket_pairs_and_hides_no_connection(
     make: type[Maker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Memory must not grow with the number of ports that a scan uses."""
     monkeypatch.setattr("keyroll.capture.referee.connection.SOCKET_PAIRS_MAX", 100)
     talk = make.talk()
     for number in range(1500):

@@ -145,6 +145,7 @@ def test_unanswered_and_repeated_syns_verify(make: type[Maker]) -> None:
 
 
 def test_a_refused_syn_and_its_rst_are_judged(make: type[Maker]) -> None:
+    """RFC 5925 has no traffic key for such a RST: its sender has no ISN. With a source ISN of 0 it is good."""
     talk = make.talk()
     talk.send(talk.near, make.SYN)
     talk.put(talk.octets(talk.far, make.RST | make.ACK, seq=0, ack=1001, isns=(0, 1000)))

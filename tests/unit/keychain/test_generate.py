@@ -17,6 +17,7 @@ T0 = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 def test_a_seed_gives_the_same_bytes_in_every_release() -> None:
+    """The seed of an old run must reproduce its keychains with a later release."""
     assert draw_secret(7, "new_auth_key key 0").reveal() == b"i1U3Zhi5b6KUNH1EVNWI"
     chain = generate(7, name="new_auth_key", count=3, first=T0, ids=Ids.DRAWN)
     assert chain.keys[0].secret == draw_secret(7, "new_auth_key key 0")
@@ -76,6 +77,7 @@ def test_a_mirrored_chain_has_send_id_and_recv_id_exchanged() -> None:
 
 
 def test_intervals_are_counted_in_real_time_across_the_end_of_summer_time() -> None:
+    """Adding 30 minutes to the local time would give an interval of 90 minutes."""
     first = datetime(2026, 10, 25, 2, 45, tzinfo=ZoneInfo("Europe/Berlin"))
     chain = generate(1, name="c", count=2, first=first)
     one, two = (known(key.start).astimezone(UTC) for key in chain.keys)

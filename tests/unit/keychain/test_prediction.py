@@ -339,6 +339,7 @@ def test_a_prediction_ends_with_repeated_id_pairs_under_every_mix_of_policies() 
 
 
 def test_a_session_that_fails_repeatedly_for_years_is_predicted_to_fail_at_most_twice() -> None:
+    """A session that opens and fails with the same keys does so in every hold time, so the prediction stops."""
     again = planned([(0, 1, 2, 1), (0, 3, 4, 1), (0, 1, 2, 2)], tolerance=3600)
     peer = changed(again.mirrored(), 2, secret=Secret("other"))
     found = predict(*sides(again, peer), BEGIN, BEGIN + timedelta(days=4000))
@@ -382,6 +383,7 @@ def test_the_simulation_reads_a_chain_as_the_schedule_does(
 
 
 def test_the_cost_of_a_prediction_grows_linearly_with_the_number_of_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps are counted and not seconds, so that the result does not depend on the load of the machine."""
     settled: list[int] = []
     settle = Simulation._settle
 

@@ -79,6 +79,7 @@ def test_a_worker_that_exits_is_one_failure_and_is_replaced(
 def test_each_worker_imports_the_tests_itself_if_an_import_starts_a_thread(
     play: Callable[..., tuple[dict[str, int], str, int]],
 ) -> None:
+    """A process with more than one thread cannot be forked safely."""
     outcomes, _, imported = play(
         more="import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
     )

@@ -105,6 +105,7 @@ def test_a_clock_that_was_set_makes_every_run_unfit() -> None:
 
 
 def test_lost_frames_make_the_run_unfit_and_leave_no_red_check_proven() -> None:
+    """A check may be red only because the frame that it needs is missing."""
     problem = fitness_with(losses={"R1": 0, "R2": 3}).problem
     assert isinstance(problem, BlindError)
     assert problem.since is None

@@ -66,6 +66,7 @@ def test_a_run_is_blind_while_all_samplers_are_blind_at_the_same_time() -> None:
 
 
 def test_a_stall_makes_only_a_red_run_unfit_and_a_set_clock_makes_every_run_unfit() -> None:
+    """Captures have time stamps of the wall clock, and everything else has monotonic time."""
     step = ClockStep(Instant(5), 20 * SECOND)
     assert disturbed([stall(3, 13)], red=False) is None
     assert disturbed([], red=True) is None

@@ -44,6 +44,7 @@ def scenario(tmp_path: Path) -> Scenario:
 
 
 def test_every_secret_is_known_in_advance_even_of_keys_that_are_added_again(scenario: Scenario) -> None:
+    """Secrets have to be known before they are used, so that they can be redacted."""
     ring = Keyring(scenario, seed=7, t0=T0)
     known = set(ring.secrets())
     used = {key.secret for key in ring.intended("R2").chain.keys}

@@ -153,6 +153,7 @@ def test_other_settings_need_another_lab(pool: LabPool, labs: list[FakeLab], tmp
 def test_a_run_that_counts_drops_gets_a_lab_in_which_no_earlier_connection_is_closing(
     pool: LabPool, labs: list[FakeLab], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The last segments of an earlier connection would count as drops."""
     ends = frozenset({("10.0.12.1", 179), ("10.0.12.2", 40000)})
     monkeypatch.setattr(pool_module, "reset", lambda *_, **__: {"R1": Before("x", 1, closing=frozenset({ends}))})
     play(pool, tmp_path / "one")

@@ -139,6 +139,7 @@ def test_a_scenario_file_begins_with_keyroll(write: Callable[..., Path], text: s
 
 
 def test_a_pipe_is_not_searched_for_a_scenario(tmp_path: Path) -> None:
+    """Opening a pipe would block until another process writes to it."""
     os.mkfifo(tmp_path / "pipe.yaml")
     assert not is_scenario(tmp_path / "pipe.yaml")
 
@@ -154,6 +155,7 @@ def test_a_scenario_from_a_pipe_is_read_once(tmp_path: Path, two_keys: str) -> N
 
 
 def test_the_size_of_all_combinations_of_parameters_is_limited(write: Callable[..., Path], two_keys: str) -> None:
+    """A short file with many combinations could otherwise fill the memory."""
     values = ", ".join(str(n) for n in range(200))
     text = f"{two_keys}requires: [{', '.join(['capture'] * 2000)}]\nparametrize:\n  n: [{values}]\n"
     with pytest.raises(InputError, match=r"200 combinations of a file of \d+ values; at most 200000 values in all"):

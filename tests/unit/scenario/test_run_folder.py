@@ -70,6 +70,7 @@ def test_every_line_of_the_timeline_and_of_the_exchanges_is_json(tmp_path: Path)
 
 
 def test_a_repeated_answer_is_written_with_the_redaction_of_that_moment(tmp_path: Path) -> None:
+    """The JSON of the last answer is kept for speed, and must not be used after the redaction has changed."""
     folder = RunFolder(tmp_path, FolderRedactor([]))
     exchange_with_secret = Exchange("R1", "show x", "Horse1Battery2", NOW, NOW, {"word": "Horse1Battery2"})
     folder.record(exchange_with_secret)

@@ -92,6 +92,7 @@ def test_other_protocols_are_not_tcp_segments(packet: bytes) -> None:
 
 
 def test_a_total_length_of_zero_means_the_whole_frame() -> None:
+    """With segmentation offload a captured packet may have a total length of 0."""
     assert segment_of(v4(tcp(b"large send"), total=0)).payload == b"large send"
 
 

@@ -66,6 +66,7 @@ def test_as_numbers_and_levels_of_authentication_are_kept_by_the_round_trip(
 
 
 def test_private_ases_are_equal_where_the_real_ones_are_and_as_wide(tmp_path: Path) -> None:
+    """The file may be given to others, and real AS numbers identify a network."""
     case = written(tmp_path, (3000, 4000), (70000, 3000), ("group", "protocol"))
     again, text = imported(case, tmp_path)
     assert again.scenario.as_numbers == {"R1": 64512, "R2": 64513}

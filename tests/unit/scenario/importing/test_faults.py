@@ -132,6 +132,7 @@ def test_a_statement_that_may_change_the_verdict_is_reported_with_its_line(
 
 
 def test_names_of_instances_are_left_out_unless_requested(tmp_path: Path) -> None:
+    """The file may be given to others, and such names may identify customers."""
     more = (
         "set routing-instances yellow instance-type virtual-router\nset routing-instances yellow interface ge-0/0/0.0\n"
     )

@@ -55,6 +55,7 @@ def test_a_run_that_passed_is_green_only_if_everything_is_known_and_played(how: 
 
 
 def test_a_run_that_failed_is_red_even_if_something_is_not_known() -> None:
+    """Exit code 1 takes precedence over 2."""
     found = verdict(Verdict.FAILED, predicted=(BAD,), left_out=("BFD is configured",), notes=("…",))
     assert (found.code, found.sentence) == (ExitCode.BAD, "NOT HITLESS, as predicted")
 

@@ -129,6 +129,7 @@ def test_a_rollover_without_an_expectation_is_awaited_at_the_end(world: Callable
 
 
 def test_routes_are_sent_again_once_a_second_while_the_check_wire_waits(world: Callable[..., World]) -> None:
+    """A rollover is complete once data with the new key is acknowledged; a soft clear makes routers send data."""
     played = world()
     played.acknowledges = False
     played.play()
