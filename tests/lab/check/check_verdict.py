@@ -1,4 +1,4 @@
-"""What `keyroll check` says of a drawn pair: of the texts of its configurations, under the mix that is played."""
+"""The prediction of `keyroll check` for a drawn pair: from its configurations, under the mix that is played."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROUTERS = ("R1", "R2")
 
 
 def texts_of(pair: Drawn) -> dict[str, str]:
-    """Return the least configurations with the pair's chains: an LDP session on one link."""
+    """Return minimal configurations with the pair's chains: an LDP session on one link."""
     texts = {}
     for router, chain, own, peer in zip(ROUTERS, pair.chains, ("10.0.12.1", "10.0.12.2"), ("10.0.12.2", "10.0.12.1"),
                                         strict=True):  # fmt: skip
@@ -30,7 +30,7 @@ def texts_of(pair: Drawn) -> dict[str, str]:
 
 
 def rollovers(pair: Drawn, texts: dict[str, str]) -> list[PredictedRollover]:
-    """Return what `check` says of two texts under the mix that is played."""
+    """Return the rollovers that `check` predicts from two texts, under the mix that is played."""
     report = judge([read(text, f"{router}.conf") for router, text in texts.items()], Question(BEGIN, mixes=(pair.mix,)))
     assert [session.other is not None for session in report.sessions] == [True]
     (chains,) = report.pairs

@@ -1,8 +1,8 @@
-"""Plays a drawn pair between two sockets of a kernel with TCP-AO, edge by edge: no router of this project takes part.
+"""Plays a drawn pair between two sockets of a kernel with TCP-AO, edge by edge, without a router of this project.
 
-The kernel has keys and no schedule, so a router's policy is what gives them: a key is there while it is accepted, and
-the key whose start-time has passed is asked for (RNextKeyID). Under `rnext` the kernel moves the sending key by itself;
-under `clock` it is set before each segment, because the kernel would follow the peer's request.
+The kernel has keys but no schedule, so this module applies the policies: a socket has a key while the router accepts
+it, and requests (RNextKeyID) the latest key whose start-time has passed. Under `rnext` the kernel changes the sending
+key by itself; under `clock` it is set before each segment, because the kernel would follow the peer's request.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ ROUTERS = ("R1", "R2")
 ADDRESSES = ("127.0.0.1", "127.0.0.2")
 NOT_FOUND, BAD = "key-not-found", "bad-mac"
 _ROUNDS = 3
-"""Segments each way after an edge: a request is heard with the first, followed with the second, seen with the third."""
+"""Segments each way after an edge: the first has a request, the second follows it, and the third shows the result."""
 _SECONDS = 10.0
-"""On the loopback interface a segment has arrived, or was dropped, when `send` returns; a busy machine may be later."""
+"""On the loopback interface a segment has arrived or is dropped when `send` returns; a busy machine may take longer."""
 
 
-class Unplayable(Exception):  # noqa: N818 - no fault of anybody's
+class Unplayable(Exception):  # noqa: N818 - a limit of the kernel, not an error
     """The kernel's sockets cannot be brought to do what the pair's policies say."""
 
 
@@ -48,14 +48,14 @@ class Drop:
 
 @dataclass
 class Played:
-    """What was seen: the first drops, or which keys each router sent with."""
+    """The result: the first drops, or else the keys with which each router sent."""
 
     dropped: list[Drop] = field(default_factory=list)
     keys: dict[str, list[int]] = field(default_factory=lambda: {router: [] for router in ROUTERS})
 
 
 class Router:
-    """One end: a chain, its policies, and the socket that has its keys."""
+    """One end: a chain, its policies, and the socket with its keys."""
 
     def __init__(self, name: str, chain: Keychain, policy: tuple[Sending, Receiving], peer: str) -> None:
         self.name, self.chain, self.peer = name, chain, peer
@@ -71,7 +71,7 @@ class Router:
             self._add(key, flags=kernel.SET_CURRENT | kernel.SET_RNEXT if begins else 0)
 
     def come_to(self, now: datetime) -> None:
-        """Give and take keys as the schedule says at an instant, and ask for the one that is due."""
+        """Add and delete keys as the schedule says at an instant, and request the key that is due."""
         wanted = {key.id: key for key in acceptable(self.chain, now, self.receiving)}
         for number in wanted.keys() - self.held.keys():
             self._add(wanted[number])
@@ -84,7 +84,7 @@ class Router:
             except OSError as error:
                 if error.errno != errno.EBUSY:
                     raise
-                raise Unplayable("a key that is sent cannot be taken away from receiving alone") from None
+                raise Unplayable("a socket cannot stop accepting a key with which it sends") from None
             del self.held[number]
 
     def signs_with(self) -> int:
@@ -99,12 +99,12 @@ class Router:
         except OSError as error:
             if error.errno != errno.EEXIST:
                 raise
-            raise Unplayable("the kernel takes no two keys of one id") from None
+            raise Unplayable("a socket cannot have two keys with one id") from None
         self.held[key.id] = key
 
 
 def mirrored(key: Key) -> Key:
-    """Return the key as its peer has it: `kernel_sockets` is given R1's keys and makes R2's of them."""
+    """Return the key as the peer has it, because `kernel_sockets` takes the peer's form."""
     return replace(key, send_id=key.recv_id, recv_id=key.send_id)
 
 
@@ -112,7 +112,7 @@ def play(pair: Drawn) -> Played:
     """Play a pair up to its first drop, with equal clocks.
 
     Raises:
-        Unplayable: a kernel's socket cannot do it.
+        Unplayable: a kernel's socket cannot do what the pair needs.
     """
     ends = [
         Router(name, chain, policy, peer)

@@ -1,4 +1,4 @@
-"""Plays a drawn pair of chains on the embedded lab: from edge to edge, with data both ways all the time."""
+"""Plays a drawn pair of chains on the embedded lab, edge by edge, with data in both directions all the time."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from keyroll.keychain.simulation import Drop
 
 ROUTERS = ("R1", "R2")
 BEFORE = timedelta(seconds=0.6)
-"""From where the clocks are set to the edge: some fifteen segments each way."""
+"""How long before an edge the clocks are set: enough for some fifteen segments each way."""
 _LOOK_SECONDS = 0.05
+"""How often to look for data and drops: about as often as a segment is sent."""
 _DEADLINE_SECONDS = 15.0
-"""For data to be seen on both sides of an edge; a busy machine takes some of it."""
+"""How long to wait for data at an edge: `SEEN_LEAST` segments take 0.2 s on an idle machine, longer on a busy one."""
 SEEN_LEAST = 4
 """Segments each way before an edge, and after it."""
 REASONS = {
@@ -33,14 +34,14 @@ REASONS = {
     Drop.OTHER_ALGORITHM: "bad-mac",
     Drop.OTHER_OPTIONS: "bad-mac",
 }
-"""What the wire path calls them (docs/control.md)."""
+"""The wire path's names for the reasons (docs/control.md)."""
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """The first segments that did not get through: at which edge, who should have taken them, why.
+    """The first segments that did not get through: at which edge, to which router, and why.
 
-    `keys` are what the sender signed with before the edge and when the drop was seen: mostly one and the same.
+    `keys` are those with which the sender signed before the edge and when the drop was seen: often the same key.
     """
 
     edge: datetime
@@ -51,13 +52,13 @@ class Dropped:
 
 @dataclass
 class Seen:
-    """What a play showed."""
+    """What was seen when a pair was played."""
 
     keys: dict[str, list[int]] = field(default_factory=lambda: {router: [] for router in ROUTERS})
-    """The keys that each router sent with, in order, seen after each edge."""
+    """The keys with which each router sent, in order, as seen after each edge."""
     dropped: list[Dropped] = field(default_factory=list)
     unfit: str = ""
-    """Why nothing can be said: the machine was too busy to send around an edge."""
+    """Why the play shows nothing: the machine was too busy to send around an edge. Empty if it is fit."""
 
 
 def lines_of(pair: Drawn, router: str, plans: Sequence[object]) -> list[str]:
@@ -95,7 +96,7 @@ def play(lab: str, pair: Drawn, addresses: dict[str, str], *, skew: timedelta = 
 def _around(
     lab: str, edge: datetime, skew: timedelta, traffic: Traffic, before: dict[str, dict[str, int]], seen: Seen
 ) -> None:
-    """Let an edge pass with data before and after it."""
+    """Let the clocks pass an edge, with data before and after it."""
     begun = _set_clocks(lab, edge - BEFORE, skew)
     if not _wait_for(traffic, SEEN_LEAST, until=begun + BEFORE.total_seconds() - 0.1):
         seen.unfit = f"not enough data before {edge.isoformat()}"
@@ -142,7 +143,7 @@ def _note_keys(lab: str, seen: Seen) -> None:
 
 
 def _set_clocks(lab: str, moment: datetime, skew: timedelta) -> float:
-    """Set R1's clock to a moment and R2's to the same plus the skew; return the monotonic time that it was."""
+    """Set R1's clock to a moment, and R2's to that moment plus the skew. Return the monotonic time of the moment."""
     begun = time.monotonic()
     for router, ahead in zip(ROUTERS, (timedelta(), skew), strict=True):
         late = timedelta(seconds=time.monotonic() - begun)
@@ -166,5 +167,5 @@ def _until(moment: float) -> None:
 
 
 def _pause(seconds: float) -> None:
-    # Time itself is what is waited for here: the routers' clocks run with the machine's.
+    # Here the test waits for time itself to pass: the routers' clocks run with the machine's.
     threading.Event().wait(seconds)

@@ -1,7 +1,7 @@
-"""Pairs of chains drawn from a seed, most of them with a mistake, for prediction and play to agree on.
+"""Draws pairs of chains from a seed, most of them with a mistake, on which predictions are compared with the lab.
 
-Start-times and windows are drawn so that no edge lies within two seconds of another, but for those that both routers
-have at the same instant; and a pair is drawn again where a twentieth of a second of skew would change what happens.
+Start-times and windows are drawn so that no edge lies within two seconds of another, unless both are at the same
+instant. A pair is drawn again if a twentieth of a second of skew would change the outcome.
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ from keyroll.names import Algorithm, Receiving, Sending
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 BEGIN = T0 + timedelta(seconds=90)
 APART = timedelta(seconds=2)
-_SHAKEN = timedelta(milliseconds=50)
-"""Two clocks are set one after the other, some milliseconds apart."""
+"""The least time between two edges: enough for the play to send data between them."""
+_CLOCK_ERROR = timedelta(milliseconds=50)
+"""The two clocks are set one after the other, some milliseconds apart; this leaves a margin."""
 SPACING = 1800
+"""Seconds between two start-times: the 30 minutes that Juniper advises."""
 _DRAWS = 40
-"""How often a kind is drawn again before another takes its place: some never fit some mixes."""
+"""How often a pair of one kind is drawn before another kind is taken: some kinds never fit some mixes."""
 _OF_THREE = frozenset(("ids-come-back", "starts-swapped"))
-"""Kinds of mistakes that take two next keys."""
+"""Kinds of mistakes that need two keys after the first."""
 
 
 class KeyChange(TypedDict, total=False):
@@ -46,7 +48,7 @@ class KeyChange(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Drawn:
-    """What is played: R1's chain, R2's, the policies of both, and the kind of mistake."""
+    """A pair to play: R1's chain, R2's chain, the policies of both, and the kind of mistake."""
 
     seed: int
     kind: str
@@ -75,7 +77,7 @@ class Drawn:
 
 
 def drawn(seed: int) -> Drawn:
-    """Return the pair of a seed. The mix goes round with the seed, the mistake is drawn."""
+    """Return the pair of a seed. The seed modulo 16 gives the mix; the mistake is drawn."""
     dice = random.Random(f"keyroll pairs {seed}")
     mix = MIXES[seed % len(MIXES)]
     kind = ""
@@ -94,13 +96,13 @@ def drawn(seed: int) -> Drawn:
         )
         one, other = _KINDS[kind](chain, dice)
         found = Drawn(seed, kind, (one, other), mix)
-        if _plain(found):
+        if _is_playable(found):
             return found
-    raise AssertionError("draws without end")
+    raise AssertionError("itertools.count() ended")
 
 
 def drawn_for_skew(seed: int) -> Drawn:
-    """Return a pair without a mistake whose first key has been active for a day, so that clocks can be far apart."""
+    """Return a pair without a mistake. Its first key has been active for a day, so that clocks can be far apart."""
     dice = random.Random(f"keyroll skews {seed}")
     chain = generate(
         seed,
@@ -124,19 +126,19 @@ BOUNDED: tuple[Mix, ...] = tuple(
     if (sends is Sending.CLOCK and receives_too is Receiving.TOLERANCE)
     or (sends_too is Sending.CLOCK and receives is Receiving.TOLERANCE)
 )
-"""The mixes under which a router that follows its clock is heard through a window: the skew has bounds."""
+"""The mixes under which the skew has bounds: a router with policy `clock` sends to one with policy `tolerance`."""
 
 
-def _plain(pair: Drawn) -> bool:
-    """Say whether the pair is up at BEGIN, its edges are apart, and clocks that shake change nothing."""
+def _is_playable(pair: Drawn) -> bool:
+    """Say whether the pair is up at BEGIN, its edges are apart, and an error of the clocks changes nothing."""
     edges = pair.edges()
     if not edges or any(later - before < APART for before, later in itertools.pairwise([BEGIN, *edges])):
         return False
-    told = [_told(pair.predicted(skew)) for skew in (-_SHAKEN, timedelta(), _SHAKEN)]
-    return told[0] == told[1] == told[2] and pair.predicted().spans[0].through
+    outcomes = [_outcome(pair.predicted(skew)) for skew in (-_CLOCK_ERROR, timedelta(), _CLOCK_ERROR)]
+    return outcomes[0] == outcomes[1] == outcomes[2] and pair.predicted().spans[0].through
 
 
-def _told(prediction: Prediction) -> object:
+def _outcome(prediction: Prediction) -> object:
     first = prediction.gaps[:1]
     drops = [(gap.flow.sender, gap.flow.key, gap.flow.drop) for gap in prediction.gaps if gap.begin == first[0].begin]
     unmoved = [(change.router, change.key) for change in prediction.changes if change.done is None]

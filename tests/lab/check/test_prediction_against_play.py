@@ -1,4 +1,4 @@
-"""What `keyroll check` says of two configurations is what the lab shows: hitless, no change of key, or dropped."""
+"""The predictions of `keyroll check` are compared with the lab: hitless, a key that does not take over, or drops."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from pytest_keyroll.settings import pool_of
 
 pytestmark = pytest.mark.lab
 FIXED = (17, 34, 11)
-"""Played in `make test`: two that drop, one that does not, and every policy on one side or the other."""
+"""Played in `make test`: two with drops, one without; each policy occurs on at least one side."""
 SEEDS = 300
 PLAYS_MOST = 3
-"""A play that could not send enough data around an edge tells nothing, and is played again; a disagreement never is."""
+"""A play that could not send enough data around an edge shows nothing and is repeated; a disagreement never is."""
 
 
 def settings(pair: Drawn) -> dict[str, dict[str, str]]:
@@ -44,35 +44,35 @@ def possible_gaps(found: list[PredictedRollover], pair: Drawn) -> list[Gap]:
 
 
 def agree(pair: Drawn, found: list[PredictedRollover], seen: Seen) -> None:
-    """Assert that prediction and play tell the same of a pair: which is wrong is for a person to find."""
+    """Assert that the prediction and the lab agree about a pair. A failure does not say which of them is wrong."""
     possible = possible_gaps(found, pair)
-    told = f"seed {pair.seed}, {pair.kind}, {pair.mix}: seen {seen}, predicted {possible}"
+    context = f"seed {pair.seed}, {pair.kind}, {pair.mix}: seen {seen}, predicted {possible}"
     if any(gap.begin < gap.end for gap in possible):
-        assert seen.dropped, told
+        assert seen.dropped, context
     expected = {
         (gap.begin, ROUTERS[int(gap.flow.receiver) - 1], REASONS[gap.flow.drop], gap.flow.key)
         for gap in possible
         if gap.flow.drop is not None
     }
     for one in seen.dropped:
-        assert any((one.edge, one.receiver, one.reason, key) in expected for key in one.keys), told
+        assert any((one.edge, one.receiver, one.reason, key) in expected for key in one.keys), context
     if seen.dropped:
         return
     predicted = pair.predicted()
-    assert seen.keys == {router: [key for _, key in predicted.sent(router)] for router in ROUTERS}, told
+    assert seen.keys == {router: [key for _, key in predicted.sent(router)] for router in ROUTERS}, context
     unmoved = {
         (ROUTERS[int(change.router) - 1], change.key)
         for predicted in found
         for change in predicted.outcomes[pair.mix].unmoved
     }
-    assert all(key not in seen.keys[router] for router, key in unmoved), told
+    assert all(key not in seen.keys[router] for router, key in unmoved), context
     if not possible:
-        assert all(predicted.outcomes[pair.mix].hitless for predicted in found) == (not unmoved), told
+        assert all(predicted.outcomes[pair.mix].hitless for predicted in found) == (not unmoved), context
 
 
 @pytest.fixture
 def played(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., tuple[dict[str, str], Seen]]:
-    """Return a function that plays a pair on a lab with its policies, and gives the texts that were committed."""
+    """Return a function that plays a pair on a lab, and returns the committed texts with what was seen."""
 
     def run(pair: Drawn, *, skew: timedelta = timedelta()) -> tuple[dict[str, str], Seen]:
         unfit: object = None
@@ -108,7 +108,7 @@ def test_a_pair_of_configurations_behaves_as_check_predicts(
 
 
 def by_mix(seed: int) -> tuple[int, int]:
-    """Sort seeds so that one of each mix of policies comes before the second of any."""
+    """Return a sort key by which one seed of each mix of policies comes before the second one of any."""
     return seed % 16, seed
 
 
@@ -126,7 +126,7 @@ def test_three_hundred_pairs_behave_as_check_predicts(
 
 
 def bounds(pair: Drawn) -> tuple[timedelta, timedelta]:
-    """Return the least and the greatest skew that `check` says are hitless."""
+    """Return the least and the greatest skew that `check` predicts to be hitless."""
     (predicted,) = rollovers(pair, texts_of(pair))
     (interval,) = predicted.skews[pair.mix]
     assert interval.low is not None

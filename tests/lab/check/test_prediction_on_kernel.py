@@ -1,6 +1,6 @@
-"""What `keyroll check` says of two configurations is what two sockets of Linux' own TCP-AO show.
+"""The predictions of `keyroll check` are compared with two sockets of Linux' own TCP-AO.
 
-Where the host's kernel has none, `make test KERNEL_PEER=1` plays these in a guest whose kernel has.
+If the host's kernel has no TCP-AO, `make test KERNEL_PEER=1` runs these tests in a guest whose kernel has it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from keyroll.keychain.simulation import Drop
 
 pytestmark = pytest.mark.lab
 SEEDS = range(160)
-"""Ten of each mix of policies."""
+"""Ten pairs of each mix of policies."""
 PLAYED_LEAST = 120
-"""The others need what no socket has: two keys of one id, or a key that is sent and not received."""
+"""The other pairs need what a socket does not have: two keys with one id, or a key that is sent but not accepted."""
 REASONS = {
     Drop.UNKNOWN_KEYID: NOT_FOUND,
     Drop.TOO_EARLY: NOT_FOUND,
@@ -31,7 +31,7 @@ REASONS = {
     Drop.OTHER_ALGORITHM: BAD,
     Drop.OTHER_OPTIONS: BAD,
 }
-"""What the kernel counts: a key outside of its window is one that the socket does not have."""
+"""The kernel's counter for each reason: a key outside its window is one that the socket does not have."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,8 +45,8 @@ def kernel_with_tcp_ao() -> None:
 
 
 def agree(pair: Drawn, found: list[PredictedRollover], seen: Played) -> None:
-    """Assert that the prediction and the kernel tell the same of a pair."""
-    told = f"seed {pair.seed}, {pair.kind}, {pair.mix}: seen {seen}"
+    """Assert that the prediction and the kernel agree about a pair."""
+    context = f"seed {pair.seed}, {pair.kind}, {pair.mix}: seen {seen}"
     outcomes = [predicted.outcomes[pair.mix] for predicted in found]
     gaps = [gap for outcome in outcomes for gap in outcome.gaps]
     first = min((gap.begin for gap in gaps), default=None)
@@ -56,14 +56,14 @@ def agree(pair: Drawn, found: list[PredictedRollover], seen: Played) -> None:
         if gap.begin == first and gap.flow.drop is not None
     }
     dropped = {(one.edge, one.receiver, one.reason, one.key) for one in seen.dropped}
-    assert bool(dropped) == bool(expected), f"{told}, predicted {expected}"
-    assert dropped <= expected, f"{told}, predicted {expected}"
+    assert bool(dropped) == bool(expected), f"{context}, predicted {expected}"
+    assert dropped <= expected, f"{context}, predicted {expected}"
     if expected:
         return
-    assert seen.keys == {router: [key for _, key in pair.predicted().sent(router)] for router in ROUTERS}, told
+    assert seen.keys == {router: [key for _, key in pair.predicted().sent(router)] for router in ROUTERS}, context
     unmoved = {(ROUTERS[int(change.router) - 1], change.key) for outcome in outcomes for change in outcome.unmoved}
-    assert all(key not in seen.keys[router] for router, key in unmoved), told
-    assert all(outcome.hitless for outcome in outcomes) == (not unmoved), told
+    assert all(key not in seen.keys[router] for router, key in unmoved), context
+    assert all(outcome.hitless for outcome in outcomes) == (not unmoved), context
 
 
 def test_the_kernel_behaves_on_pairs_of_configurations_as_check_predicts() -> None:
@@ -79,7 +79,7 @@ def test_the_kernel_behaves_on_pairs_of_configurations_as_check_predicts() -> No
         dropped |= {(pair.kind, one.reason) for one in seen.dropped}
         unmoved += any(outcome.unmoved and not outcome.gaps for one in found for outcome in one.outcomes.values())
     assert played >= PLAYED_LEAST
-    # All that a kernel can be seen to do: keys it does not have, MACs it finds wrong, keys that nobody asks for.
+    # All that a kernel can show: keys that it does not have, wrong MACs, and keys that the peer never requests.
     assert {reason for _, reason in dropped} == {NOT_FOUND, BAD}
     assert len({kind for kind, _ in dropped}) >= 6
     assert unmoved >= 5

@@ -1,8 +1,8 @@
-"""A TCP connection of the test's own between two emulated routers, protected as LDP's: it carries data all the time.
+"""The test's own TCP connection between two emulated routers, protected like LDP's, which carries data all the time.
 
-BGP and LDP say something every few seconds; a prediction tells what happens at the very edge of a window. So this sends
-from both sides every 40 ms, over port 646 between the routers' inner namespaces, where no ldpd listens: the tests'
-configuration has an LDP session with its key-chain and no interface that runs LDP.
+BGP and LDP send a message every few seconds, but a prediction is about the edges of windows. So this sends from both
+sides every 40 ms, over port 646 between the routers' inner namespaces. No ldpd listens there: the tests' configuration
+has an LDP session with its key-chain, but no interface that runs LDP.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ T = TypeVar("T")
 PORT = 646
 EVERY_SECONDS = 0.04
 _ADDRESS_SECONDS = 20.0
-"""For a committed address to be on its interface: zebra puts it there after the commit has been answered."""
+"""How long to wait until a committed address is on its interface: zebra sets it after the answer to the commit."""
 _LOOK_SECONDS = 0.05
+"""How often to look for the address: short for a test, and little load for the machine."""
 
 
 def namespace(lab: str, router: str) -> int:
-    """Return a descriptor of a router's inner network namespace."""
+    """Return a file descriptor of a router's inner network namespace."""
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(f"/run/keyroll/{lab}/{router}.ctl")
         control.sendall(b'{"v": 1, "op": "namespace"}\n')
@@ -36,13 +37,13 @@ def namespace(lab: str, router: str) -> int:
 
 
 def within(net: int, make: Callable[[], T]) -> T:
-    """Call `make` in a network namespace: what sockets it makes stay there."""
+    """Call `make` in a network namespace: the sockets that it makes stay there."""
     with linux.inside(net):
         return make()
 
 
 def with_address(make: Callable[[], T]) -> T:
-    """Call `make` until the address that it binds to is there."""
+    """Call `make` until the address that it binds to exists."""
     deadline = time.monotonic() + _ADDRESS_SECONDS
     while True:
         try:
@@ -54,7 +55,7 @@ def with_address(make: Callable[[], T]) -> T:
 
 
 class Traffic:
-    """The connection: R2 listens, R1 opens it, both send. Data that arrived is counted by router."""
+    """The connection: R2 listens, R1 opens it, both send. `received` has the octets that arrived at each router."""
 
     def __init__(self, lab: str, addresses: dict[str, str]) -> None:
         self.received = {"R1": 0, "R2": 0}
@@ -92,7 +93,7 @@ class Traffic:
                 self.received[router] += len(data)
 
     def close(self) -> None:
-        """End it with a reset: what was dropped is not sent again after the test."""
+        """End the connection with a reset, so that dropped data is not sent again after the test."""
         self._over.set()
         for sock in self._sockets.values():
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

@@ -1,4 +1,4 @@
-"""A model of a configuration, and its four forms: curly, set lines, XML, JSON."""
+"""A model of a configuration, and functions that write it in four forms: curly, set lines, XML, JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECRETS = (SECRET, "brassHorn42", "$9$.PT3REyv87CtMX-waJz36", "interop")
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement: its word, a name where it has one, a value, a list, or what stands below it."""
+    """One statement: its word, its name if it has one, and a value, a list of values, or the statements below it."""
 
     word: str
     name: str | None = None
@@ -26,7 +26,7 @@ class Statement:
 
     @property
     def hidden(self) -> bool:
-        """Whether the CLI leaves the word out, as XML and JSON do not."""
+        """Whether the CLI leaves out the word; XML and JSON have it."""
         return self.word in {"interface", "instance"} and self.name is not None
 
 

@@ -1,4 +1,4 @@
-"""Key chains out of configurations: values, levels, set commands, what is in force."""
+"""Reading key chains from configurations: values, levels, set commands, and which statements are in force."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -32,7 +32,7 @@ def one(text: str, **options: ZoneInfo) -> Keychain:
     return chain
 
 
-def test_a_real_configuration_is_read() -> None:
+def test_a_published_configuration_is_read() -> None:
     chain = one(REAL)
     assert chain == Keychain(
         "ao_aes_chain",
@@ -51,7 +51,7 @@ def test_a_real_configuration_is_read() -> None:
     )
 
 
-def test_several_attributes_may_stand_on_one_line() -> None:
+def test_one_set_line_may_have_several_attributes() -> None:
     assert one(
         "set security authentication-key-chains key-chain c key 0 secret s start-time 2030-01-01.00:00 algorithm ao"
         " ao-attribute send-id 1 recv-id 2 tcp-ao-option enabled cryptographic-algorithm aes-128-cmac-96"
@@ -95,7 +95,7 @@ def test_a_display_set_of_a_whole_router_is_read() -> None:
     assert one(text) == CHAIN
 
 
-def test_edit_levels_are_followed() -> None:
+def test_set_lines_are_relative_to_the_edit_level() -> None:
     text = """\
 edit security authentication-key-chains key-chain c
 set key 0 secret s
@@ -115,7 +115,7 @@ set security authentication-key-chains key-chain c tolerance 5
     assert d.name == "d"
 
 
-def test_delete_and_deactivate_take_parts_out_of_force() -> None:
+def test_deleted_and_deactivated_parts_are_not_in_force() -> None:
     lines = set_lines(CHAIN)
     head = "security authentication-key-chains key-chain new_auth_key"
     for verb in ("delete", "deactivate"):
@@ -135,7 +135,7 @@ def test_inactive_parts_of_the_curly_form_are_not_in_force() -> None:
     assert parse("inactive: security { authentication-key-chains { " + REAL + " } }") == []
 
 
-def test_later_statements_win() -> None:
+def test_a_later_set_line_replaces_an_earlier_value() -> None:
     assert one("\n".join([*set_lines(CHAIN), set_lines(CHAIN)[0].replace("firstsecret", "other")])).keys[
         0
     ].secret == Secret("other")
@@ -147,7 +147,7 @@ def test_start_times_without_zone_are_in_the_routers_zone() -> None:
     assert one(line, zone=ZoneInfo("Europe/Berlin")).keys[0].start == datetime(2030, 6, 30, 22, tzinfo=UTC)
 
 
-def test_statements_of_other_protocols_and_meta_statements_are_let_pass() -> None:
+def test_statements_of_other_protocols_and_meta_statements_are_ignored() -> None:
     assert one(
         "key-chain c { apply-macro m { x y; } key 0 { secret s; options basic; fallback sha-1; apply-flags omit; } }"
     ) == Keychain("c", (Key(0, Secret("s")),))
@@ -159,25 +159,25 @@ def test_line_ends_of_other_systems_are_read() -> None:
     assert one("\ufeff" + curly([CHAIN])) == CHAIN
 
 
-def test_a_number_with_leading_zeros_is_that_number() -> None:
+def test_leading_zeros_of_a_key_number_are_ignored() -> None:
     text = "\n".join([HEAD + "key 1 secret a", HEAD + "key 01 algorithm ao", HEAD + "key 00 secret b"])
     assert one(text) == Keychain("c", (Key(0, Secret("b")), Key(1, Secret("a"), scheme="ao")))
 
 
-def test_comments_are_let_pass_in_set_commands() -> None:
+def test_comments_between_set_commands_are_ignored() -> None:
     text = "# a plan\n/* of\ntwo lines */\n" + "\n".join(
         f"{line} ## SECRET-DATA" if " secret " in line else line for line in set_lines(CHAIN, Encoding.TYPE9)
     )
     assert one(text) == CHAIN
 
 
-def test_no_chain_is_an_empty_list() -> None:
+def test_a_text_without_chains_gives_none() -> None:
     assert parse("") == []
     assert parse("# nothing\n") == []
     assert parse("system { host-name R1; }") == []
 
 
-def test_the_places_of_parts_are_known() -> None:
+def test_a_chain_has_the_places_of_its_parts() -> None:
     (chain,) = read(REAL, "R1.conf").main.chains
     assert str(chain.where) == "R1.conf:1"
     assert str(chain.place(0)) == "R1.conf:2"
@@ -220,7 +220,9 @@ HEAD = "set security authentication-key-chains key-chain c "
         ("set apply-groups g\n" + HEAD + "tolerance 5", 1, Kind.MAYBE),
     ],
 )
-def test_what_is_not_understood_is_a_finding_with_its_line(text: str, line: int, kind: Kind) -> None:
+def test_a_line_that_is_not_understood_or_invalid_gives_a_finding_with_its_place(
+    text: str, line: int, kind: Kind
+) -> None:
     findings = read(text, "R1.conf").findings
     assert (kind, line) in [(finding.kind, finding.where.line) for finding in findings]
 

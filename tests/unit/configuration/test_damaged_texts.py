@@ -1,4 +1,4 @@
-"""Damage to a configuration is never green, in whatever form it stands."""
+"""A damaged configuration is never green, in any form."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MIRROR = {"11": "12", "12": "11", "192.0.2.1": "192.0.2.2", "192.0.2.2": "192.0.
 
 
 def router(*, turned: bool = False) -> tuple[Statement, ...]:
-    """Two routers of one protected session; `turned` is the other one."""
+    """Return the configuration of one end of a protected session; with `turned`, of the other end."""
     whole = (
         level("system", leaf("host-name", "edge")),
         level("security", level("authentication-key-chains", level("key-chain", KEY, name="PEER"))),
@@ -104,7 +104,7 @@ FAR = read(forms(router(turned=True))["curly"], "far")
 
 
 def green(configuration: Configuration) -> bool:
-    """Whether everything that is judged of the session and its chains is known and right."""
+    """Say whether everything that is judged about the session and its chains is known and correct."""
     if configuration.doubts or any(one.doubts for router in configuration.routers for one in router.sessions):
         return False
     links = match([*configuration.routers, *FAR.routers]).links
@@ -124,17 +124,17 @@ def test_the_whole_configuration_is_green_in_every_form(form: str) -> None:
 
 
 HARMLESS = re.compile(r"description|host-name|ops@edge|^\s*\d*-*\(?more|^$|^\[edit\]$|name\W+xe-0/0/0")
-"""Lines that decide nothing about the session."""
+"""Lines that do not affect the session."""
 NAMED = re.compile(r"xe-0/0/0|\bup\b|upstream|west|edge\b|\b0\b|configuration\b|display|show|router")
-"""Words that are names of one's own choice, or a terminal's."""
+"""Words that are freely chosen names, or belong to a terminal."""
 
 
 def same_meaning(form: str, line: str, mutation: str, word: str | None) -> bool:
-    """Whether the model says that the damaged text may still mean the same."""
+    """Say whether the damaged text may still mean the same, by the kind of damage."""
     if HARMLESS.search(line):
         return True
     if mutation == "double":
-        # A statement that is said twice is said once; what opens or closes a level is not a statement.
+        # A repeated statement changes nothing, but a line that opens or closes a level is not a statement.
         return form in {"set", "transcript", "relative"} or not re.search(r"[{}<\[\]]\s*,?$", line) or form == "xml"
     return mutation == "word" and word is not None and NAMED.search(word) is not None
 
@@ -165,23 +165,23 @@ def damaged(data: DataObject, text: str) -> tuple[str, str, str, str | None]:
     return "\n".join(lines), line, mutation, word
 
 
-def survived(text: str) -> Configuration | None:
-    """Read a text and all that is said of it; return the configuration, or None where it is refused by name."""
+def read_or_refused(text: str) -> Configuration | None:
+    """Return the configuration, or None if a named error refuses the text. No output shows a secret."""
     try:
         configuration = read(text, "near")
-        said = [str(one) for one in configuration.findings]
+        output = [str(one) for one in configuration.findings]
         match([*configuration.routers, *FAR.routers])
-        said += [str(one) for chain in configuration.main.chains for one in lint(subject_of(chain, "near"))]
-        said += [repr(router) for router in configuration.routers]
+        output += [str(one) for chain in configuration.main.chains for one in lint(subject_of(chain, "near"))]
+        output += [repr(router) for router in configuration.routers]
     except ConfigurationError as error:
-        said, configuration = [str(error), repr(error)], None
+        output, configuration = [str(error), repr(error)], None
     for secret in SECRETS:
-        assert secret in names_of(configuration) or not any(secret in one for one in said), secret
+        assert secret in names_of(configuration) or not any(secret in one for one in output), secret
     return configuration
 
 
 def names_of(configuration: Configuration | None) -> str:
-    """All names in a text: where damage took `key 4 secret` away, the secret is the chain's name, nobody can tell."""
+    """Return all names in a text. If damage removed `key 4 secret`, the secret looks like a name, and may be shown."""
     if configuration is None:
         return ""
     routers = configuration.routers
@@ -195,7 +195,7 @@ def names_of(configuration: Configuration | None) -> str:
 
 def check_damaged_line(data: DataObject, form: str) -> None:
     text, line, mutation, word = damaged(data, NEAR[form])
-    configuration = survived(text)
+    configuration = read_or_refused(text)
     if mutation not in {"glue", "none"} and configuration is not None and green(configuration):
         assert same_meaning(form, line, mutation, word), (form, mutation, line, word)
 
@@ -213,7 +213,7 @@ def check_damaged_text(data: DataObject, form: str) -> None:
             + data.draw(st.text(max_size=6) | st.sampled_from(['"', "{", "}", ";", "[", "/*", "\\"]))
             + text[end:]
         )
-    survived(text)
+    read_or_refused(text)
 
 
 @given(st.data())
@@ -240,14 +240,14 @@ def test_many_damaged_lines_are_never_green(form: str, data: DataObject) -> None
 @pytest.mark.parametrize("form", sorted(NEAR))
 @given(data=st.data())
 @settings(max_examples=7_000)
-def test_many_damaged_texts_are_survived(form: str, data: DataObject) -> None:
+def test_many_damaged_texts_give_a_named_error_or_a_finding_and_no_secret(form: str, data: DataObject) -> None:
     check_damaged_text(data, form)
 
 
 @given(st.text())
 @settings(max_examples=40)
 def test_any_text_is_read_or_gives_a_named_error(text: str) -> None:
-    survived(text)
+    read_or_refused(text)
 
 
 @pytest.mark.parametrize(
@@ -258,23 +258,23 @@ def test_any_text_is_read_or_gives_a_named_error(text: str) -> None:
         "start-time 2026-1-1.00:00 start-time 2027-1-1.00:00",
     ],
 )
-def test_a_statement_that_follows_itself_without_a_semicolon_is_a_finding(statement: str) -> None:
+def test_a_repeated_statement_without_a_semicolon_gives_a_finding(statement: str) -> None:
     word = statement.split(maxsplit=1)[0]
     text = f"security {{ authentication-key-chains {{ key-chain a {{ key 0 {{ {statement}; }} }} }} }}"
-    said = [str(one) for one in read(text, "near").findings]
-    assert any(f"'{word}' does not end: a ';' is missing" in one for one in said)
-    assert any(f"'{word}' has more than one value here" in one for one in said)
-    assert "bbbb" not in "".join(said)
+    output = [str(one) for one in read(text, "near").findings]
+    assert any(f"'{word}' does not end: a ';' is missing" in one for one in output)
+    assert any(f"'{word}' has more than one value here" in one for one in output)
+    assert "bbbb" not in "".join(output)
 
 
-def test_a_comment_that_was_typed_at_a_prompt_changes_nothing() -> None:
+def test_a_comment_typed_at_a_prompt_changes_nothing() -> None:
     text = "ops@R1# set system host-name R1\nops@R1# # before the change\nops@R1# # set system host-name R2\n"
     read_text = read(text, "near")
     assert read_text.host == "R1"
     assert read_text.findings == read(text.splitlines()[0], "near").findings
 
 
-def test_a_finding_is_where_the_damage_is() -> None:
+def test_a_finding_has_the_line_of_the_damage() -> None:
     text = NEAR["curly"].replace("authentication-algorithm ao;", "authentication-algorithm aoo;")
     (finding,) = read(text, "near").findings
     assert finding.kind is Kind.INVALID_VALUE

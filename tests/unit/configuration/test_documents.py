@@ -1,6 +1,6 @@
-"""XML and JSON, and what is no Junos configuration.
+"""Configurations in XML and JSON, and texts that are not Junos configurations.
 
-The shapes of the samples are of public origin; words and addresses are ours:
+The samples have the structure of published ones; words and addresses are our own:
 
 - `XML_REPLY`: github.com/btodorovic/j2set, README (`show interfaces | display xml` of 18.4R2, with the CLI's banner).
 - `XML_YANG`: github.com/kashif-nawaz/Configuring-Junos-Devices-using-Netconf-and-YANG-Model, README (a NETCONF reply of
@@ -164,7 +164,7 @@ VERBOSE = """\
 
 
 @pytest.mark.parametrize(("text", "line"), [(XML_REPLY, 26), (JSON_SHOWN, 28)])
-def test_a_reply_with_its_prompt_and_banner_is_read_with_places(text: str, line: int) -> None:
+def test_a_reply_with_its_prompt_and_banner_is_read_with_line_numbers(text: str, line: int) -> None:
     configuration = read(text, "edge")
     (session,) = configuration.main.sessions
     assert configuration.findings == ()
@@ -196,14 +196,14 @@ def test_the_verbose_form_of_older_releases_is_read() -> None:
     )
 
 
-def test_a_repeated_name_in_json_is_a_finding() -> None:
+def test_a_repeated_name_in_json_gives_a_finding() -> None:
     text = '{"configuration": {"protocols": {"bgp": {"group": [{"name": "g", "neighbor": [{"name": "192.0.2.2"}],'
     text += '"authentication-key-chain": "A", "authentication-key-chain": "B"}]}}}}'
     (session,) = read(text, "x").main.sessions
     assert [doubt.kind for doubt in session.doubts] == [Kind.CONFLICT]
 
 
-def test_what_the_router_inherited_already_is_not_expanded_again() -> None:
+def test_a_group_that_the_router_has_expanded_already_is_not_expanded_again() -> None:
     text = XML_REPLY.replace("<multihop/>", '<multihop junos:group="G"/>').replace(
         "<interfaces>", "<apply-groups>G</apply-groups><interfaces>", 1
     )
@@ -240,7 +240,7 @@ def test_what_the_router_inherited_already_is_not_expanded_again() -> None:
         ("a {" * 101, "more than 100 braces"),
     ],
 )
-def test_a_file_of_another_kind_is_named_as_what_it_is(text: str, message: str) -> None:
+def test_a_text_that_is_not_a_junos_configuration_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         read(text, "x")
     assert caught.value.where is not None
@@ -250,7 +250,7 @@ def test_a_file_of_another_kind_is_named_as_what_it_is(text: str, message: str) 
 @pytest.mark.parametrize(
     "marks", ['"@" : {"comment" : "%s"}', '"@type" : {"comment" : "%s"}', '"@" : {"junos:comment" : "%s"}']
 )
-def test_the_routers_warning_in_a_comment_of_json_is_a_finding(marks: str) -> None:
+def test_a_routers_warning_in_a_json_comment_gives_a_finding(marks: str) -> None:
     comment = marks % "/* ## Warning: configuration block ignored: unsupported platform */"
     group = f'{{"name" : "ix", "type" : "external", {comment}, "neighbor" : [{{"name" : "203.0.113.7"}}]}}'
     text = f'{{"configuration" : {{"protocols" : {{"bgp" : {{"group" : [{group}]}}}}}}}}'
@@ -259,7 +259,7 @@ def test_the_routers_warning_in_a_comment_of_json_is_a_finding(marks: str) -> No
     assert all(session.doubts for session in configuration.main.sessions)
 
 
-def test_what_junos_calls_undocumented_is_no_comment() -> None:
+def test_statements_in_an_undocumented_element_of_xml_belong_to_its_level() -> None:
     neighbor = "<neighbor><name>203.0.113.7</name></neighbor>"
     group = f"<group><name>ix</name>{neighbor}<undocumented><authentication-key-chain>K</authentication-key-chain>"
     text = f"<configuration><protocols><bgp>{group}<odd/></undocumented></group></bgp></protocols></configuration>"

@@ -1,4 +1,4 @@
-"""The reader and the emulated router expand groups each by its own code, and mean the same."""
+"""The reader and the emulated router expand groups with separate code, and must give the same sessions."""
 
 from datetime import UTC, datetime
 from typing import cast
@@ -20,7 +20,7 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
 class Machine:
-    """A machine half with a clock, which is never told anything."""
+    """The machine side of an emulated router, with a clock only: loading a configuration calls nothing else."""
 
     def now(self) -> datetime:
         return NOW
@@ -70,7 +70,7 @@ def meaning(configuration: Configuration) -> dict[str, tuple[object, ...]]:
 
 
 @given(texts())
-def test_both_expand_groups_to_the_same_sessions(lines: list[str]) -> None:
+def test_reader_and_emulated_router_expand_groups_to_the_same_sessions(lines: list[str]) -> None:
     store = Datastore(ROOT, cast("Backend", Machine()), host_name="R1")
     assert not load_set(store, "\n".join(lines), (), CONTEXT).mistakes
     expanded = read("\n".join(set_lines(expand(store.candidate))), "emulated")

@@ -1,4 +1,4 @@
-"""One configuration in four forms means one thing."""
+"""A configuration gives the same sessions, chains and findings in each of its four forms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLAGS = st.booleans()
 
 
 def some(draw: st.DrawFn, *choices: Statement) -> tuple[Statement, ...]:
-    """Draw which of the statements are there."""
+    """Return a random selection of the statements."""
     return tuple(one for one in choices if draw(FLAGS))
 
 
@@ -129,7 +129,7 @@ def configurations(draw: st.DrawFn) -> tuple[Statement, ...]:
 
 
 def meaning(configuration: Configuration) -> tuple[object, ...]:
-    """What a configuration says, without places."""
+    """Return the sessions, chains and findings of a configuration, without places."""
 
     def bare(placed: Placed[Any] | None) -> tuple[str, str | None] | None:
         return None if placed is None else (str(placed.value), placed.group)
@@ -156,10 +156,10 @@ def meaning(configuration: Configuration) -> tuple[object, ...]:
 
 
 def check_forms(statements: tuple[Statement, ...]) -> None:
-    told = {form: meaning(read(text, "router")) for form, text in forms(statements).items()}
-    assert told["set"] == told["curly"]
-    assert told["xml"] == told["curly"]
-    assert told["json"] == told["curly"]
+    found = {form: meaning(read(text, "router")) for form, text in forms(statements).items()}
+    assert found["set"] == found["curly"]
+    assert found["xml"] == found["curly"]
+    assert found["json"] == found["curly"]
 
 
 @given(configurations())
@@ -171,7 +171,7 @@ def test_the_four_forms_give_the_same_sessions_chains_and_findings(statements: t
 @pytest.mark.slow
 @given(configurations())
 @settings(max_examples=2_000)
-def test_many_configurations_mean_the_same_in_four_forms(statements: tuple[Statement, ...]) -> None:
+def test_many_configurations_give_the_same_in_the_four_forms(statements: tuple[Statement, ...]) -> None:
     check_forms(statements)
 
 
@@ -207,7 +207,7 @@ TREES = st.recursive(
 @settings(max_examples=25)
 def test_set_and_curly_give_the_same_word_paths(trees: list[Statement]) -> None:
     text = "\n".join(curly(tuple(trees)))
-    assume(not re.search(r"\bbgp \d", text))  # so VyOS writes an AS: in curly form it is named as what it would be
+    assume(not re.search(r"\bbgp \d", text))  # VyOS writes an AS like this, so the curly form is refused as VyOS's
     try:
         one = read(text, "x")
     except ConfigurationError as error:

@@ -1,4 +1,4 @@
-"""Configurations as people save them: inside a logical system, in a reply, of another vendor, redacted, truncated."""
+"""Configurations as people save them: from a logical system, in a reply, of another vendor, redacted, truncated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def doubts(configuration: Configuration) -> set[Kind]:
 # A login inside a logical system
 
 
-def test_what_is_shown_inside_a_logical_system_is_that_systems() -> None:
+def test_a_configuration_shown_inside_a_logical_system_belongs_to_that_system() -> None:
     log = f"""ops@edge> set cli logical-system X
 Logical system: X
 
@@ -41,7 +41,7 @@ bgp {{ group main {{ neighbor 192.0.2.9; }} }}
     assert names(read(log, "edge")) == [("edge", "192.0.2.9"), ("edge:X", "192.0.2.2")]
 
 
-def test_set_lines_and_levels_count_from_the_logical_system() -> None:
+def test_set_lines_and_levels_are_relative_to_the_logical_system() -> None:
     log = """ops@edge:X> show configuration | display set
 set protocols bgp group g neighbor 192.0.2.2
 ops@edge:X> configure
@@ -55,17 +55,17 @@ ops@edge:X# top set protocols bgp group h neighbor 192.0.2.10
     assert names(read(log, "edge")) == [("edge:X", f"192.0.2.{last}") for last in (2, 6, 10)]
 
 
-def test_a_tenant_is_told_by_the_command_that_entered_it() -> None:
+def test_a_tenant_is_recognised_by_the_command_that_enters_it() -> None:
     log = "ops@edge> set cli tenant T\nTenant: T\n\nops@edge:T> show configuration\n" + BGP
     assert read(log, "edge").tree.at(("tenants", "T", "protocols")) is not None
 
 
-def test_a_prompt_that_does_not_show_the_logical_system_leaves_a_doubt() -> None:
+def test_a_prompt_without_the_logical_system_that_was_entered_gives_a_finding() -> None:
     log = "ops@edge> set cli logical-system X\nops@edge> show configuration\n" + BGP
     assert doubts(read(log, "edge")) == {Kind.UNKNOWN_EFFECT}
 
 
-# Around the configuration
+# Text around the configuration
 
 
 @pytest.mark.parametrize(
@@ -97,13 +97,13 @@ def test_shell_and_collector_headers_are_ignored(first: str) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["12: ", "+ ", "> ", "Nov 30 12:00:00 ", "| "])
-def test_a_text_of_which_no_line_is_understood_is_refused(prefix: str) -> None:
+def test_a_text_without_any_line_that_is_understood_is_refused(prefix: str) -> None:
     lines = ["set protocols bgp group g neighbor 192.0.2.2", "set system host-name r"]
     with pytest.raises(ConfigurationError, match="no statement"):
         read("\n".join(prefix + line for line in lines), "r")
 
 
-def test_a_difference_in_xml_is_no_configuration() -> None:
+def test_an_xml_difference_gives_a_finding() -> None:
     group = '<group operation="create"><name>g</name></group>'
     text = f"<configuration><protocols><bgp>{group}</bgp></protocols></configuration>"
     assert doubts(read(text, "r")) == {Kind.UNKNOWN_EFFECT}
@@ -129,7 +129,7 @@ def test_a_difference_in_xml_is_no_configuration() -> None:
         ("VyOS", "set protocols bgp system-as '64500'\nset protocols bgp neighbor 192.0.2.2 remote-as '64501'\n"),
     ],
 )
-def test_a_configuration_of_another_vendor_is_named(make: str, text: str) -> None:
+def test_a_configuration_of_another_vendor_is_refused_with_its_system(make: str, text: str) -> None:
     with pytest.raises(ConfigurationError, match=make):
         read(text, "r")
 
@@ -163,7 +163,7 @@ def test_placeholders_of_a_removed_secret_are_recognised(secret: str) -> None:
 @pytest.mark.parametrize(
     "text", [CHAIN + BGP, "set protocols bgp group g neighbor 192.0.2.2 authentication-key-chain K\n"]
 )
-def test_a_heading_above_a_text_is_found_and_swallows_nothing(heading: str, text: str) -> None:
+def test_a_heading_above_a_text_is_reported_and_hides_nothing(heading: str, text: str) -> None:
     configuration = read(f"{heading}\n\n{text}", "r")
     assert [(one.kind, one.where.line) for one in configuration.findings if one.path == ()] == [
         (Kind.NOT_UNDERSTOOD, 1)
@@ -178,25 +178,25 @@ def test_comments_of_a_collector_are_ignored() -> None:
     assert len(configuration.main.sessions) == 1
 
 
-def test_a_variable_of_a_template_is_one_word() -> None:
+def test_a_template_variable_is_one_word() -> None:
     text = "protocols { bgp { group g { export PS-${SITE}-OUT; neighbor ${PEER_A} { description to-${PEER}-a; } } } }"
     (finding,) = read(text, "r").findings
     assert (finding.kind, finding.message) == (Kind.INVALID_VALUE, "a neighbor is named by its address")
 
 
-def test_a_statement_of_which_a_level_is_missing_is_said_to_lack_it() -> None:
+def test_a_statement_below_a_missing_level_is_reported_with_the_reason() -> None:
     (finding,) = read("set protocols bgp neighbor 192.0.2.2 peer-as 64501\n", "r").findings
     assert finding.message == "'neighbor' does not belong in bgp itself: a level between them is missing"
 
 
-def test_a_level_that_was_copied_alone_is_reported_with_its_edit_banner() -> None:
+def test_a_level_copied_without_its_edit_banner_is_refused_with_that_banner() -> None:
     level = "PEERS { protocols { bgp { group <*> { authentication-key-chain K; } } } }\n"
     with pytest.raises(ConfigurationError, match=r"\[edit groups\]"):
         read(level, "r")
     assert read(f"[edit groups]\n{level}", "r").findings == ()
 
 
-# A word or mark that was cut
+# A missing word or character
 
 
 @pytest.mark.parametrize(
@@ -208,13 +208,13 @@ def test_a_level_that_was_copied_alone_is_reported_with_its_edit_banner() -> Non
         ("bgp {", "bgp { apply-groups;"),
     ],
 )
-def test_a_truncated_statement_is_a_finding(whole: str, cut: str) -> None:
+def test_a_truncated_statement_gives_a_finding(whole: str, cut: str) -> None:
     text = CHAIN + BGP
     assert whole in text
     assert read(text.replace(whole, cut, 1), "r").doubts != ()
 
 
-def test_a_set_line_that_lost_its_first_word_is_a_finding() -> None:
+def test_a_set_line_without_its_first_word_gives_a_finding() -> None:
     lines = (
         "set security authentication-key-chains key-chain K key 1 algorithm ao\nset %sbgp group g neighbor 192.0.2.2\n"
     )
@@ -223,14 +223,14 @@ def test_a_set_line_that_lost_its_first_word_is_a_finding() -> None:
 
 
 @pytest.mark.parametrize("word", ["group", "key-chain"])
-def test_a_name_that_is_empty_is_a_finding(word: str) -> None:
+def test_an_empty_name_gives_a_finding(word: str) -> None:
     group = "<protocols><bgp><group><name>g</name></group></bgp></protocols>"
     chain = "<authentication-key-chains><key-chain><name>g</name></key-chain></authentication-key-chains>"
     text = f"<configuration>{group}<security>{chain}</security></configuration>"
     assert read(text.replace(f"<{word}><name>g", f"<{word}><name>"), "r").doubts != ()
 
 
-def test_what_follows_a_number_in_xml_belongs_to_it() -> None:
+def test_options_after_an_as_number_in_xml_are_read() -> None:
     text = """<configuration><protocols><bgp><group><name>g</name>
       <local-as><as-number>64501</as-number><loops>2</loops><private/></local-as>
       <neighbor><name>192.0.2.2</name></neighbor></group></bgp></protocols></configuration>"""
@@ -239,7 +239,7 @@ def test_what_follows_a_number_in_xml_belongs_to_it() -> None:
     assert configuration.main.sessions[0].local_as == 64501
 
 
-def test_a_key_that_text_and_group_have_is_merged_leaf_by_leaf() -> None:
+def test_a_key_in_both_text_and_group_is_merged_statement_by_statement() -> None:
     text = """
     groups { S { security { authentication-key-chains { key-chain <*> { key 1 {
         algorithm ao; ao-attribute { send-id 9; tcp-ao-option enabled; } } } } } } }
@@ -253,7 +253,7 @@ def test_a_key_that_text_and_group_have_is_merged_leaf_by_leaf() -> None:
     assert (key.send_id, key.recv_id, key.scheme, key.tcp_ao_option) == (7, 8, "ao", True)
 
 
-def test_a_key_that_is_deactivated_and_that_a_group_brings_is_a_doubt() -> None:
+def test_a_deactivated_key_that_a_group_also_has_gives_a_finding() -> None:
     group = "groups { S { security { authentication-key-chains { key-chain K { key 1 { secret x; } } } } } }"
     chain = read(group + " apply-groups S;\n" + CHAIN.replace("key 1", "inactive: key 1"), "r").main.chain("K")
     assert chain is not None
@@ -265,7 +265,7 @@ def test_statements_of_other_releases_and_platforms_are_known() -> None:
     assert read(text, "r").findings == ()
 
 
-def test_options_of_an_as_number_may_stand_beside_it() -> None:
+def test_options_after_an_as_number_in_braces_are_read() -> None:
     text = """routing-options { autonomous-system { 64500; loops 2; } }
     protocols { bgp { group g { local-as { 64501; private; loops 2; } neighbor 192.0.2.2; } } }"""
     configuration = read(text, "r")
@@ -273,10 +273,10 @@ def test_options_of_an_as_number_may_stand_beside_it() -> None:
     assert configuration.main.sessions[0].local_as == 64501
 
 
-# Many
+# Large configurations
 
 
-def test_a_provider_edge_with_many_kinds_of_neighbors_has_the_sessions_that_a_person_counts() -> None:
+def test_a_provider_edge_with_many_kinds_of_neighbors_has_the_sessions_counted_by_hand() -> None:
     ce = "".join(
         f"vrf-{n} {{ protocols {{ bgp {{ group ce {{ neighbor 198.51.100.{n}; neighbor 2001:db8::{n}; }} }} }} }}\n"
         for n in range(1, 6)
@@ -300,7 +300,7 @@ def test_a_provider_edge_with_many_kinds_of_neighbors_has_the_sessions_that_a_pe
     assert {str(one.peer) for one in found if one.passive} == {"192.0.2.1", "192.0.2.2"}
 
 
-def test_ends_without_local_address_are_found_among_many() -> None:
+def test_ends_without_local_address_are_matched_among_six_hundred() -> None:
     clients = [f"198.51.{n // 250}.{n % 250 + 1}" for n in range(600)]
 
     def router(name: str, own: str, peers: list[str]) -> Router:

@@ -1,4 +1,4 @@
-"""Which findings a session carries, with many of both."""
+"""Which findings of a text belong to which session."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ HEAD = "set groups OVERLAY protocols bgp group <RR-*> typo 1\nset protocols bgp 
 
 
 def sessions(text: str) -> dict[str, list[str]]:
-    """Return, for each session's group, the lines of the findings that it carries."""
+    """Return, by the session's group, the places of the findings that belong to the session."""
     return {
         session.group or "": [str(finding.where) for finding in session.doubts] for session in _read(text).main.sessions
     }
@@ -18,7 +18,7 @@ def _read(text: str) -> Configuration:
     return read(text, "text")
 
 
-def test_a_finding_bears_on_its_level_and_what_stands_above_and_below_it() -> None:
+def test_a_finding_belongs_to_the_sessions_at_above_and_below_its_level() -> None:
     found = sessions(
         "set protocols bgp group A neighbor 192.0.2.1\n"
         "set protocols bgp group B neighbor 192.0.2.2\n"
@@ -30,7 +30,7 @@ def test_a_finding_bears_on_its_level_and_what_stands_above_and_below_it() -> No
     assert found == {"A": ["text:3", "text:5"], "B": ["text:4", "text:5"]}
 
 
-def test_a_finding_in_a_group_bears_on_the_names_that_its_wildcard_stands_for() -> None:
+def test_a_finding_in_an_applied_group_belongs_to_the_sessions_that_its_wildcard_matches() -> None:
     found = sessions(
         HEAD
         + "set protocols bgp group RR-EAST neighbor 192.0.2.1\n"
@@ -39,15 +39,15 @@ def test_a_finding_in_a_group_bears_on_the_names_that_its_wildcard_stands_for() 
     assert found == {"RR-EAST": ["text:1"], "TRANSIT": []}
 
 
-def test_a_group_that_is_applied_elsewhere_brings_no_finding() -> None:
+def test_a_finding_in_a_group_that_is_applied_elsewhere_belongs_to_no_session() -> None:
     text = HEAD.replace("set protocols bgp apply-groups", "set protocols ldp apply-groups")
     assert sessions(text + "set protocols bgp group RR-EAST neighbor 192.0.2.1\n") == {"RR-EAST": []}
 
 
-def test_sessions_that_carry_the_same_findings_share_them() -> None:
+def test_sessions_with_the_same_findings_share_one_tuple() -> None:
     lines = [f"set protocols typo{number} 1\n" for number in range(200)]
     lines += [f"set protocols bgp group G{number} neighbor 192.0.2.{number}\n" for number in range(200)]
-    carried = [session.doubts for session in _read("".join(lines)).main.sessions]
-    assert len(carried) == 200
-    assert len(carried[0]) == 200
-    assert len({id(doubts) for doubts in carried}) == 1
+    found = [session.doubts for session in _read("".join(lines)).main.sessions]
+    assert len(found) == 200
+    assert len(found[0]) == 200
+    assert len({id(doubts) for doubts in found}) == 1

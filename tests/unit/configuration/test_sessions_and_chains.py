@@ -1,4 +1,4 @@
-"""A configuration is read into sessions and chains: the basic cases."""
+"""Reading sessions and chains from a configuration, and matching the two ends of a session: the basic cases."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_chain_is_read_with_its_values_and_places() -> None:
     assert chain.doubts == ()
 
 
-def test_a_session_has_what_is_in_force_for_it_and_where_that_stands() -> None:
+def test_a_session_has_the_statements_in_force_for_it_and_their_places() -> None:
     (session,) = read(west(), "west.conf").main.sessions
     assert (session.kind, session.router, session.instance, session.group) == (SessionKind.BGP, "west", None, "up")
     assert (str(session.peer), session.local_as, session.peer_as, session.type) == (
@@ -112,7 +112,7 @@ def test_parallel_sessions_of_two_routers_are_not_crossed() -> None:
     ]
 
 
-def test_groups_of_one_name_in_two_instances_are_two_groups() -> None:
+def test_groups_with_one_name_in_two_instances_are_different_groups() -> None:
     text = """
     routing-instances {
         red { protocols { bgp { group ce { authentication-algorithm ao; authentication-key-chain K;
@@ -138,7 +138,7 @@ def test_an_instance_inherits_nothing_from_the_main_bgp() -> None:
     assert ce.authentication.chain is None
 
 
-def test_logical_systems_are_routers_of_their_own_that_use_the_main_chains() -> None:
+def test_logical_systems_are_separate_routers_that_use_the_main_chains() -> None:
     text = """
     set system host-name box
     set security authentication-key-chains key-chain K key 1 secret aSecret
@@ -156,7 +156,7 @@ def test_logical_systems_are_routers_of_their_own_that_use_the_main_chains() -> 
     assert (link.one.authentication.ao, link.other.authentication.ao) == (True, False)
 
 
-def test_an_applied_wildcard_group_protects_the_groups_that_it_names() -> None:
+def test_an_applied_group_with_a_wildcard_protects_the_bgp_groups_that_match() -> None:
     text = """
     groups { AUTH { protocols { bgp { group <EDGE-*> { authentication-algorithm ao; authentication-key-chain K; } } } }
     }
@@ -170,7 +170,7 @@ def test_an_applied_wildcard_group_protects_the_groups_that_it_names() -> None:
     assert edge.doubts == ()
 
 
-def test_a_line_that_is_not_understood_makes_its_level_doubtful_and_no_other() -> None:
+def test_a_line_that_is_not_understood_gives_a_finding_to_the_sessions_of_its_level_only() -> None:
     text = west().replace("        group up {", "        group down { neighbor 192.0.2.9; }\n        group up {")
     damaged = text.replace("authentication-algorithm ao;", "authentication-algorthm ao;")
     down, up = read(damaged, "west.conf").main.sessions
@@ -180,7 +180,7 @@ def test_a_line_that_is_not_understood_makes_its_level_doubtful_and_no_other() -
     assert doubt.where.line == 28
 
 
-def test_ldp_sessions_and_discovered_peers_are_sessions() -> None:
+def test_ldp_sessions_prefixes_and_discovered_peers_are_sessions() -> None:
     text = """
     set protocols ldp session 192.0.2.3 authentication-algorithm ao
     set protocols ldp session 192.0.2.3 authentication-key-chain K
@@ -199,7 +199,7 @@ def test_ldp_sessions_and_discovered_peers_are_sessions() -> None:
     assert not sessions[3].authentication.ao
 
 
-def test_an_unknown_secret_counts_as_there_and_cannot_be_compared_by_accident() -> None:
+def test_an_unknown_secret_counts_as_configured_and_cannot_be_compared_by_accident() -> None:
     text = west().replace('"$9$.PT3REyv87CtMX-waJz36"', '"<REMOVED>"')
     (one,), (other,) = (read(text, name).main.chains for name in ("a", "b"))
     (mine,), (theirs,) = one.keychain.keys, other.keychain.keys
@@ -214,7 +214,7 @@ def test_an_unknown_secret_counts_as_there_and_cannot_be_compared_by_accident() 
         mine.secret.reveal()
 
 
-def test_a_change_is_read_upon_what_is_there_and_each_line_keeps_its_file() -> None:
+def test_a_change_is_applied_to_a_copy_of_the_configuration_and_each_line_keeps_its_file() -> None:
     before = read(west(), "west.conf")
     after = read("set protocols bgp group up hold-time 90\ndelete protocols bgp hold-time\n", "change.set", base=before)
     (session,) = after.main.sessions

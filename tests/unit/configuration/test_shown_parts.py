@@ -1,4 +1,4 @@
-"""Logs of a terminal whose commands show a part of the configuration: what is not shown is not known."""
+"""Terminal logs whose commands show a part of the configuration: the rest is unknown."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def log(command: str, output: str) -> Configuration:
         'show configuration | display set | match "bgp|key-chain"',
     ],
 )
-def test_a_command_that_shows_all_of_a_level_hides_nothing(command: str) -> None:
+def test_a_command_that_shows_all_statements_gives_no_finding(command: str) -> None:
     configuration = log(command, CHAIN + BGP)
     assert configuration.findings == ()
     (session,) = configuration.main.sessions
@@ -51,25 +51,25 @@ def test_a_command_that_leaves_lines_out_leaves_its_sessions_in_doubt(pipe: str)
 @pytest.mark.parametrize(
     "command", ["show configuration protocols bgp | display set", "show configuration | display set | match bgp"]
 )
-def test_a_chain_that_was_not_shown_is_not_undefined(command: str) -> None:
+def test_a_chain_that_was_not_shown_is_not_reported_as_undefined(command: str) -> None:
     configuration = log(command, BGP)
     assert [one.kind for one in configuration.findings] == [Kind.OMITTED]
     assert all(session.doubts for session in configuration.main.sessions)
     assert lint_usage(configuration) == []
 
 
-def test_chains_that_were_shown_alone_are_whole() -> None:
+def test_chains_that_were_shown_without_sessions_give_no_finding() -> None:
     assert log("show configuration security | display set", CHAIN).findings == ()
     assert log("show configuration | display set | match key-chains", CHAIN).findings == ()
 
 
-def test_parts_that_were_shown_one_after_another_are_one_configuration() -> None:
+def test_parts_that_are_shown_by_several_commands_are_one_configuration() -> None:
     shown = [("security", CHAIN), ("protocols", BGP)]
     text = "".join(f"ops@edge> show configuration {level} | display set\n{lines}\n" for level, lines in shown)
     assert read(text, "log").findings == ()
 
 
-def test_numbers_with_a_bare_unit_in_json_are_read() -> None:
+def test_json_numbers_with_a_unit_and_without_quotes_are_read() -> None:
     group = '{"name" : "ix", "neighbor" : [{"name" : "203.0.113.7"}]}'
     text = (
         '{"configuration" : {"system" : {"syslog" : {"archive" : {"size" : 3m, "files" : 20}}},\n'
