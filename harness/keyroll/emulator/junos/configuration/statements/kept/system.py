@@ -110,7 +110,7 @@ SSH_OPTIONS = opaques(
     ),
 )
 LOGIN = opaques(
-    "these login settings: every user has all permissions",
+    "these login settings: a login has no limit of time, tries or source",
     (
         ("deny-sources", "Sources from which logins are denied"),
         ("idle-timeout", "Maximum idle time before logout"),
@@ -119,7 +119,7 @@ LOGIN = opaques(
     ),
 )
 LOGIN_CLASS = opaques(
-    "the permissions of a class: every user has all permissions",
+    "these settings of a login class: only its permissions have an effect",
     (
         ("access-end", "End time for remote access"),
         ("access-start", "Start time for remote access"),
