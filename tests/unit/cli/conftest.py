@@ -1,4 +1,4 @@
-"""The configurations that plans are made of."""
+"""Configurations for the tests of `keyroll plan`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def configs(tmp_path: Path) -> list[str]:
 
 @pytest.fixture
 def sessions(configs: list[str]) -> list[str]:
-    """The configurations with the BGP session that the chain protects."""
+    """Add the BGP session that the chain protects to the configurations; return their paths."""
     for path, end in zip(configs, ENDS, strict=True):
         Path(path).write_text(Path(path).read_text() + SESSION.format(**end))
     return configs
