@@ -146,6 +146,7 @@ def children(layer: Layer, word: str) -> Iterator[Layer]:
             yield Layer(child, layer.group, layer.applied, layer.doubt, pattern=True)
 
 
+# The limit bounds the memory for any input. A pattern is compared with every node of its level, so most are used again.
 @functools.lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(translate(pattern[1:-1] if pattern.endswith(">") else pattern[1:]))

@@ -28,6 +28,8 @@ _PREPARATION = (
 )
 GOODBYE = timedelta(seconds=1)
 """Seconds to log out: a working router needs milliseconds, and waiting for a stuck one gains nothing."""
+_PREPARATION_SECONDS = 20.0
+"""Limits the preparation where the caller sets no limit: as long as one answer may take (`Deadlines.answer`)."""
 _GREETING_MAX = 1 << 20
 """Characters before a prompt at login: a banner has some thousands. Each part is searched with all that came before."""
 _CHUNK = 65536
@@ -91,7 +93,7 @@ class JunosConnection(JuniperSSH):
 
     def session_preparation(self) -> None:
         """Enter the CLI and set up the terminal. Raises ReadTimeout, ReadException, and errors of a lost session."""
-        deadline = SYSTEM.now() + timedelta(seconds=self.read_timeout_override or 20.0)
+        deadline = SYSTEM.now() + timedelta(seconds=self.read_timeout_override or _PREPARATION_SECONDS)
         user = re.escape(self.username)
         cli = rf"(?:^|\n)(?P<cli>{user}@[\w.-]+)> ?\Z"
         shell = rf"(?:^|\n)(?:\[?{user}@[\w.-]+[^\n>]*[#%$]|[%$#]) ?\Z"

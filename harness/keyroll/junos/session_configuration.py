@@ -34,6 +34,7 @@ class SessionLines:
     """The key-chain that protects it here; None: no authentication."""
     passive: bool = False
     hold_time: int = 90
+    """In seconds; 90 is Junos' default (docs/junos.md 3.3)."""
     vlan: int | None = None
     """The VLAN of the link that it runs on; None: unit 0."""
     as_numbers: tuple[int, int] | None = None

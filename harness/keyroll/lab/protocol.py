@@ -64,8 +64,8 @@ class Phase:
 class Impairment:
     """Impairment of frames in one direction. Shares are from 0 to 1; times in seconds; randomness comes from `seed`.
 
-    `reorder` is the share of frames that are delayed by `hold`, so that later frames overtake them. `damage` is the
-    share of frames in which one random bit after the Ethernet header is flipped.
+    `reorder` is the share of frames delayed by `hold`, so that later frames overtake them: 10 ms are some frames.
+    `damage` is the share of frames in which one random bit after the Ethernet header is flipped.
     """
 
     loss: float = 0.0

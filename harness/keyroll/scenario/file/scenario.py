@@ -159,6 +159,7 @@ class Scenario(StrictModel):
     """The address family that BGP sessions run over."""
     as_numbers: ByRouter[AsNumber] = Field(default_factory=dict, alias="as")
     """Each router's `routing-options autonomous-system`; left out, the lab's own ASes."""
+    # Short, so that a session that no longer verifies goes down soon; a keepalive each 3 s survives on a busy machine.
     hold_time: int = Field(default=9, ge=3, le=600, alias="hold-time", description="BGP hold time in seconds")
     skew: ByRouter[Duration] = Field(default_factory=dict)
     """How far a router's clock is ahead of the scenario's time, by router."""

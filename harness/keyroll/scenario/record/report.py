@@ -38,8 +38,9 @@ def _clock(event: Event, t0: datetime) -> str:
 
 def _since(moment: datetime, t0: datetime) -> str:
     length = moment - t0
+    # Longer than any scenario, so the clock is not set yet: it shows the host's time, which has nothing to do with t0.
     if abs(length) > timedelta(days=400):
-        return ""  # the clock is not set yet: it shows the host's time, which has nothing to do with t0
+        return ""
     whole = timedelta(seconds=length // timedelta(seconds=1))
     return f"t0{'' if whole < timedelta() else '+'}{format_duration(whole)}"
 
@@ -93,6 +94,7 @@ def spent_lines(result: Result) -> Iterator[str]:
     own = sum((part.took for part in result.spent if not part.waiting), timedelta())
     waited = sum((part.took for part in result.spent if part.waiting), timedelta())
     yield f"time: {own.total_seconds():.2f} s keyroll's own, {waited.total_seconds():.2f} s waiting for the wire"
+    # What is shorter would be shown as 0.00 s.
     parts = [part for part in result.spent if part.took >= timedelta(milliseconds=5)]
     yield "  " + ", ".join(f"{part.part} {part.took.total_seconds():.2f} s" for part in parts)
     gaps = result.facts.get(GAPS)

@@ -58,6 +58,7 @@ def make_run_folder(root: Path | None, *, name: str, seed: int | str, now: datet
             return root.resolve()
         slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-")[:_NAME_MAX]
         base = f"{stamp(now.astimezone(UTC))}-{slug}-{seed}"
+        # Runs of one scenario and seed that begin in the same second; so many mean that no folder can be made.
         for attempt in range(1, 1000):
             folder = runs / (base if attempt == 1 else f"{base}.{attempt}")
             folder.parent.mkdir(parents=True, exist_ok=True)

@@ -96,7 +96,10 @@ class Integer(_Free):
 
 @dataclass(frozen=True, slots=True)
 class Text(_Free):
-    """Free text of `low` to `high` characters; `refuse` is a pattern that it must not match, with its message."""
+    """Free text of `low` to `high` characters; `refuse` is a pattern that it must not match, with its message.
+
+    The default of `high` is ours, for statements whose limit no document says.
+    """
 
     low: int = 1
     high: int = 255
@@ -117,7 +120,10 @@ class Text(_Free):
 
 @dataclass(frozen=True, slots=True)
 class Word(_Free):
-    """A name of up to `high` characters that need no quotes (of groups, policies, terms)."""
+    """A name of up to `high` characters that need no quotes (of groups, policies, terms).
+
+    The default of `high` is ours, for names whose limit no document says.
+    """
 
     high: int = 255
     pattern: str = r"[^\s{};\[\]#\"]+"
