@@ -57,7 +57,7 @@ _SKEW_MAX = 366 * 86400
     default="1h",
     show_default=True,
     metavar="DURATION",
-    help="With --planned: how long after --at all routers are changed.",
+    help="With --planned: the time after --at by which all routers are changed.",
 )
 @click.option(
     "--zone",

@@ -22,7 +22,9 @@ _MARKS = {State.GOOD: "ok", State.MISSING: "no", State.OPTIONAL: "-"}
 @click.command(name="doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @click.option("--image", metavar="NAME", help="Try a router image: start two routers, test what keyroll needs.")
-@click.option("--lab", "kind", metavar="KIND", help="With --image: the kind of lab, if its name is another.")
+@click.option(
+    "--lab", "kind", metavar="KIND", help="With --image: the kind of lab, if the image's name does not show it."
+)
 @click.option(
     "-o",
     "--out",

@@ -64,7 +64,7 @@ def keychain() -> None:
     type=click.Choice([ids.value for ids in Ids]),
     default=Ids.REVERSED.value,
     show_default=True,
-    help="send-id and recv-id: 2n+1 and 2n+2, both n, or drawn.",
+    help="send-id and recv-id of key n: 2n+1 and 2n+2 (reversed), both n (equal), or random (drawn).",
 )
 @shared_options.secret_length
 @click.option(

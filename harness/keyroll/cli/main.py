@@ -71,7 +71,7 @@ COMMANDS: Mapping[str, Entry] = {
     "schema": Entry("keyroll.cli.scenarios:schema_command", "Print the JSON schema of scenario files, for editors."),
     "watch": Entry(
         "keyroll.cli.watch:watch_command",
-        "Watch two real routers roll over, and judge it; read-only.",
+        "Watch a key rollover on two real routers, read-only.",
     ),
     "verify": Entry("keyroll.cli.verify:verify", "Judge every TCP segment of a capture that TCP-AO must protect."),
 }

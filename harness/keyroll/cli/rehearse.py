@@ -110,7 +110,7 @@ def import_command(
 @_with_asked
 @shared_options.lab
 @shared_options.topology
-@click.option("--seed", help="Draw everything random from this (printed).")
+@click.option("--seed", help="Seed of all random values.  [default: drawn, and printed]")
 @shared_options.run_dir
 @shared_options.no_report
 @shared_options.plain

@@ -26,22 +26,27 @@ from keyroll.scenario.record.timeline import Event, Kind
 from keyroll.suggest import did_you_mean
 
 _ALL = "all"
+_T0_HELP = "Begin when the routers' clocks read this.  [default: 2030-01-01T00:00:00Z; in real time, the next minute]"
 _STYLES = {Kind.WIRE: "cyan", Kind.CLOCK: "magenta", Kind.STEP: "bold", Kind.RUN: "bold"}
 
 
 @click.command(name="run")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @click.option("--seed", help="Seed of all random values.  [default: drawn, and printed]")
-@click.option("--t0", metavar="INSTANT", help="Where the routers' clocks begin.  [default: 2030-01-01T00:00:00Z]")
+@click.option("--t0", metavar="INSTANT", help=_T0_HELP)
 @click.option("--variant", metavar="NAME", help="Play only this variant: the words in [brackets] of `keyroll list`.")
 @click.option("--mutate", metavar="NAME", help="Break the scenario on purpose with this mutation; 'all' plays each.")
 @shared_options.lab
 @shared_options.topology
 @shared_options.run_dir
 @click.option(
-    "--wait-scale", type=click.FloatRange(0.1, 100), default=1.0, help="Multiply deadlines, for slow machines."
+    "--wait-scale",
+    type=click.FloatRange(0.1, 100),
+    default=1.0,
+    show_default=True,
+    help="Multiply deadlines, for slow machines.",
 )
-@click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (`keyroll lab` finds it).")
+@click.option("--keep-lab", is_flag=True, help="Leave the lab up after the run (see `keyroll lab`).")
 @click.option("--no-set-clock", is_flag=True, help="Do not set the routers' clocks: play in real time.")
 @shared_options.no_report
 @shared_options.plain
@@ -68,7 +73,8 @@ def run_command(
     FILE is a path, or a name of the library such as rollover/two-keys (`keyroll list` shows it).
 
     Exit code 0: every check holds. 1: a check is red. 2: nothing can be said (bad input, unfit machine, broken run).
-    With --mutate the run is meant to be red; with --mutate all the exit code is 0 when every mutation was killed.
+    With --mutate NAME a red run (1) is expected. With --mutate all, 0: each mutation turned the checks red that it
+    names.
     """
     printer = Printer()
     cases = list(_chosen(files, variant))

@@ -82,7 +82,7 @@ def verify(
 ) -> int:
     """Judge every TCP segment of a capture that TCP-AO must protect.
 
-    CAPTURE... are pcap or pcapng files, gzip'd or not.
+    CAPTURE... are pcap or pcapng files, compressed with gzip or not.
 
     Give the keys with --keys, or both routers' configurations with --config R1.conf --config R2.conf.
 

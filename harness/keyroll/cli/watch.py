@@ -75,7 +75,7 @@ def watch_command(
     no_report: bool,
     accept_new_host_keys: bool,
 ) -> ExitCode:
-    """Watch two real routers roll over, and judge it; read-only.
+    """Watch a key rollover on two real routers, read-only.
 
     It waits for the next key rollover and says whether it was hitless. Nothing is changed on a router: docs/watch.md
     lists the commands that are sent.
