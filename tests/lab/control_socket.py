@@ -8,7 +8,7 @@ from typing import Any
 
 
 def ask(lab: str, router: str, **request: object) -> dict[str, Any]:
-    """Return the answer to a request, such as `op="status"`. Raises AssertionError: the router refuses it."""
+    """Return the answer to a request, such as `op="status"`. Raises AssertionError if the router refuses it."""
     with socket.socket(socket.AF_UNIX) as control:
         control.connect(f"/run/keyroll/{lab}/{router}.ctl")
         control.sendall(json.dumps({"v": 1, **request}).encode() + b"\n")

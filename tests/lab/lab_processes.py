@@ -1,4 +1,4 @@
-"""The processes of a lab, found from outside: each has the lab's name in its environment."""
+"""Find the processes of a lab: each has the lab's name in its environment."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from tests.lab.control_socket import ask
 
 @dataclass(frozen=True, slots=True)
 class LabProcess:
-    """A process of a lab, as it was found."""
+    """A process of a lab."""
 
     pid: int
-    """As the host counts."""
+    """Its id in the host's pid namespace."""
     inside: int
-    """As the innermost pid namespace counts, which is what the routers of the lab report."""
+    """Its id in its own pid namespace, which is the one that the lab's routers report."""
     command: str
-    """The words of its command line, with a space between them."""
+    """Its command line, with spaces between the arguments."""
     environment: tuple[bytes, ...]
 
 
 def processes(lab: str) -> list[LabProcess]:
-    """Return the processes that a lab has at this moment."""
+    """Return the current processes of a lab."""
     tag = f"KEYROLL_LAB={lab}".encode()
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
-            with contextlib.suppress(OSError):  # the process ended meanwhile
+            with contextlib.suppress(OSError):  # the process has ended meanwhile
                 environment = tuple((entry / "environ").read_bytes().split(b"\0"))
                 if tag in environment:
                     command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
@@ -39,7 +39,7 @@ def processes(lab: str) -> list[LabProcess]:
 
 
 def pid_of(lab: str, holds: Callable[[LabProcess], bool]) -> int:
-    """Return the host's id of the first process for which `holds`. Raises AssertionError: there is none."""
+    """Return the host's id of the first process for which `holds` is true. Raises AssertionError if there is none."""
     found = processes(lab)
     for one in found:
         if holds(one):
@@ -48,6 +48,6 @@ def pid_of(lab: str, holds: Callable[[LabProcess], bool]) -> int:
 
 
 def pid_of_part(lab: str, router: str, part: str) -> int:
-    """Return the host's id of a router's `bgpd`, `wire` and so on: its control socket tells which process it is."""
+    """Return the host's id of a part of a router (`bgpd`, `wire`, …); its control socket reports the inner id."""
     inside = ask(lab, router, op="status")["processes"][part]
     return pid_of(lab, lambda one: one.inside == inside)

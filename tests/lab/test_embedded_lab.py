@@ -53,7 +53,7 @@ def new_connections(pair: Pair, before: dict[tuple[str, str], dict[str, Any]]) -
     return [one for ends, one in connections(pair).items() if ends not in before and one["phase"] != "closing"]
 
 
-def test_bgp_comes_up_over_tcp_ao_and_routes_go_across(pair: Pair, chain: Keychain) -> None:
+def test_bgp_comes_up_over_tcp_ao_and_exchanges_routes(pair: Pair, chain: Keychain) -> None:
     before = connections(pair)
     pair.configure(chain=chain)
     pair.until("BGP", both(pair, established))

@@ -68,7 +68,7 @@ def nothing_left(name: str) -> bool:
     )
 
 
-def test_two_labs_at_once_and_nothing_is_left_of_either(tmp_path: Path) -> None:
+def test_two_labs_at_the_same_time_leave_nothing_behind(tmp_path: Path) -> None:
     labs = [make(tmp_path / str(number)) for number in range(2)]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda lab: lab.deploy(), labs))
@@ -82,7 +82,7 @@ def test_two_labs_at_once_and_nothing_is_left_of_either(tmp_path: Path) -> None:
     assert all(nothing_left(lab.name) for lab in labs)
 
 
-def test_the_hosts_firewall_gets_no_rule_of_containerlabs(tmp_path: Path) -> None:
+def test_containerlab_adds_no_rule_to_the_hosts_firewall(tmp_path: Path) -> None:
     before = _rules()
     with make(tmp_path):
         assert _rules() == before

@@ -46,7 +46,7 @@ def base(router: str, inside: str = "R2") -> list[str]:
 def flapped(pair: Pair, before: Flaps, *sessions: tuple[str, str]) -> Callable[[], bool]:
     """Return a condition: these of the sessions of one router have flapped since, and no other one has.
 
-    How often is not asked: while a session comes up again, a connection collision may add a flap (see `Pair.flaps`).
+    Any number of flaps counts: while a session comes up again, a connection collision may add one (see `Pair.flaps`).
     """
     return lambda: {one for one in pair.flapped_since(before) if one[0] == sessions[0][0]} == set(sessions)
 
@@ -94,12 +94,12 @@ def test_an_internal_session_in_a_local_as_is_independent_of_the_external_one(ow
     pair.until("both sessions after the rollback", up(pair, 2))
 
 
-def test_a_router_whose_only_session_is_in_a_local_as_leaves_that_as_when_it_is_deleted(own_pair: Pair) -> None:
+def test_a_router_uses_its_own_as_again_after_the_local_as_of_its_only_session_is_deleted(own_pair: Pair) -> None:
     pair = own_pair
     for router in pair.sessions:
         pair.commit(router, [*base(router), "delete protocols bgp group link"])
     pair.until("the internal session", up(pair, 1))
-    # Without the local AS the router is in its own one, which its peer does not take.
+    # Without the local AS the router uses its own one, which its peer does not accept.
     pair.commit("R2", ["delete protocols bgp group core local-as"])
     pair.until("the end of the session", lambda: "Establ" not in pair.sessions["R2"].show("show bgp summary").raw)
     pair.commit("R2", [f"{CORE} local-as 65001"])

@@ -140,7 +140,7 @@ def test_disabling_an_interface_ends_its_session(pair: Pair, chain: Keychain) ->
 
 
 @pytest.mark.slow
-def test_an_older_scheme_closes_the_session(pair: Pair, chain: Keychain) -> None:
+def test_a_change_to_an_older_authentication_scheme_closes_the_session(pair: Pair, chain: Keychain) -> None:
     pair.configure(chain=chain)
     pair.until("BGP", up(pair))
     line = shown(pair, "R1", "show configuration protocols bgp | display set | match authentication-algorithm").strip()

@@ -1,4 +1,4 @@
-"""The fixture of the tests that disturb a run."""
+"""A fixture for tests that disturb a run."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ throughout: []
 """
 
 
-def test_a_change_that_one_router_refuses_is_taken_back_on_the_other(
+def test_a_change_that_one_router_refuses_is_rolled_back_on_the_other(
     run_scenario: Callable[..., Result], tmp_path: Path
 ) -> None:
     path = tmp_path / "scenario.yaml"

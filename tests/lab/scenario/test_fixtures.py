@@ -22,7 +22,7 @@ pytestmark = pytest.mark.lab
 FIRST_PACKETS = timedelta(seconds=60)
 """Longest time from the commits to the session's first captured packets: 2 s on an idle machine."""
 POLL = timedelta(seconds=0.1)
-"""Interval between two looks at a capture that grows."""
+"""Interval between two checks of the capture's length."""
 
 
 def plan_of(router: Router) -> Plan:

@@ -50,7 +50,7 @@ def rehearse(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=_ENDS)
 
 
-MENDS = "set security authentication-key-chains key-chain kc key 1 secret right\n"
+CORRECTION = "set security authentication-key-chains key-chain kc key 1 secret right\n"
 CAPTURED = datetime(2026, 11, 30, tzinfo=UTC)
 
 
@@ -79,14 +79,14 @@ def traffic_keys_of(run: Path) -> set[bytes]:
 
 
 @pytest.mark.parametrize(
-    ("mended", "code", "verdict"),
+    ("corrected", "code", "verdict"),
     [
-        pytest.param(True, 0, "HITLESS", id="mended by a planned commit"),
+        pytest.param(True, 0, "HITLESS", id="corrected by a planned commit"),
         pytest.param(False, 1, "NOT HITLESS, as predicted", id="as saved", marks=pytest.mark.slow),
     ],
 )
 def test_rehearse_plays_the_rollover_of_two_saved_configurations(
-    tmp_path: Path, mended: bool, code: int, verdict: str
+    tmp_path: Path, corrected: bool, code: int, verdict: str
 ) -> None:
     starts = "2026-11-1.00:00:00 +0000", "2027-1-15.00:00:00 +0000"
     # A secret as a router shows it (`$9$…`), and one as a person types it.
@@ -94,13 +94,13 @@ def test_rehearse_plays_the_rollover_of_two_saved_configurations(
     theirs = [(starts[0], 2, 1, "first-secret"), (starts[1], 4, 3, "wrong")]
     (tmp_path / "lion.conf").write_text(configuration("lion", "10.9.0.1", "10.9.0.2", mine))
     (tmp_path / "tiger.conf").write_text(configuration("tiger", "10.9.0.2", "10.9.0.1", theirs))
-    (tmp_path / "tonight.set").write_text(MENDS)
+    (tmp_path / "tonight.set").write_text(CORRECTION)
     (tmp_path / "link.pcap").write_bytes(link("first-secret"))
-    words = ["--change", "tiger=tonight.set", "--capture", "link.pcap"] if mended else []
+    words = ["--change", "tiger=tonight.set", "--capture", "link.pcap"] if corrected else []
     done = rehearse(tmp_path, "lion.conf", "tiger.conf", "--at", "2026-12-01T00:00Z", *words)
     assert done.returncode == code, done.stdout + done.stderr
     assert verdict in done.stdout.splitlines()
-    if mended:
+    if corrected:
         assert "seen on the link: v4-link, lion sends key 0 from 2026-11-30T" in done.stdout
     encoded = [encode_type9(Secret(one)) for one in ("first-secret", "right", "wrong")]
     (run,) = (tmp_path / "runs").iterdir()

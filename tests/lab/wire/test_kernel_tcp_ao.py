@@ -137,8 +137,8 @@ def test_both_sides_roll_over_when_both_ask_for_the_next_key(
             echo(near, far)
         (state,) = [one for one in pair.ours.status().connections if one.phase == "open"]
         assert (state.out.key, state.in_.key, state.out.rolled, state.in_.rolled) == (1, 1, True, True)
-        told = kernel.info(far)
-        assert (told.current, told.bad, told.not_found) == (chain.keys[1].recv_id, 0, 0)
+        state_of_r2 = kernel.info(far)
+        assert (state_of_r2.current, state_of_r2.bad, state_of_r2.not_found) == (chain.keys[1].recv_id, 0, 0)
     assert sorted(set(pair.keys())) == [0, 1]
     assert pair.ours.dropped() == {}
     counted = pair.counted()
@@ -216,8 +216,8 @@ def test_sequence_numbers_that_wrap_at_both_ends_are_signed_with_the_next_sne(
     with near, far:
         transfer(near, far, bytes(range(256)) * 256)
         transfer(far, near, bytes(range(256)) * 256)
-        told = kernel.info(far)
-        assert (told.bad, told.not_found) == (0, 0)
+        state_of_r2 = kernel.info(far)
+        assert (state_of_r2.bad, state_of_r2.not_found) == (0, 0)
     judge = Judge(pair.chain)
     sent = pair.rig.sent()
     assert {judge.key_of(one) for one in sent} == {0}, "the judge has its own SNE"
@@ -226,12 +226,12 @@ def test_sequence_numbers_that_wrap_at_both_ends_are_signed_with_the_next_sne(
     assert pair.ours.dropped() == {}
 
 
-MENDED = (99, 0)
+FIXED_IN = (99, 0)
 """The first release of Linux without this bug of listening sockets; none is known (docs/field-bugs.md)."""
 
 
 @pytest.mark.xfail(
-    tuple(int(part) for part in platform.release().split(".")[:2]) < MENDED,
+    tuple(int(part) for part in platform.release().split(".")[:2]) < FIXED_IN,
     reason=f"Linux {platform.release()}: a listener's child begins with a receive SNE of 0 (docs/field-bugs.md)",
     strict=True,
 )
@@ -280,18 +280,18 @@ def test_a_mismatch_keeps_the_connection_down_and_is_counted(
 def test_an_abort_is_signed_and_accepted_by_the_other_side(pair: Pair, who: str) -> None:
     pair.begin()
     near, far = pair.joined("kernel")
-    aborts, hears = (near, far) if who == "wire path" else (far, near)
-    with hears:
+    aborts, other = (near, far) if who == "wire path" else (far, near)
+    with other:
         echo(near, far)
         aborts.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         aborts.close()
         with pytest.raises(ConnectionResetError):
-            hears.recv(1)
+            other.recv(1)
     assert pair.keys()[-1] == 0
     assert pair.ours.dropped() == {}
 
 
-def test_the_kernel_accepts_a_refusal_that_is_signed_with_a_source_isn_of_0(pair: Pair) -> None:
+def test_the_kernel_accepts_an_rst_that_is_signed_with_a_source_isn_of_0(pair: Pair) -> None:
     """The wire path signs the RST to a SYN according to assumption W6; Linux verifies it while it awaits a SYN-ACK."""
     pair.begin()
     with kernel.within(pair.theirs.inner.socket(), CONNECTED_SECONDS) as far:
