@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from keyroll.check.rollovers import Rollover, Takeover
 from keyroll.keychain.model import Keychain
@@ -36,8 +36,7 @@ Parts = tuple[Takeover, Takeover]
 MIXES: tuple[Mix, ...] = tuple(itertools.product(POLICIES, POLICIES))
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """Skews in microseconds from `low` to `high`; None: no bound. A closed end belongs to the interval, an open not."""
 
     low: int | None
@@ -184,15 +183,14 @@ def intervals_of(points: Iterable[int], hitless: Callable[[int], bool]) -> Skews
         if begun is None and here:
             begun = Interval(point, None, low_closed=True)
         if begun is not None and not (here and beyond):
-            found.append(replace(begun, high=point, high_closed=here))
+            found.append(begun._replace(high=point, high_closed=here))
             begun = None
         if begun is None and beyond:
             begun = Interval(point, None)
     return tuple(found if begun is None else [*found, begun])
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
+class _Cut(NamedTuple):
     """The part of a timetable around a rollover: its first key has no beginning, and its last key no end.
 
     The keys of each id are not cut: under `any`, a later key with the same id counts however much later it is.
@@ -214,7 +212,7 @@ class _Cut:
         opens = tuple(-EVER if place == low else edge for place, edge in enumerate(table.opens))
         closes = tuple(EVER if place == high else edge for place, edge in enumerate(table.closes))
         edges = {edge for column in (starts, opens, closes) for edge in column[low : high + 1] if abs(edge) < EVER}
-        return cls(replace(table, starts=starts, opens=opens, closes=closes), low, high, tuple(sorted(edges)))
+        return cls(table._replace(starts=starts, opens=opens, closes=closes), low, high, tuple(sorted(edges)))
 
 
 def _relative(edge: int, origin: int) -> int:

@@ -1,8 +1,8 @@
 """One TCP connection between two routers, simulated from event to event on whole microseconds.
 
 `prediction.py` uses it. It works on integers and indexes, because a plan is simulated some hundred times: once for each
-mix of policies, and once for each range of clock skew. Its rules are those of schedule.py; a property test compares the
-two.
+mix of policies, and once for each range of clock skew. Its values are tuples: one is made in a quarter of the time of a
+frozen dataclass. Its rules are those of schedule.py; a property test compares the two.
 
 Nothing changes between two events (a start-time, the begin or end of a window, a step of a clock, a hold timer). The
 number of events grows linearly with the number of keys, and a connection that keeps failing while nothing else changes
@@ -15,7 +15,6 @@ import enum
 import itertools
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
@@ -53,8 +52,7 @@ def from_us(instant: int) -> datetime:
     return _EPOCH + instant * _MICROSECOND
 
 
-@dataclass(frozen=True, slots=True)
-class Timetable:
+class Timetable(NamedTuple):
     """A router's usable keys in order of start-time, in the simulation's form. A key is identified by its index.
 
     `starts`, `opens` and `closes` are readings of the router's own clock; a window includes its opening and excludes
@@ -101,8 +99,7 @@ class Timetable:
         return self.opens[place] <= reading < self.closes[place]
 
 
-@dataclass(frozen=True, slots=True)
-class ClockParts:
+class ClockParts(NamedTuple):
     """A clock in intervals of true time: from `begins[n]` on it shows true time plus `offsets[n]` (microseconds)."""
 
     begins: tuple[int, ...] = (-EVER,)
@@ -120,8 +117,7 @@ class ClockParts:
                 yield instant
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(NamedTuple):
     """One router of the simulation."""
 
     table: Timetable
@@ -161,6 +157,7 @@ class Simulation:
         `differ` can be shared between simulations of the same two chains, so that secrets are compared only once.
         """
         self._parties = (one, other)
+        self._followers = [index for index, party in enumerate(self._parties) if party.sending is Sending.RNEXT]
         self._hold = hold
         self._current = [-1, -1]
         self._up = False
@@ -204,8 +201,8 @@ class Simulation:
             return None
         return min((since + self._hold for since in self._silent if since is not None), default=None)
 
-    def _settle(self, instant: int) -> Iterator[State]:
-        """Yield the state that continuous traffic leads to at once.
+    def _settle(self, instant: int) -> tuple[State, ...]:
+        """Return the state that continuous traffic leads to at once.
 
         A router must receive a request for a key before it follows it. If the key that it uses until then is no longer
         accepted, segments on the way are dropped: that state, without length, comes first.
@@ -218,30 +215,31 @@ class Simulation:
         one, other = self._parties
         readings = (one.clock.read(instant), other.clock.read(instant))
         asked = (one.table.active(readings[0]), other.table.active(readings[1]))
-        for index, party in enumerate(self._parties):
-            if party.sending is Sending.CLOCK or not self._up or self._current[index] < 0:
+        for index in (0, 1):
+            if index not in self._followers or not self._up or self._current[index] < 0:
                 self._current[index] = asked[index]
-        state, was_up = self._state(asked, readings), self._up
-        self._up = self._up or (state[0].drop is None and state[1].drop is None)
-        waiting = state
+        state = waiting = self._state(asked, readings)
+        was_up = self._up
+        self._up = was_up or (state[0].drop is None and state[1].drop is None)
         # A request names the same key during this instant, so each router changes its key once at most.
         while self._up and self._follow(state, readings):
             state = self._state(asked, readings)
-        if was_up and any(old.drop is not None and new.drop is None for old, new in zip(waiting, state, strict=True)):
-            yield waiting
         for receiver, direction in ((1, state[0]), (0, state[1])):
             if not self._up or direction.drop is None:
                 self._silent[receiver] = None
             elif self._silent[receiver] is None:
                 self._silent[receiver] = instant
-        yield state
+        if not was_up or state is waiting:
+            return (state,)
+        lost = any(old.drop is not None and new.drop is None for old, new in zip(waiting, state, strict=True))
+        return (waiting, state) if lost else (state,)
 
     def _follow(self, state: State, readings: tuple[int, int]) -> bool:
         """Let routers under RNEXT follow the request in the peer's verified segments; return whether one changed."""
         moved = False
-        for index, party in enumerate(self._parties):
-            heard = state[1 - index]
-            if party.sending is not Sending.RNEXT or heard.drop is not None or heard.asked < 0:
+        for index in self._followers:
+            party, heard = self._parties[index], state[1 - index]
+            if heard.drop is not None or heard.asked < 0:
                 continue
             named = self._parties[1 - index].table.keys[heard.asked].recv_id
             wanted = -1 if named is None else party.table.sent_as.get(named, -1)
@@ -263,11 +261,11 @@ class Simulation:
         named = () if send_id is None else table.received_as.get(send_id, ())
         if not named:
             return Direction(place, asked, -1, Drop.UNKNOWN_KEYID)
-        match = next((match for match in named if table.accepts(match, reading)), -1)
-        if match < 0:
-            early = reading < table.opens[named[0]]
-            return Direction(place, asked, named[0], Drop.TOO_EARLY if early else Drop.TOO_LATE)
-        return Direction(place, asked, match, self.values_differ(sender, place, match))
+        for match in named:
+            if table.accepts(match, reading):
+                return Direction(place, asked, match, self.values_differ(sender, place, match))
+        early = reading < table.opens[named[0]]
+        return Direction(place, asked, named[0], Drop.TOO_EARLY if early else Drop.TOO_LATE)
 
     def values_differ(self, sender: int, place: int, match: int) -> Drop | None:
         """Return why a segment that router `sender` signs with a key does not verify with a key of the peer's.
@@ -304,8 +302,7 @@ def values_differ(mine: Key, theirs: Key) -> Drop | None:
     return Drop.OTHER_SECRET if mine.secret.compare(theirs.secret) is Likeness.DIFFERENT else None
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """A key whose start-time a router's clock reached: its index, when that was, when it was first sent and verified.
 
     A later key counts as well until a later one becomes due: from then on the key itself must be sent, or it was
