@@ -9,10 +9,10 @@ more.
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import threading
 import time
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -178,7 +178,7 @@ class FakeClock:
         with self._lock:
             end = self._now + max(length, timedelta())
             while self._planned and self._planned[0][0] <= end:
-                instant, _, happen = heapq.heappop(self._planned)
+                instant, _, happen = self._planned.pop(0)
                 self._now = max(self._now, instant)
                 happen()
             self._now = max(self._now, end)
@@ -186,7 +186,7 @@ class FakeClock:
     def at(self, length: timedelta, happen: Callable[[], object]) -> None:
         """Plan an event for `length` from now."""
         with self._lock:
-            heapq.heappush(self._planned, (self._now + length, next(self._order), happen))
+            insort(self._planned, (self._now + length, next(self._order), happen))
 
     def set_wall(self, by: timedelta) -> None:
         """Set the wall clock forward (or back), as an administrator or NTP does."""

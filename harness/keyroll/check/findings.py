@@ -24,7 +24,7 @@ from keyroll.names import SessionKind
 
 PORTS = {SessionKind.BGP: frozenset(("179", "bgp")), SessionKind.LDP: frozenset(("646", "ldp"))}
 """Names and numbers of the sessions' ports in a filter (IANA)."""
-_LICENSE = re.compile(r"requires \S+ license$")
+_LICENSE = r"requires \S+ license$"
 """The end of the warning that Junos shows above a statement whose feature has no licence; the statement is in force all
 the same."""
 _PORT_WORDS = frozenset(("port", "source-port", "destination-port"))
@@ -114,7 +114,7 @@ class Levels:
 
 def rule_of(doubt: Doubt) -> Rule:
     """Return the rule for an unknown: a missing licence hides no statement, so it has its own rule."""
-    lacks = doubt.kind is Kind.ROUTER_WARNING and _LICENSE.search(doubt.message) is not None
+    lacks = doubt.kind is Kind.ROUTER_WARNING and re.search(_LICENSE, doubt.message) is not None
     return rules.LICENSE if lacks else rules.IN_DOUBT
 
 

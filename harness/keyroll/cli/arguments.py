@@ -6,7 +6,6 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from keyroll.errors import InputError, Where
 from keyroll.keychain.starttime import StartTimeError, parse_start
@@ -22,8 +21,12 @@ def read_zone(name: str) -> tzinfo:
     Raises:
         InputError: there is none.
     """
+    if name == "UTC":
+        return UTC
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - UTC, the default, is had without it
+
     try:
-        return UTC if name == "UTC" else ZoneInfo(name)
+        return ZoneInfo(name)
     except (ValueError, OSError, LookupError):
         raise InputError(f"invalid time zone '{name}': use an IANA name such as UTC or Europe/Berlin") from None
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -210,12 +208,18 @@ def _print(reports: Sequence[tuple[str | None, Report]], *, as_json: bool, markd
     from keyroll.cli.check_text import WIDTH, markdown_of, text_of  # noqa: PLC0415 - see `check`
 
     if as_json:
+        import json  # noqa: PLC0415 - see `check`
+
         found = [as_data(report, state) for state, report in reports]
         click.echo(json.dumps(found[0] if reports[0][0] is None else {"version": found[0]["version"], "states": found},
                               indent=2, ensure_ascii=False))  # fmt: skip
         return
-    # A long line is harder to read than two short ones.
-    width = min(shutil.get_terminal_size((WIDTH, 0)).columns, WIDTH) if sys.stdout.isatty() else WIDTH
+    width = WIDTH
+    if sys.stdout.isatty():
+        import shutil  # noqa: PLC0415 - it imports libraries for archives, which take longer than reading small files
+
+        # A long line is harder to read than two short ones.
+        width = min(shutil.get_terminal_size((WIDTH, 0)).columns, WIDTH)
     for number, (state, report) in enumerate(reports):
         if number:
             click.echo()

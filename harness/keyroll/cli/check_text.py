@@ -34,7 +34,7 @@ _AXIS = 56
 _GROUPS_SHOWN = 3
 """How many different outcomes are printed for one rollover; --json has all."""
 _COLOURS = {"ok": "green", "bad": "red", "unknown": "yellow", "error": "red", "warning": "yellow"}
-_KIND = re.compile(r"(?P<said>.*) \[(?P<kind>[a-z-]+)\]", re.DOTALL)
+_KIND = r"(?P<said>.*) \[(?P<kind>[a-z-]+)\]"
 _ASSUMPTIONS = {"sending": "K1", "receiving": "K2"}
 """Ids of docs/assumptions/keychain.md."""
 
@@ -324,7 +324,7 @@ def _finding(same: MergedFinding) -> Iterator[str | _Line]:
 
 def _message(same: MergedFinding) -> tuple[str, str]:
     """Return the message and the rule; the kind of an unknown, which ends its message, goes beside the rule."""
-    found = _KIND.fullmatch(same.message)
+    found = re.fullmatch(_KIND, same.message, re.DOTALL)
     rule = same.first.rule.id
     if found is None:
         return same.message, rule

@@ -18,11 +18,11 @@ from keyroll.cli.keychain_lint import finding_as_json, print_verdict, verdict_as
 from keyroll.configuration import read
 from keyroll.errors import ExitCode, InputError
 from keyroll.instants import SYSTEM
-from keyroll.keychain.generate import KEYS_MAX, Ids, generate
+from keyroll.keychain.generate import Ids, generate
 from keyroll.keychain.junostext import Encoding, set_lines
 from keyroll.keychain.lint import Finding, Subject, lint
 from keyroll.keychain.lint_pair import lint_course, lint_pair
-from keyroll.keychain.model import AO_ID_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain
+from keyroll.keychain.model import AO_ID_MAX, KEYS_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain
 from keyroll.keychain.starttime import format_start_stored
 from keyroll.names import Algorithm
 from keyroll.scenario.file.durations import parse_duration

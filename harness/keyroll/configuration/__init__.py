@@ -28,6 +28,7 @@ If a statement occurs twice, or comes from groups, `View` returns the value that
 
     statements, words        the description of statements; the statement names of Junos, as data
     hierarchy                the levels that are made of them
+    forms, documents         XML, JSON or lines; XML and JSON to one tree
     console, text            lines of a terminal; curly text and set lines to one tree
     tree, levels             the tree of words; abbreviations and unknown words resolved
     inheritance              the values in force, with configuration groups

@@ -5,32 +5,33 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+# Patterns are texts, compiled when they are first used: a saved `display set` without prompts needs none of them.
 _EDIT = r"\[edit(?P<level>[^\]]*)\]"
 _ROLE = r"\{(?:master|backup|line|primary|secondary|linecard)[^}]*\}"
-BANNER = re.compile(rf"(?:{_ROLE}\s*)?{_EDIT}\s*")
-ROLE = re.compile(rf"{_ROLE}\s*")
-PROMPT = re.compile(
-    rf"(?:{_ROLE}\s*)?(?:\[edit(?P<level>[^\]]*)\]\s*)?(?P<host>[\w.-]+)@(?P<name>[\w.:-]+)(?P<mark>[>#%])(?:\s+(?P<command>.*))?"
+BANNER = rf"(?:{_ROLE}\s*)?{_EDIT}\s*"
+ROLE = rf"{_ROLE}\s*"
+PROMPT = (
+    rf"(?:{_ROLE}\s*)?(?:\[edit(?P<level>[^\]]*)\]\s*)?"
+    r"(?P<host>[\w.-]+)@(?P<name>[\w.:-]+)(?P<mark>[>#%])(?:\s+(?P<command>.*))?"
 )
-BARE_PROMPT = re.compile(
-    r"(?P<name>[A-Za-z][\w.:-]*)(?P<mark>[>#])\s*(?P<command>(?:show|set|delete|edit|top|up|exit|commit|run|deactivate|activate)\b.*)"
+BARE_PROMPT = (
+    r"(?P<name>[A-Za-z][\w.:-]*)(?P<mark>[>#])\s*"
+    r"(?P<command>(?:show|set|delete|edit|top|up|exit|commit|run|deactivate|activate)\b.*)"
 )
-PAGER = re.compile(r"[\s\x08]*(?:-{2,3} ?(?:\(more(?: \d+%)?\)|more(?: \d+%)?) ?-{2,3}[\s\x08]*)+", re.IGNORECASE)
+PAGER = r"[\s\x08]*(?:-{2,3} ?(?:\(more(?: \d+%)?\)|more(?: \d+%)?) ?-{2,3}[\s\x08]*)+"
 """`---(more)---` and what the terminal writes over it: the text of the next line may follow on the same line.
 A pager begins a line with it. Elsewhere in a line the same characters belong to the configuration, such as to a secret
 or a description.
 """
-SHOW = re.compile(r"(?:run\s+)?sh(?:ow?)?\s+conf[a-z]*(?P<rest>\s[^;{]*)?")
+SHOW = r"(?:run\s+)?sh(?:ow?)?\s+conf[a-z]*(?P<rest>\s[^;{]*)?"
 """The command as the first line of a saved log."""
-SYSTEM = re.compile(r"(?P<verb>set|clear)\s+cli\s+(?P<kind>log|ten)\S*(?:\s+(?P<name>\S+))?")
+SYSTEM = r"(?P<verb>set|clear)\s+cli\s+(?P<kind>log|ten)\S*(?:\s+(?P<name>\S+))?"
 """The command that enters a logical system or a tenant: commands then show only its configuration."""
-_DISPLAY_SET = re.compile(r"(?:^|\s)d(?:isplay|ispl|isp|is|i)?\s+se?t?(?:\s|$)")
-_FILTER = re.compile(
-    r"\s*(?P<kind>m(?:atch|atc|at|a)?|e(?:xcept|xcep|xce|xc|x)|f(?:ind|in|i)?|la(?:st|s)?)\s+(?P<pattern>\S+)"
-)
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]")
-_OVERWRITE = re.compile(r"[^\x08]?\x08")
-_NOISE = re.compile(
+_DISPLAY_SET = r"(?:^|\s)d(?:isplay|ispl|isp|is|i)?\s+se?t?(?:\s|$)"
+_FILTER = r"\s*(?P<kind>m(?:atch|atc|at|a)?|e(?:xcept|xcep|xce|xc|x)|f(?:ind|in|i)?|la(?:st|s)?)\s+(?P<pattern>\S+)"
+_ANSI = r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]"
+_OVERWRITE = r"[^\x08]?\x08"
+_NOISE = (
     r"(?:[A-Z][a-z]{2} +\d{1,2} \d{2}:\d{2}:\d{2}(?: \d{4})?"
     r"|Entering configuration mode|Exiting configuration mode|The configuration has been changed but not committed"
     r"|Discard uncommitted changes\?.*"
@@ -67,12 +68,12 @@ class Shown:
 def cleaned(line: str) -> str:
     """Return a line without escape sequences, overwritten characters and pager marks."""
     if "\x1b" in line:
-        line = _ANSI.sub("", line)
+        line = re.sub(_ANSI, "", line)
     if "ore" in line or "ORE" in line:
-        pager = PAGER.match(line)
+        pager = re.match(PAGER, line, re.IGNORECASE)
         line = line[pager.end() :] if pager else line
     while "\x08" in line:
-        shorter = _OVERWRITE.sub("", line)
+        shorter = re.sub(_OVERWRITE, "", line)
         if shorter == line:
             break
         line = shorter
@@ -82,7 +83,7 @@ def cleaned(line: str) -> str:
 
 def is_noise(line: str) -> bool:
     """Return whether a line belongs to the terminal session and not to the configuration."""
-    return ROLE.fullmatch(line) is not None or _NOISE.fullmatch(line) is not None
+    return any(re.fullmatch(pattern, line) for pattern in (ROLE, _NOISE))
 
 
 def belongs_to_session(line: str) -> bool:
@@ -90,7 +91,7 @@ def belongs_to_session(line: str) -> bool:
     line = cleaned(line)
     if not line or line in {"]]>]]>", "##"} or is_noise(line):
         return True
-    return any(pattern.fullmatch(line) for pattern in (BANNER, PROMPT, BARE_PROMPT, SHOW))
+    return any(re.fullmatch(pattern, line) for pattern in (BANNER, PROMPT, BARE_PROMPT, SHOW))
 
 
 def shown(command: str) -> Shown | None:
@@ -99,15 +100,15 @@ def shown(command: str) -> Shown | None:
     `command` is the text after the prompt of operational mode, or `show …` of configuration mode with the word
     `configuration` inserted.
     """
-    found = SHOW.fullmatch(command.strip())
+    found = re.fullmatch(SHOW, command.strip())
     if found is None:
         return None
     # A pattern may contain bars: `| match "bgp|key-chain"`.
     quoted = re.findall(r'"[^"]*"', found["rest"] or "")
     path, *pipes = re.sub(r'"[^"]*"', "#", found["rest"] or "").split("|")
     said = " ".join(pipes)
-    set_form = _DISPLAY_SET.search(said) is not None
-    filters = [one for pipe in pipes if (one := _FILTER.match(pipe)) is not None]
+    set_form = re.search(_DISPLAY_SET, said) is not None
+    filters = [one for pipe in pipes if (one := re.match(_FILTER, pipe)) is not None]
     matched: tuple[str, ...] = ()
     if set_form and len(filters) == 1 and filters[0]["kind"][:1] == "m":
         pattern = filters[0]["pattern"].replace("#", quoted[-1].strip('"') if quoted else "")

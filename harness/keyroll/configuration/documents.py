@@ -17,6 +17,7 @@ from xml.parsers import expat
 
 from keyroll.configuration import console
 from keyroll.configuration.findings import ConfigurationError, Kind, Note, Path
+from keyroll.configuration.forms import TEXTS, WRAPPERS, first_line_with, unwrapped, without_trace
 from keyroll.configuration.tree import INACTIVE, OMITTED, PROTECTED, Node
 from keyroll.errors import Where
 
@@ -26,25 +27,10 @@ _HIDDEN = frozenset(
 """(parent, element) pairs where the CLI does not show the element's name."""
 _BARE = frozenset(("as-number",))
 """Leaves whose value follows the word of the level above: `autonomous-system 64500`."""
-_WRAPPERS = frozenset(
-    (
-        *("rpc-reply", "data", "config", "config-text", "configuration-information", "rollback-information"),
-        *("rpc", "edit-config", "load-configuration"),
-    )
-)
-"""Elements around a configuration. `get-configuration` is not one of them: its content is a filter."""
-_TEXTS = frozenset(("configuration-text", "configuration-set", "configuration-output"))
-"""Elements of a reply that contain a configuration as text."""
 _PLACEHOLDER = re.compile(
     r"<(/?)((?:secret |password )?(?:removed|redacted|hidden|scrubbed|masked|sanitized))>", re.IGNORECASE
 )
 _OWN_FORM = re.compile(r"(?<=>)<secret>(?=\s*</)")
-_TRACE = re.compile(r"^.{0,40}\[NETCONF\] - \[\d+\] (?:Outgoing|Incoming): ?", re.MULTILINE)
-"""What a router's trace file of NETCONF puts before each line."""
-_CARRIERS = _WRAPPERS | _TEXTS | {"configuration", "security", "protocols", "interfaces", "routing-instances"}
-_SEEN = 100_000
-"""The characters of a text in which a document must begin, so that a long text of another kind is not searched."""
-_START = re.compile(r"^[ \t]*(?:<\?xml|<!DOCTYPE|<(?:\w+:)?(?P<tag>[A-Za-z][\w.-]*)(?=[\s/>]))", re.MULTILINE)
 DEPTH_MAX = 100
 """The most nested levels: Junos' own hierarchy has some twenty, and a hostile text must not exhaust the stack."""
 
@@ -84,10 +70,10 @@ class Documents:
             for child in element.children:
                 self._fill(self.root, child, "", ())
             return True
-        if element.tag in _TEXTS:
+        if element.tag in TEXTS:
             self.texts.append((element.text, element.line))
             return True
-        return element.tag in _WRAPPERS and self._add_all(element.children)
+        return element.tag in WRAPPERS and self._add_all(element.children)
 
     def _add_all(self, elements: list[Element]) -> bool:
         found = False
@@ -163,28 +149,15 @@ def _around(text: str, line: int, note: Note) -> None:
             return
 
 
-def is_xml(text: str) -> bool:
-    """Say whether a text, after prompts and echoes, is XML.
-
-    A line of curly text may begin with a wildcard, `<ge-*> {`, so inside of a text only elements that contain a
-    configuration count.
-    """
-    text = text[:_SEEN]
-    found = _START.search(_TRACE.sub("", text) if "[NETCONF]" in text else text)
-    if found is None:
-        return False
-    return text.lstrip()[:1] == "<" or found["tag"] is None or found["tag"] in _CARRIERS
-
-
 def xml_elements(text: str, source: str, first: int, note: Note) -> Iterator[Element]:
     """Yield the documents of a text: there may be several, and lines of a terminal between them.
 
     Raises:
         ConfigurationError: it is not well formed, nests too deep, or holds a document type or an entity.
     """
-    text = _TRACE.sub("", text) if "[NETCONF]" in text else text
+    text = without_trace(text)
     text = _OWN_FORM.sub("&lt;secret&gt;", _PLACEHOLDER.sub(r"&lt;\1\2&gt;", text))
-    end, position = 0, _first(text, "<")
+    end, position = 0, first_line_with(text, "<")
     while position is not None:
         line = text.count("\n", 0, position) + 1
         _around(text[end:position], first + text.count("\n", 0, end), note)
@@ -192,15 +165,9 @@ def xml_elements(text: str, source: str, first: int, note: Note) -> Iterator[Ele
         element, used = parser.read(text[position:])
         yield element
         end = position + used
-        after = _first(text[end:], "<")
+        after = first_line_with(text[end:], "<")
         position = None if after is None else end + after
     _around(text[end:], first + text.count("\n", 0, end), note)
-
-
-def _first(text: str, mark: str) -> int | None:
-    """Return where the first line begins with `mark`, after blanks."""
-    found = re.search(rf"^[ \t]*(?={re.escape(mark)})", text, re.MULTILINE)
-    return None if found is None else found.end()
 
 
 class _Done(Exception):  # noqa: N818 - not an error: the document has ended, and other text follows
@@ -267,7 +234,7 @@ class _Xml:
         element = self._stack.pop()
         text = "".join(self._parts.pop())
         # Text between elements is layout; an empty `secret` is one that was removed.
-        element.text = text if element.tag in _TEXTS else text.strip()
+        element.text = text if element.tag in TEXTS else text.strip()
         element.valued = bool(element.text) or element.tag in {"secret", "authentication-key"}
         if not self._stack:
             self._whole = element
@@ -292,32 +259,8 @@ class _Pairs(list[tuple[str, object]]):
     """A JSON object as a list of its pairs, so that a name that occurs twice is kept twice."""
 
 
-_WRAPPED_JSON = re.compile(r"^[ \t]*(?:<[^<>]*>\s*)+\{(?=\s*\")", re.MULTILINE)
-"""Elements followed by JSON, as a router answers to `get-configuration format="json"`."""
 _BARE_VALUE = re.compile(r'"(?:[^"\\]|\\.)*"|(?<=[:\[,\s])(\d[\w.]*[A-Za-z][\w.]*)(?=\s*[,}\]])')
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"(\s*:)?')
-
-
-def is_json(text: str) -> bool:
-    """Say whether a text, after prompts, echoes and the elements of a reply, is JSON."""
-    text = _unwrapped(text[:_SEEN])
-    start = _first(text[:_SEEN], "{")
-    return start is not None and re.match(r'\{\s*(?:"|\})', text[start : start + 200]) is not None
-
-
-def _unwrapped(text: str) -> str:
-    """Return JSON without the elements of a NETCONF reply around it; blanks keep every place."""
-    found = _WRAPPED_JSON.search(text)
-    if found is None:
-        return text
-    end = text.rfind("}") + 1
-    head = re.sub(r"<[^>]*>", _blanks, text[found.start() : found.end() - 1])
-    # Each part keeps its length, so that line numbers stay the same.
-    return text[: found.start()] + head + text[found.end() - 1 : end] + re.sub(r"<[^>]*>", _blanks, text[end:])
-
-
-def _blanks(found: re.Match[str]) -> str:
-    return re.sub(r"[^\n]", " ", found[0])
 
 
 def json_element(text: str, source: str, first: int, note: Note) -> Element:
@@ -326,8 +269,8 @@ def json_element(text: str, source: str, first: int, note: Note) -> Element:
     Raises:
         ConfigurationError: it is not well formed, nests too deep, or holds something else than a configuration.
     """
-    text = _unwrapped(text)
-    start = _first(text, "{") or 0
+    text = unwrapped(text)
+    start = first_line_with(text, "{") or 0
     before = text.count("\n", 0, start)
     try:
         whole, end = _decoded(text, start)

@@ -62,13 +62,13 @@ SIGNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 """Names of other vendors' systems, with lines that no Junos configuration has."""
-_COMPARE = re.compile(r"^\[edit[^\]\n]*\]\r?\n(?:[ \t]*[-+!][ \t].*|[ \t]{2,}\S.*[;{}])$", re.MULTILINE)
-_CHANGED = re.compile(r"^[-+!][ \t]{1,}\S", re.MULTILINE)
+_COMPARE = r"^\[edit[^\]\n]*\]\r?\n(?:[ \t]*[-+!][ \t].*|[ \t]{2,}\S.*[;{}])$"
+_CHANGED = r"^[-+!][ \t]{1,}\S"
 
 
 def make_of(text: str) -> str | None:
     """Return what a text is if it is another vendor's configuration, or a comparison; else None."""
     start = text[:_SEEN]
-    if _COMPARE.search(start) and _CHANGED.search(start):
+    if "[edit" in start and all(re.search(pattern, start, re.MULTILINE) for pattern in (_COMPARE, _CHANGED)):
         return "the output of `show | compare`, not a configuration"
     return next((name for name, pattern in SIGNS if pattern.search(start)), None)

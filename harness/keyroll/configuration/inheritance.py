@@ -23,10 +23,10 @@ from keyroll.configuration.hierarchy import META
 from keyroll.configuration.tree import INACTIVE, Node
 
 APPLY, EXCEPT = "apply-groups", "apply-groups-except"
-CONDITIONAL = re.compile(r"re[0-9]+|node[0-9]+|member[0-9]+|\$\{node\}|fpc[0-9]+|backup-router", re.IGNORECASE)
+_CONDITIONAL = r"re[0-9]+|node[0-9]+|member[0-9]+|\$\{node\}|fpc[0-9]+|backup-router"
 """Groups that apply only on the routing engine, node or member of their name."""
-BUILT_IN = re.compile(r"junos-.*")
-"""Groups that are built into Junos; no configuration text has them."""
+_BUILT_IN = "junos-"
+"""How the names of groups begin that are built into Junos; no configuration text has them."""
 
 
 class Layer(NamedTuple):
@@ -93,7 +93,7 @@ class Groups:
     def _sources(self, name: str, line: int, path: Path, seen: frozenset[str]) -> Iterator[Layer]:
         group = self._groups.get(name)
         if group is None:
-            if not CONDITIONAL.fullmatch(name) and not BUILT_IN.fullmatch(name):
+            if not _is_conditional(name) and not name.startswith(_BUILT_IN):
                 self.missing.setdefault(name, (line, path))
             return
         doubt = _condition(name, group)
@@ -126,8 +126,12 @@ def _mentions(node: Node, word: str) -> bool:
     return word in node or any(_mentions(child, word) for child in node.values())
 
 
+def _is_conditional(name: str) -> bool:
+    return re.fullmatch(_CONDITIONAL, name, re.IGNORECASE) is not None
+
+
 def _condition(name: str, group: Node) -> str | None:
-    if CONDITIONAL.fullmatch(name):
+    if _is_conditional(name):
         return f"group {name} holds on the routing engine of that name alone"
     when = group.get("when")
     return None if when is None or when.inactive else f"group {name} holds under a condition (when)"

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from keyroll.configuration.chains import ROOT as CHAINS_AT
-from keyroll.configuration.documents import Documents, Element, is_json, is_xml, json_element, xml_elements
 from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Note, Path
 from keyroll.configuration.findings_by_path import Bearing
 from keyroll.configuration.foreign import make_of
+from keyroll.configuration.forms import is_json, is_xml
 from keyroll.configuration.hierarchy import DECIDING, META, ROOT, level_of
 from keyroll.configuration.inheritance import APPLY, Groups, View
 from keyroll.configuration.levels import HOMELESS, PASTED, settle
@@ -21,6 +22,9 @@ from keyroll.configuration.sessions import Session
 from keyroll.configuration.text import TextReader
 from keyroll.configuration.tree import Node, Sources, growing
 from keyroll.errors import Where
+
+if TYPE_CHECKING:
+    from keyroll.configuration.documents import Element
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,6 +235,8 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
 def _fill(root: Node, text: str, name: str, first: int, note: Note) -> tuple[int, bool]:
     """Read a text of any form into `root`; return how many statements it has, and whether groups are expanded."""
     if is_json(text):
+        from keyroll.configuration.documents import Documents, json_element  # noqa: PLC0415 - see `forms`
+
         documents = Documents(root, note)
         documents.add(json_element(text, name, first, note))
         return documents.statements, documents.inherited
@@ -245,6 +251,8 @@ def _fill(root: Node, text: str, name: str, first: int, note: Note) -> tuple[int
 
 
 def _fill_xml(root: Node, text: str, name: str, first: int, note: Note) -> tuple[int, bool]:
+    from keyroll.configuration.documents import Documents, xml_elements  # noqa: PLC0415 - see `forms`
+
     documents = Documents(root, note)
     loose: list[Element] = []
     found = False

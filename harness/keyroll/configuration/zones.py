@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import tzinfo
-from zoneinfo import ZoneInfo
 
 from keyroll.configuration.inheritance import Value
 from keyroll.configuration.reading import Configuration
@@ -20,6 +19,8 @@ def zone_of(configuration: Configuration) -> tzinfo | None:
     named = zone_named(configuration)
     if named is None:
         return None
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - it takes as long as reading a small text, and few texts name a zone
+
     try:
         return ZoneInfo(named.text)
     except (ValueError, OSError, LookupError):  # such as GMT+2, which the time zone database does not have

@@ -13,12 +13,10 @@ import string
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from keyroll.keychain.model import KEY_ID_MAX, SECRET_MAX, TOLERANCE_DEFAULT, Key, Keychain, KeychainError
+from keyroll.keychain.model import KEYS_MAX, SECRET_MAX, TOLERANCE_DEFAULT, Key, Keychain, KeychainError
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm
 
-# Key numbers begin at 0.
-KEYS_MAX = KEY_ID_MAX + 1
 INTERVAL_DEFAULT = timedelta(minutes=30)
 """Juniper's recommended least distance between the start-times of two subsequent keys (docs/junos.md 2.3)."""
 SECRET_LENGTH_DEFAULT = 20

@@ -13,8 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from keyroll.errors import Where
 from keyroll.keychain import rules
-from keyroll.keychain.generate import KEYS_MAX
-from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.model import KEYS_MAX, Key, Keychain
 from keyroll.keychain.rules import Rule, Severity
 from keyroll.keychain.starttime import format_start_stored
 

@@ -12,6 +12,7 @@ from keyroll.names import Algorithm
 
 # Junos' own limits.
 KEY_ID_MAX = 63
+KEYS_MAX = KEY_ID_MAX + 1  # key numbers begin at 0
 AO_ID_MAX = 255
 SECRET_MAX = 126
 DESCRIPTION_MAX = 80

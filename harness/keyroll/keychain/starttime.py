@@ -8,10 +8,8 @@ configuration`: `2021-6-29.00:00:00 +0000`: seconds added, no leading zeros in m
 
 from __future__ import annotations
 
-import calendar
 import re
 from datetime import MAXYEAR, UTC, datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
 
 from keyroll.keychain.model import KeychainError
 
@@ -23,7 +21,7 @@ _ABSOLUTE = re.compile(
     r"(?:\s*(?P<sign>[+-])(?P<zone_hour>\d{2}):?(?P<zone_minute>\d{2}))?",
     re.ASCII,
 )
-_RELATIVE = re.compile(r"\+?(?P<count>\d{1,6})\s*(?P<unit>month|day|hour|min(?:ute)?)s?", re.ASCII)
+_RELATIVE = r"\+?(?P<count>\d{1,6})\s*(?P<unit>month|day|hour|min(?:ute)?)s?"
 _UNITS = {"day": timedelta(days=1), "hour": timedelta(hours=1), "min": timedelta(minutes=1)}
 _OFFSET_MAX_HOURS = 15
 """No zone in use is further from UTC than fourteen hours; one hour more is accepted in case that changes."""
@@ -93,9 +91,10 @@ def _numeric_zone(found: re.Match[str], text: str) -> tzinfo:
 
 def _localized(moment: datetime, zone: tzinfo, text: str) -> datetime:
     local = moment.replace(tzinfo=zone)
-    if isinstance(zone, ZoneInfo) and local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment:
+    # Only a zone of the time zone database skips hours, and its text is its name; a `timezone` is a fixed offset.
+    if not isinstance(zone, timezone) and local.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment:
         raise StartTimeError(
-            f"start-time '{text}': that hour does not exist in {zone.key}, whose clocks skip it",
+            f"start-time '{text}': that hour does not exist in {zone}, whose clocks skip it",
             remedy="write the zone out, such as ' +0000'",
         )
     local.astimezone(UTC)
@@ -104,7 +103,7 @@ def _localized(moment: datetime, zone: tzinfo, text: str) -> datetime:
 
 
 def _relative(text: str, now: datetime | None) -> datetime:
-    found = _RELATIVE.fullmatch(text)
+    found = re.fullmatch(_RELATIVE, text, re.ASCII)
     if text != "now" and found is None:
         # A long text, or one with a `$`, may be a secret that was pasted into the wrong place.
         shown = f" '{text}'" if len(text) <= _SHOWN_MAX and "$" not in text else ""
@@ -129,6 +128,8 @@ def _months_later(moment: datetime, count: int) -> datetime:
     year, month = divmod(moment.year * 12 + moment.month - 1 + count, 12)
     if year > MAXYEAR:
         raise ValueError(year)
+    import calendar  # noqa: PLC0415 - only this unit needs it
+
     day = min(moment.day, calendar.monthrange(year, month + 1)[1])
     return moment.replace(year=year, month=month + 1, day=day)
 

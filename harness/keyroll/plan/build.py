@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from keyroll.keychain.generate import KEYS_MAX, Ids
-from keyroll.keychain.model import Key, Keychain
+from keyroll.keychain.generate import Ids
+from keyroll.keychain.model import KEYS_MAX, Key, Keychain
 from keyroll.keychain.schedule import in_order
 from keyroll.keychain.secret import Likeness, Secret
 from keyroll.names import Algorithm

@@ -17,11 +17,11 @@ from keyroll.configuration.placeholders import UNCLOSED
 from keyroll.configuration.text.levels import TAGS, Levels
 from keyroll.configuration.text.position import Position
 from keyroll.configuration.text.set_lines import COMMANDS, SetLines
-from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN, PLAIN_SET, pieces, split, tokens
+from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN, pieces, split, tokens
 from keyroll.configuration.tree import TYPED, FreshNode, Node
 
-_INHERITED = re.compile(r"'.*' was (?:inherited|expanded) from group|inherited from group '")
-_WARNING = re.compile(r"#+\s*Warning:\s*(.*)", re.IGNORECASE)
+_INHERITED = r"'.*' was (?:inherited|expanded) from group|inherited from group '"
+_WARNING = r"#+\s*Warning:\s*(.*)"
 
 
 @dataclass(slots=True)
@@ -61,7 +61,7 @@ class TextReader:
     # One loop without a call for each line, for speed: nearly all of 100,000 lines are read here.
     def read(self, text: str) -> None:  # noqa: C901, PLR0912, PLR0915 - see above
         """Read all lines. Raises ConfigurationError if braces nest deeper than `DEPTH_MAX`."""
-        plain, plain_set, share = PLAIN.fullmatch, PLAIN_SET.fullmatch, self._shared.setdefault
+        plain, share = PLAIN.fullmatch, self._shared.setdefault
         at, levels = self._at, self._levels
         root, number = self.root, self.first - 1
         idle, whole = True, self._whole()
@@ -77,7 +77,7 @@ class TextReader:
                             words = None
                             if simple and '"' not in stripped:
                                 words = stripped[4:].split()
-                            elif (found := plain_set(stripped)) is not None and "/*" not in stripped:
+                            elif (found := plain(stripped)) is not None and "/*" not in stripped:
                                 words = split(stripped, found)
                             if words is not None:
                                 # Nearly all lines of a text in set form, so without a call for each.
@@ -96,7 +96,7 @@ class TextReader:
                         levels.close()
                         whole = self._whole()
                         continue
-                    elif stripped[-1] in ";{" and (found := plain(stripped)) is not None and "/*" not in stripped:
+                    elif stripped[-1] in ";{" and (found := plain(stripped[:-1])) is not None and "/*" not in stripped:
                         words = split(stripped, found)
                         if words and words[0] not in COMMANDS:
                             at.line = levels.started = number
@@ -225,17 +225,17 @@ class TextReader:
         """Take a prompt, a banner or an echoed command; return whether the line was one."""
         first = line[0]
         if first in "[{":
-            found = console.BANNER.fullmatch(line)
+            found = re.fullmatch(console.BANNER, line)
             if found is not None:
                 self._section((*self._at.system, *(found["level"] or "").split()))
                 self._set_lines.edits = []
                 return True
-        prompt = console.PROMPT.fullmatch(line) if "@" in line else None
+        prompt = re.fullmatch(console.PROMPT, line) if "@" in line else None
         if prompt is not None:
             self._prompt(prompt["mark"], prompt["command"] or "", prompt["name"], prompt["level"])
             return True
         if not self._levels.stack and not self._levels.words:
-            bare = console.BARE_PROMPT.fullmatch(line)
+            bare = re.fullmatch(console.BARE_PROMPT, line)
             if bare is not None:
                 self._prompt(bare["mark"], bare["command"], bare["name"], None)
                 return True
@@ -278,7 +278,7 @@ class TextReader:
         self._section(container_of((*at.system, *(shown.level if shown is not None else ()))))
         at.absolute = shown is not None and shown.set_form and not shown.relative
         self._skipping = shown is None and bool(command) and not _prints_configuration(command)
-        typed = console.SYSTEM.fullmatch(command)
+        typed = re.fullmatch(console.SYSTEM, command)
         if typed is not None:
             word = "tenants" if typed["kind"][:1] == "t" else "logical-systems"
             at.system = (word, typed["name"]) if typed["verb"] == "set" and typed["name"] else ()
@@ -308,10 +308,10 @@ class TextReader:
     # Comments.
 
     def _note(self, text: str) -> None:
-        if _INHERITED.search(text):
+        if re.search(_INHERITED, text):
             self.inherited = True
             return
-        found = _WARNING.match(text)
+        found = re.match(_WARNING, text, re.IGNORECASE)
         if found is not None:
             self._levels.warnings.append((self._at.line, found[1].strip()))
 
@@ -319,7 +319,7 @@ class TextReader:
         said = text.strip()
         if said in LEFT_OUT:
             self._levels.left_out(said)
-        elif _INHERITED.search(text):
+        elif re.search(_INHERITED, text):
             self.inherited = True
 
     def _comment_goes_on(self, line: str) -> None:

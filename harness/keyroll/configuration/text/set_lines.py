@@ -9,7 +9,7 @@ from keyroll.configuration.findings import Kind
 from keyroll.configuration.hierarchy import ROOT, SYSTEMS, level_without, steps, written_out
 from keyroll.configuration.placeholders import UNCLOSED
 from keyroll.configuration.text.position import DEPTH_MAX, Position
-from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN_SET, UNQUOTED, kept_apart, spread, tokens
+from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN, UNQUOTED, kept_apart, spread, tokens
 from keyroll.configuration.tree import INACTIVE, PROTECTED, TYPED, Node
 
 _EDITS = frozenset(("set", "delete", "deactivate", "activate"))
@@ -56,7 +56,7 @@ class SetLines:
             self.at.lost("this line does not begin with a configuration command")
 
     def _words(self, line: str) -> list[str]:
-        found = PLAIN_SET.fullmatch(line)
+        found = PLAIN.fullmatch(line)
         if found is not None and found["string"] is None and "/*" not in line:
             return line.split()
         words: list[str] = []

@@ -8,12 +8,10 @@ from collections.abc import Iterator, Sequence
 _ODD = "\x1c-\x1f\x85\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000"
 """Blanks from web pages or word processors, which are not blanks to a router: they are part of a word."""
 _WORDS = rf"[^{{}};\"#\[\]\x1b\x08({_ODD}]+"
-PLAIN = re.compile(rf"{_WORDS}(?:\"(?P<string>[^\"\\{_ODD}]*)\")?[;{{]")
-"""One statement or the head of one level, alone on its line: no comment, no list, at most one string, at its end."""
-PLAIN_SET = re.compile(rf"{_WORDS}(?:\"(?P<string>[^\"\\{_ODD}]*)\")?")
-"""The same for a line in set form."""
-_TOKEN = re.compile(
-    r"""[ \t\f\v\r]*(?:
+PLAIN = re.compile(rf"{_WORDS}(?:\"(?P<string>[^\"\\{_ODD}]*)\")?")
+"""One statement in set form, alone on its line: no comment, no list, at most one string, at its end. Of curly text it
+is a statement or the head of a level, without the mark at its end."""
+_KINDS = r"""[ \t\f\v\r]*(?:
         (?P<note>\#.*)
       | /\*(?P<comment>.*?)\*/
       | (?P<opened>/\*.*)
@@ -21,15 +19,13 @@ _TOKEN = re.compile(
       | (?P<stray>".*)
       | (?P<mark>[{};\[\]])
       | (?P<word><[^ \t\f\v;{}]*|(?:\$\{[^ \t\f\v{}]*\}|[^ \t\f\v{};\[\]"])+)
-    )""",
-    re.VERBOSE,
-)
+    )"""
 _MARKS = (*"{};#[](\x1b\x08\x1c\x1d\x1e\x1f", "/*")
 """Characters, besides the quote, that make a line of ASCII text more than plain words and a string."""
 _PIECE = 8_000
 """Characters of a piece, about a hundred lines: small, so that one line with a mark makes few others take the slow
 path."""
-_ESCAPED = re.compile(r'\\(["\\])')
+_ESCAPED = r'\\(["\\])'
 LEFT_OUT = frozenset(("SECRET-DATA", "ACCESS-DENIED", "OMITTED"))
 """Comments in place of a value."""
 _QUOTED = {"[": '"["', "]": '"]"'}
@@ -53,19 +49,21 @@ def pieces(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def tokens(line: str) -> Iterator[tuple[str, str]]:
-    """Yield the kind of each token of a line (the name of a group of `_TOKEN`) and its text, unescaped for a string."""
+    """Yield the kind of each token of a line (the name of a group of `_KINDS`) and its text, unescaped for a string."""
     position = 0
-    while found := _TOKEN.match(line, position):
+    # Compiled when it is first used: a text in set form without comments and lists needs no tokens.
+    token = re.compile(_KINDS, re.VERBOSE)
+    while found := token.match(line, position):
         position = found.end()
         kind = found.lastgroup or ""
         text = found[kind] if kind else ""
         if kind == "string" and "\\" in text:
-            text = _ESCAPED.sub(r"\1", text)
+            text = re.sub(_ESCAPED, r"\1", text)
         yield kind, text
 
 
 def split(line: str, found: re.Match[str]) -> list[str]:
-    """Return the words of a line that `PLAIN` or `PLAIN_SET` matches; for a set line without `set`."""
+    """Return the words of a line that `PLAIN` matches; for a set line without `set`."""
     string = found["string"]
     start = 4 if line[:4] == "set " else 0
     if string is None:
