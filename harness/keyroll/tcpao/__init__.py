@@ -3,7 +3,7 @@
     segment.py   parse_segment(buffer, start, end) -> Segment | None; SegmentError
     option.py    scan_options(options) -> OptionScan(ao, md5); insert_ao, strip_ao; OptionError, OptionRoomError
     kdf.py       Algorithm, kdf_context(...), traffic_key(algorithm, master_key, context) -> TrafficKey (.mac(bytes))
-    message.py   mac_input(...), sign_segment(tcp, ...) -> bytes, verify_segment(segment, ao, ...) -> bool, checksums
+    macs.py      mac_input(...), sign_segment(tcp, ...) -> bytes, verify_segment(segment, ao, ...) -> bool, checksums
     sne.py       SneTracker(isn): .sne_for(seq), .commit(seq)
     mkt.py       Mkt: .traffic_key(…), .key_for(segment, …)
 
@@ -21,7 +21,7 @@ Verifying one:
 
 from keyroll.names import Algorithm
 from keyroll.tcpao.kdf import MAC_LENGTH, MasterKey, TrafficKey, kdf_context, traffic_key
-from keyroll.tcpao.message import (
+from keyroll.tcpao.macs import (
     internet_checksum,
     mac_input,
     segment_mac,

@@ -47,7 +47,7 @@ class TrafficKey:
     __slots__ = ()
 
     def mac(self, message: bytes) -> bytes:
-        """Return the 96-bit MAC of `message` (what `keyroll.tcpao.message.mac_input` assembles)."""
+        """Return the 96-bit MAC of `message` (what `keyroll.tcpao.macs.mac_input` assembles)."""
         raise NotImplementedError
 
     def reveal(self) -> bytes:
