@@ -274,8 +274,8 @@ class _Judge:
         text = self._texts.get(id(single.router))
         if text is None or single.router is None:
             return None
-        bearing = text.bearing_on(("protocols", single.session.kind.value))
-        hiding = (one for one in bearing if one.kind is not Kind.SECRET_UNKNOWN)
+        findings = text.findings_on(("protocols", single.session.kind.value))
+        hiding = (one for one in findings if one.kind is not Kind.SECRET_UNKNOWN)
         first = next((one for one in hiding if rule_of(one).severity is not Severity.NOTE), None)
         if first is None:
             return None

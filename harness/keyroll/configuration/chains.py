@@ -53,7 +53,7 @@ class Chain:
     numbers: int = 0
     """The number of keys in the text; keys with other numbers than Junos' 0 to 63 are not in `keychain`."""
     doubts: tuple[Finding, ...] = field(default=(), repr=False)
-    """The findings that affect it, unknown secrets included."""
+    """The findings that affect the chain, including unknown secrets."""
 
     @property
     def name(self) -> str:
@@ -110,7 +110,7 @@ class _ChainReader:
     def chain(self, name: str) -> Chain | None:
         view = self._view
         if not view.surely_here():
-            self._note(Kind.MAYBE, f"this key-chain is there or not: {_doubt(view)}", view.line, self._path)
+            self._note(Kind.MAYBE, f"this key-chain may not be in force: {_doubt(view)}", view.line, self._path)
             return None
         tolerance = self._read(view, None, "tolerance", _number(TOLERANCE_MAX))
         description = self._read(view, None, "description", _description)
@@ -135,12 +135,12 @@ class _ChainReader:
         view = self._view.below("key", number)
         path = (*self._path, "key", number)
         if not (number.isascii() and number.isdecimal()) or len(number) > 9 or int(number) > KEY_ID_MAX:  # noqa: PLR2004 - digits
-            self._note(Kind.INVALID_VALUE, f"a key has a number, 0 to {KEY_ID_MAX}", view.line, self._path)
+            self._note(Kind.INVALID_VALUE, f"invalid key number: use 0 to {KEY_ID_MAX}", view.line, self._path)
             return None
         key = int(number)
         self._places[key, None] = self._place(view.line)
         if not view.surely_here():
-            self._note(Kind.MAYBE, f"this key is there or not: {_doubt(view)}", view.line, path)
+            self._note(Kind.MAYBE, f"this key may not be in force: {_doubt(view)}", view.line, path)
             return None
         ao = view.below("ao-attribute")
         for word, words in (
@@ -184,7 +184,7 @@ class _ChainReader:
         if found.doubts and key is not None:
             self._lost.setdefault(key, set()).add(word)
         if value is None:
-            # The text has the statement without a value, or its value is deactivated: the key has none.
+            # The text has the statement without a value, or the value is deactivated: the key has no value.
             if key is not None and any(not layer.node for layer in view.below(word).layers):
                 self._lost.setdefault(key, set()).add(word)
             return None
@@ -206,7 +206,7 @@ def _doubt(view: View) -> str:
 def _number(top: int) -> Callable[[str], int]:
     def read(text: str) -> int:
         if not (text.isascii() and text.isdecimal()):
-            raise ValueError(f"not a number; allowed: 0 to {top}")
+            raise ValueError(f"not a number: use 0 to {top}")
         if len(text) > len(str(TOLERANCE_MAX)) or int(text) > top:
             raise ValueError(f"not within range (0..{top})")
         return int(text)
@@ -217,7 +217,7 @@ def _number(top: int) -> Callable[[str], int]:
 def _one_of(words: frozenset[str]) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in words:
-            raise ValueError(f"not a value of it; allowed: {', '.join(sorted(words))}")
+            raise ValueError(f"invalid value: use {', '.join(sorted(words))}")
         return text
 
     return read
@@ -229,5 +229,5 @@ def _algorithm(text: str) -> Algorithm:
 
 def _description(text: str) -> str:
     if not 1 <= len(text) <= DESCRIPTION_MAX:
-        raise ValueError(f"it has 1 to {DESCRIPTION_MAX} characters")
+        raise ValueError(f"invalid length: use 1 to {DESCRIPTION_MAX} characters")
     return text

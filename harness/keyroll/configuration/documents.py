@@ -1,4 +1,4 @@
-"""Configurations as XML and as JSON, to the same tree of words.
+"""Reads configurations in XML and JSON into the same tree of words.
 
 Both are trees of elements whose names are the CLI's words: a list's entry has its key in `name`, a leaf its value as
 text. `interfaces interface` and `routing-instances instance` are words that the CLI does not show.
@@ -96,9 +96,7 @@ class Documents:
                 self._fill(node, child, parent, path)
             return
         if element.change:
-            self.note(
-                Kind.UNKNOWN_EFFECT, "this changes a configuration that the text does not hold", element.line, path
-            )
+            self.note(Kind.UNKNOWN_EFFECT, "this changes a configuration that is not in the text", element.line, path)
         if element.deleted:
             return
         self.inherited |= element.inherited
@@ -153,7 +151,7 @@ def xml_elements(text: str, source: str, first: int, note: Note) -> Iterator[Ele
     """Yield the documents of a text: there may be several, and lines of a terminal between them.
 
     Raises:
-        ConfigurationError: it is not well formed, nests too deep, or holds a document type or an entity.
+        ConfigurationError: it is not well formed, nests too deep, or contains a document type or an entity.
     """
     text = without_trace(text)
     text = _OWN_FORM.sub("&lt;secret&gt;", _PLACEHOLDER.sub(r"&lt;\1\2&gt;", text))
@@ -267,7 +265,7 @@ def json_element(text: str, source: str, first: int, note: Note) -> Element:
     """Return the configuration of a JSON text.
 
     Raises:
-        ConfigurationError: it is not well formed, nests too deep, or holds something else than a configuration.
+        ConfigurationError: it is not well formed, nests too deep, or contains something other than a configuration.
     """
     text = unwrapped(text)
     start = first_line_with(text, "{") or 0
@@ -294,7 +292,7 @@ def json_element(text: str, source: str, first: int, note: Note) -> Element:
         tags = [name for name, _ in whole] if isinstance(whole, _Pairs) else []
         names = ", ".join([tag for tag in tags if re.fullmatch(r"[\w:.-]{1,40}", tag)][:3])
         raise ConfigurationError(
-            f"this is JSON, and no Junos configuration: it holds {names or 'nothing'}",
+            f"this is JSON, but not a Junos configuration: it contains {names or 'nothing'}",
             where=Where(source, before + 1),
             remedy="use `show configuration | display json`",
         )

@@ -56,7 +56,7 @@ class _FindingsAt:
             waiting.extend(level.below.values())
 
 
-class Bearing:
+class FindingsByPath:
     """Findings, indexed to find those that affect a path."""
 
     def __init__(self, findings: Sequence[Finding], applied: Groups) -> None:

@@ -80,7 +80,7 @@ class Groups:
         """Groups that are applied but not defined: line and path of the first `apply-groups`."""
 
     def applied(self, node: Node, path: Path, seen: frozenset[str] = frozenset()) -> Iterator[Layer]:
-        """Yield the layers at `path` that the `apply-groups` of `node` brings, in order."""
+        """Yield the layers at `path` of the groups that `apply-groups` of `node` names, in order."""
         if self.expanded:
             return
         statement = node.get(APPLY)
@@ -132,9 +132,9 @@ def _is_conditional(name: str) -> bool:
 
 def _condition(name: str, group: Node) -> str | None:
     if _is_conditional(name):
-        return f"group {name} holds on the routing engine of that name alone"
+        return f"group {name} applies only on the routing engine or node of that name"
     when = group.get("when")
-    return None if when is None or when.inactive else f"group {name} holds under a condition (when)"
+    return None if when is None or when.inactive else f"group {name} applies only under a condition (when)"
 
 
 def children(layer: Layer, word: str) -> Iterator[Layer]:
@@ -249,8 +249,8 @@ class View:
         mine = self.own()
         if mine is not None and word in mine and not value:
             # It is deactivated here but comes from a group as well: Juniper does not document which applies.
-            said = f"'{word}' is deactivated here, and group {exact[0].group} brings it"
-            return View(tuple(layer._replace(doubt=layer.doubt or said) for layer in brought), path, self._groups)
+            doubt = f"'{word}' is deactivated here, but group {exact[0].group} has it"
+            return View(tuple(layer._replace(doubt=layer.doubt or doubt) for layer in brought), path, self._groups)
         # An exact match is certain; whether a wildcard applies to a name from a group is not documented.
         sure = {id(layer.node) for layer in exact}
         return View(
@@ -319,7 +319,7 @@ class View:
         sure = next(((layer, text, line) for layer, text, line in found if layer.doubt is None), None)
         doubts = dict.fromkeys(self._doubts(found, sure, word))
         if inactive and found[0][0].group is not None:
-            doubts[f"'{word}' is deactivated here, and group {found[0][0].group} brings it"] = None
+            doubts[f"'{word}' is deactivated here, but group {found[0][0].group} has it"] = None
         line = found[0][0].applied or found[0][2]
         if sure is None:
             return Lookup(None, tuple(doubts), line)
@@ -336,13 +336,13 @@ class View:
             if sure is not None and layer is sure[0]:
                 break
             if layer.doubt is not None and (sure is None or text != sure[1]):
-                yield f"'{word}' may be another one: {layer.doubt}"
+                yield f"'{word}' may have another value: {layer.doubt}"
         if sure is None or sure[0].group is None:
             return
         for layer, text, _ in found:
             rival = layer is not sure[0] and layer.group == sure[0].group and layer.applied == sure[0].applied
             if rival and text != sure[1]:
-                yield f"'{word}' occurs twice in group {layer.group} for this place, with and without a wildcard"
+                yield f"'{word}' has two values in group {layer.group} for this level, with and without a wildcard"
 
     def values(self, word: str) -> list[Value]:
         """Return the values of a statement that has a list, the configuration's own first."""

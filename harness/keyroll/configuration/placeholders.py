@@ -1,6 +1,6 @@
-"""Placeholders of removed secrets: the forms that people and tools leave, as data.
+"""Placeholders of removed secrets: the texts that people and tools write in their place, as data.
 
-A form that is missing here is taken for a secret, and two equal ones for equal secrets: then add it to the list.
+A placeholder that is missing here is taken for a secret, and two equal ones for equal secrets: add it to the list.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from keyroll.keychain.model import SECRET_MAX, KeychainError
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.type9 import decode_type9, is_type9
 
-TAKEN_OUT = "it was taken out of the text"
-DENIED = "the login that saved the text may not see it"
+TAKEN_OUT = "it was removed from the text"
+DENIED = "the login that saved the text has no permission to see it"
 MASTER_PASSWORD = "it is encrypted with the router's master password"  # noqa: S105 - a sentence, no secret
 HASHED = "it is a hash"
 EMPTY = "it is empty"

@@ -1,4 +1,4 @@
-"""`read`: from a text in any form to a `Configuration`."""
+"""`read` makes a `Configuration` of a text in any form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from keyroll.configuration.chains import ROOT as CHAINS_AT
 from keyroll.configuration.findings import ConfigurationError, Finding, Kind, Note, Path
-from keyroll.configuration.findings_by_path import Bearing
+from keyroll.configuration.findings_by_path import FindingsByPath
 from keyroll.configuration.foreign import make_of
 from keyroll.configuration.forms import is_json, is_xml
 from keyroll.configuration.hierarchy import DECIDING, META, ROOT, level_of
@@ -45,7 +45,7 @@ class Configuration:
     """Whether the text has its groups expanded (`display inheritance`)."""
     zone: tzinfo
     reading: tuple[Finding, ...] = field(repr=False)
-    """What was found while the text was read."""
+    """The findings from reading the text; those from its meaning are in `findings` only."""
     counted: int = 0
     """How many words were not understood at levels that do not affect sessions or chains."""
     called: str | None = None
@@ -74,11 +74,11 @@ class Configuration:
         with growing():
             routers = routers_of(view, source=self.label, note=note, where=self.sources.where, zone=self.zone)
         for group, (line, path) in groups.missing.items():
-            note(Kind.MAYBE, f"group {group} is applied here and is not in the text", line, path)
+            note(Kind.MAYBE, f"group {group} is applied here, but is not in the text", line, path)
         findings = tuple(found)
         if findings:
-            bearing = Bearing(findings, self._applied)
-            routers = tuple(_with_doubts(router, bearing) for router in routers)
+            by_path = FindingsByPath(findings, self._applied)
+            routers = tuple(_with_doubts(router, by_path) for router in routers)
         return routers, findings
 
     @property
@@ -100,15 +100,15 @@ class Configuration:
         """Return the level at these words, with groups expanded."""
         return View.top(self.tree, Groups(self.tree, expanded=self.inherited)).below(*words)
 
-    def bearing_on(self, path: Path) -> tuple[Finding, ...]:
-        """Return the findings that could change the meaning of `path`, also those inside of groups."""
-        return self._bearing.on(path)
+    def findings_on(self, path: Path) -> tuple[Finding, ...]:
+        """Return the findings that could change the meaning of `path`, including those in groups."""
+        return self._by_path.on(path)
 
     @functools.cached_property
     def doubts(self) -> tuple[Finding, ...]:
         """The findings at levels that contain sessions or key chains, or above them.
 
-        A damaged line there may be all that is left of a session, so with such a finding sessions may be missing.
+        A damaged line there may have been a session, so with such a finding sessions may be missing.
         """
         return tuple(finding for finding in self.findings if self._decides(finding.path))
 
@@ -127,8 +127,8 @@ class Configuration:
         return frozenset(_applied_inside(self.tree))
 
     @functools.cached_property
-    def _bearing(self) -> Bearing:
-        return Bearing(self.findings, self._applied)
+    def _by_path(self) -> FindingsByPath:
+        return FindingsByPath(self.findings, self._applied)
 
     def _applied(self, path: Path) -> frozenset[str]:
         """Return the groups that may apply to `path`: applied at a level above it, or inside of such a group."""
@@ -152,23 +152,23 @@ class Configuration:
         return {name: frozenset(_applied_inside(node)) for name, node in (self.tree.get("groups") or {}).items()}
 
 
-def _with_doubts(router: Router, bearing: Bearing) -> Router:
+def _with_doubts(router: Router, by_path: FindingsByPath) -> Router:
     defined = {chain.name for chain in router.chains}
 
     def doubts(session: Session) -> tuple[Finding, ...]:
-        here = bearing.on(session.path)
+        here = by_path.on(session.path)
         chain = session.authentication.chain
         if chain is None or chain.value in defined:
             return here
         # The chain that it names may be in a part that was not understood.
         above = {(), session.path[:2] if router.system is not None else ()}
-        hiding = [one for path in sorted(above) for one in bearing.on((*path, *CHAINS_AT, "key-chain", chain.value))]
+        hiding = [one for path in sorted(above) for one in by_path.on((*path, *CHAINS_AT, "key-chain", chain.value))]
         return tuple(dict.fromkeys((*here, *hiding))) if hiding else here
 
     return replace(
         router,
         sessions=tuple(replace(session, doubts=doubts(session)) for session in router.sessions),
-        chains=tuple(replace(chain, doubts=bearing.on(chain.path)) for chain in router.chains),
+        chains=tuple(replace(chain, doubts=by_path.on(chain.path)) for chain in router.chains),
     )
 
 
@@ -216,9 +216,9 @@ def read(text: str, name: str, *, zone: tzinfo = UTC, base: Configuration | None
     # An empty text is an empty configuration; a text of which no line is understood is an error.
     if not known and (root or found):
         raise ConfigurationError(
-            "this holds no statement of a Junos configuration",
+            "this contains no statement of a Junos configuration",
             where=Where(name, 1),
-            remedy=f"{_REMEDY}; before a level that was copied alone put its banner, such as [edit groups]",
+            remedy=f"{_REMEDY}; if you copied one level, put its banner before it, such as [edit groups]",
         )
     return Configuration(
         name,
@@ -267,7 +267,7 @@ def _fill_xml(root: Node, text: str, name: str, first: int, note: Note) -> tuple
     if not found and not levels:
         tags = ", ".join(element.tag for element in loose[:3])
         raise ConfigurationError(
-            f"this is XML, and no Junos configuration: it holds {tags}", where=Where(name, 1), remedy=_REMEDY
+            f"this is XML, but not a Junos configuration: it contains {tags}", where=Where(name, 1), remedy=_REMEDY
         )
     for inner, line in documents.texts:
         reader = TextReader(root, note, name, line)

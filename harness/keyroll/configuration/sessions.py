@@ -30,7 +30,7 @@ _VALUES = _AUTHENTICATION.union(
     (*("type", "local-as", "peer-as", "hold-time", "keepalive-timeout", "local-address", "transport-address"),)
 )
 _MARKS = frozenset(("multihop", "passive", "disable", "shutdown"))
-"""Statements without a value: only their presence matters."""
+"""Statements without a value: a session has them or not."""
 _READ = _VALUES | _MARKS | {"family"}
 """All statements that are read at a level."""
 # The largest numbers of two octets (RFC 4271, 4.2) and of four octets (RFC 6793).
@@ -170,7 +170,7 @@ def _bgp(bgp: View, place: _Place) -> Iterator[Session]:
         for peer, level in group.below("neighbor").entries():
             address = address_of(peer)
             if address is None:
-                place.note(Kind.INVALID_VALUE, "a neighbor is named by its address", level.line, group.path)
+                place.note(Kind.INVALID_VALUE, "invalid neighbor: use its address", level.line, group.path)
                 continue
             if ":" in peer:  # an IPv6 address has several spellings, but they are one neighbor
                 if address in known:
@@ -198,7 +198,7 @@ def _prefixes(reader: _Reader, name: str, level: View) -> Iterator[Session]:
         for text in _EVERYONE if allowed.text == "all" else (allowed.text,):
             network = _network(text)
             if network is None:
-                reader.place.note(Kind.INVALID_VALUE, "'allow' takes a prefix or all", allowed.line, level.path)
+                reader.place.note(Kind.INVALID_VALUE, "invalid 'allow': use a prefix or all", allowed.line, level.path)
                 continue
             yield reader.bgp(name, PeerKind.PREFIX, network)
 
@@ -209,7 +209,8 @@ def _ldp(ldp: View, place: _Place) -> Iterator[Session]:
         for name, level in ldp.below(word).entries():
             peer: Address | Network | None = address_of(name) if kind is PeerKind.ADDRESS else _network(name)
             if peer is None:
-                place.note(Kind.INVALID_VALUE, f"a {word} is named by its address", level.line, ldp.path)
+                what = "its peer's address" if kind is PeerKind.ADDRESS else "a prefix"
+                place.note(Kind.INVALID_VALUE, f"invalid {word}: use {what}", level.line, ldp.path)
                 continue
             yield _Reader(place, (_ViewedLevel(level, outer), outer)).ldp(kind, peer)
 
@@ -311,7 +312,7 @@ class _Reader:
         level = self._levels[0].view
         if not level.surely_here():
             doubt = next((layer.doubt for layer in level.layers if layer.doubt is not None), "")
-            self.place.note(Kind.MAYBE, f"this session is there or not: {doubt}", level.line, level.path)
+            self.place.note(Kind.MAYBE, f"this session may not be in force: {doubt}", level.line, level.path)
         return self.place.where(level.line)
 
     def _leaf(self, word: str, levels: tuple[_ViewedLevel, ...] | None = None) -> Placed[str] | None:
@@ -335,10 +336,10 @@ class _Reader:
         key = self._leaf("authentication-key", levels)
         algorithm = self._leaf("authentication-algorithm", levels)
         if algorithm is not None and algorithm.value not in ALGORITHMS:
-            self._invalid("authentication-algorithm", algorithm, f"allowed: {', '.join(sorted(ALGORITHMS))}")
+            self._invalid("authentication-algorithm", algorithm, ", ".join(sorted(ALGORITHMS)))
         mismatch = self._leaf("tcpao-auth-mismatch", levels)
         if mismatch is not None and mismatch.value != "allow-without-tcpao":
-            self._invalid("tcpao-auth-mismatch", mismatch, "allowed: allow-without-tcpao")
+            self._invalid("tcpao-auth-mismatch", mismatch, "allow-without-tcpao")
         return Authentication(
             algorithm,
             self._leaf("authentication-key-chain", levels),
@@ -348,13 +349,13 @@ class _Reader:
 
     def _invalid(self, word: str, value: Placed[str], allowed: str) -> None:
         self.place.note(
-            Kind.INVALID_VALUE, f"{word}: not a value of it; {allowed}", value.where, self._levels[0].view.path
+            Kind.INVALID_VALUE, f"{word}: invalid value: use {allowed}", value.where, self._levels[0].view.path
         )
 
     def _text(self, word: str, allowed: frozenset[str]) -> str | None:
         value = self._leaf(word)
         if value is not None and value.value not in allowed:
-            self._invalid(word, value, f"allowed: {', '.join(sorted(allowed))}")
+            self._invalid(word, value, ", ".join(sorted(allowed)))
         return None if value is None else value.value
 
     def _number(self, word: str) -> int | None:
@@ -363,7 +364,7 @@ class _Reader:
             return None
         number = as_number(value.value)
         if number is None:
-            self._invalid(word, value, "an AS is a number, or two with a dot")
+            self._invalid(word, value, "a number, or two with a dot")
         return number
 
     def _hold_time(self, word: str) -> Placed[int] | None:
@@ -372,7 +373,7 @@ class _Reader:
             return None
         text = value.value
         if not (text.isascii() and text.isdecimal()) or len(text) > 5 or int(text) > _HOLD_TIME_MAX:  # noqa: PLR2004 - digits
-            self._invalid(word, value, f"seconds, 0 to {_HOLD_TIME_MAX}")
+            self._invalid(word, value, f"0 to {_HOLD_TIME_MAX} seconds")
             return None
         return Placed(int(text), value.where, value.group)
 

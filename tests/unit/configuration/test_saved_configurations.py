@@ -181,7 +181,7 @@ def test_comments_of_a_collector_are_ignored() -> None:
 def test_a_template_variable_is_one_word() -> None:
     text = "protocols { bgp { group g { export PS-${SITE}-OUT; neighbor ${PEER_A} { description to-${PEER}-a; } } } }"
     (finding,) = read(text, "r").findings
-    assert (finding.kind, finding.message) == (Kind.INVALID_VALUE, "a neighbor is named by its address")
+    assert (finding.kind, finding.message) == (Kind.INVALID_VALUE, "invalid neighbor: use its address")
 
 
 def test_a_statement_below_a_missing_level_is_reported_with_the_reason() -> None:

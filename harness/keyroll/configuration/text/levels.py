@@ -63,7 +63,7 @@ class Levels:
             self.values, self._list_closed = [], False
         elif mark == "]":
             if self.values is None:
-                self.lost("this ']' closes nothing", self.at.line)
+                self.lost("this ']' closes no list", self.at.line)
             self._list_closed = True
         elif mark == ";":
             self.end()
@@ -72,11 +72,11 @@ class Levels:
         else:
             self.close()
 
-    def left_out(self, said: str) -> None:
+    def left_out(self, comment: str) -> None:
         """Take a comment in place of a value or a level."""
         if self.words:
-            self.words.append(f"/* {said} */")
-        elif said == "OMITTED":
+            self.words.append(f"/* {comment} */")
+        elif comment == "OMITTED":
             node = self.at.node
             node.flags |= OMITTED
             node.line = node.line or self.at.line
@@ -163,7 +163,7 @@ class Levels:
             self.lost("a ';' is missing before this brace", self.started)
             self.words, self.values = [], None
         if not self.stack:
-            self.at.report(Kind.NOT_UNDERSTOOD, "this brace closes nothing", self.at.line, tuple(self.at.path))
+            self.at.report(Kind.NOT_UNDERSTOOD, "this brace closes no level", self.at.line, tuple(self.at.path))
             return
         if self.warnings:
             self.warn(tuple(self.at.path))

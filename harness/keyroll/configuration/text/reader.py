@@ -26,7 +26,7 @@ _WARNING = r"#+\s*Warning:\s*(.*)"
 
 @dataclass(slots=True)
 class TextReader:
-    """Reads one text into `root`. `first` is the line number of its first line, counted through all texts."""
+    """Reads one text into `root`. `first` is the number of its first line; the lines of all texts are counted on."""
 
     root: Node
     report: Note
@@ -157,7 +157,7 @@ class TextReader:
         partly = all(shown.level or not shown.leaves_whole(CHAINS) for _, shown in self._shows)
         if held and CHAINS not in held and self._shows and partly:
             line, _ = self._shows[0]
-            self.report(Kind.OMITTED, "the commands show parts of the configuration, and no key-chains", line, CHAINS)
+            self.report(Kind.OMITTED, "the commands show parts of the configuration, but no key-chains", line, CHAINS)
 
     # The slow path, for any kind of line.
 
@@ -252,7 +252,7 @@ class TextReader:
         at = self._at
         if self._host is not None and host != self._host:
             self.report(
-                Kind.UNKNOWN_EFFECT, "another router's prompt is here: a text must come from one router", at.line, ()
+                Kind.UNKNOWN_EFFECT, "this is another router's prompt: a text must come from one router", at.line, ()
             )
         self._host = host
         if mark != "%":
@@ -290,7 +290,7 @@ class TextReader:
         if not shown:
             self.report(
                 Kind.UNKNOWN_EFFECT,
-                "a logical system was entered, and the prompt does not show it: whose lines follow is not known",
+                "a logical system was entered, but the prompt does not show it: the next lines may be its or not",
                 self._at.line,
                 (),
             )

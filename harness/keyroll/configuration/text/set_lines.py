@@ -48,7 +48,7 @@ class SetLines:
         elif verb in _UNKNOWN:
             self.at.report(
                 Kind.UNKNOWN_EFFECT,
-                f"what '{verb}' does here cannot be known from the text",
+                f"the text does not show the effect of '{verb}' here",
                 self.at.line,
                 self.at.base,
             )
@@ -103,7 +103,8 @@ class SetLines:
             lacking = None if self.at.found(path) else level_without(path)
             if lacking is not None:
                 where = "at the top" if lacking is ROOT else f"of {lacking.name}"
-                self.at.report(Kind.NOT_UNDERSTOOD, f"'delete' names no statement {where}", self.at.line, path[:1])
+                message = f"'delete' names an unknown statement {where}"
+                self.at.report(Kind.NOT_UNDERSTOOD, message, self.at.line, path[:1])
             self.at.remove(path)
             return
         nodes = self._nodes(path)
@@ -116,7 +117,7 @@ class SetLines:
         return [node for held in self.at.found(path) if (node := self.at.root.at(held)) is not None]
 
     def _not_set(self, verb: str, path: tuple[str, ...]) -> None:
-        self.at.report(Kind.NOT_UNDERSTOOD, f"'{verb}' names what was not set before", self.at.line, path[:1])
+        self.at.report(Kind.NOT_UNDERSTOOD, f"'{verb}' names a statement that was not set", self.at.line, path[:1])
 
     def _protect(self, verb: str, words: list[str]) -> None:
         for node in self._nodes(self._full(words)):  # protection prevents changes; it affects no value
