@@ -1,4 +1,4 @@
-"""Writes key chains as configuration text: set lines and the curly form, in the order in which Junos shows them.
+"""Writes key chains as set lines, in the order in which Junos shows the statements.
 
 `keyroll.configuration` reads them.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import tzinfo
 
 from keyroll.errors import InputError
@@ -20,8 +20,6 @@ from keyroll.keychain.type9 import SALTS, encode_type9
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+-]+", re.ASCII)
 _NEEDS_ESCAPE = re.compile(r'(["\\])')
 ROOT = "security authentication-key-chains"
-_INDENT = "    "
-_MARK = " ## SECRET-DATA"
 
 
 class KeychainTextError(InputError):
@@ -60,45 +58,6 @@ def set_lines(chain: Keychain, encoding: Encoding = Encoding.CLEAR, *, zone: tzi
         statements = [" ".join(words) for words in _key_statements(chain, key, encoding, zone)]
         lines += [f"{start} {statement}" for statement in statements] or [start]
     return lines or [head]
-
-
-def curly(
-    chains: Iterable[Keychain], encoding: Encoding = Encoding.TYPE9, *, zone: tzinfo | None = None, root: bool = True
-) -> str:
-    """Return chains in the curly form (docs/junos.md 1.7), a newline at the end.
-
-    With `root`, they are inside `security { authentication-key-chains { … } }`, as in a whole configuration; without,
-    the text is what `show configuration security authentication-key-chains` prints.
-
-    Raises:
-        KeychainTextError: as for `set_lines`.
-    """
-    lines = [line for chain in chains for line in _curly_chain(chain, encoding, zone)]
-    if root:
-        for word in reversed(ROOT.split()):
-            lines = [f"{word} {{", *(_INDENT + line for line in lines), "}"]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _curly_chain(chain: Keychain, encoding: Encoding, zone: tzinfo | None) -> Iterator[str]:
-    yield f"key-chain {_text('name', chain.name)} {{"
-    for words in _chain_statements(chain):
-        yield f"{_INDENT}{' '.join(words)};"
-    for key in chain.keys:
-        yield f"{_INDENT}key {key.id} {{"
-        attributes = []
-        for words in _key_statements(chain, key, encoding, zone):
-            if words[0] == "ao-attribute":
-                attributes.append(f"{_INDENT * 3}{' '.join(words[1:])};")
-            else:
-                mark = _MARK if words[0] == "secret" else ""
-                yield f"{_INDENT * 2}{' '.join(words)};{mark}"
-        if attributes:
-            yield f"{_INDENT * 2}ao-attribute {{"
-            yield from attributes
-            yield f"{_INDENT * 2}}}"
-        yield f"{_INDENT}}}"
-    yield "}"
 
 
 def _chain_statements(chain: Keychain) -> Iterator[tuple[str, ...]]:

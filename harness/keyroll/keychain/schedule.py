@@ -45,18 +45,6 @@ def window(chain: Keychain, key: Key, receiving: Receiving) -> tuple[datetime | 
     return _shifted(key, -chain.tolerance), None if successor is None else _shifted(successor, chain.tolerance)
 
 
-def acceptable(chain: Keychain, now: datetime, receiving: Receiving) -> tuple[Key, ...]:
-    """Return the keys that a segment received at `now` may be signed with, in order of their start-times."""
-    return tuple(key for key in in_order(chain) if accepts(chain, key, now, receiving))
-
-
-def accepts(chain: Keychain, key: Key, now: datetime, receiving: Receiving) -> bool:
-    """Return whether a segment signed with `key`, a usable key of `chain`, is accepted at `now`."""
-    begin, end = window(chain, key, receiving)
-    moment = now.astimezone(UTC)
-    return (begin is None or begin <= moment) and (end is None or moment < end)
-
-
 def _start(key: Key) -> datetime:
     if key.start is None:
         raise ValueError(f"key {key.id} has no start-time; only usable keys have a schedule")

@@ -13,7 +13,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from keyroll.document import DocumentError, load, read
 
 Address = IPv4Address | IPv6Address
-FORMAT = 1
 SSH_CONFIG = "~/.ssh/config"
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$"
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}|[0-9A-Fa-f:.]{2,45}")

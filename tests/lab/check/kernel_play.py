@@ -17,10 +17,11 @@ from datetime import datetime
 
 from tests.lab.check.pairs import BEGIN, Drawn
 from tests.lab.wire import kernel_sockets as kernel
+from tests.unit.accepted_keys import acceptable
 from tests.unit.known import known
 
 from keyroll.keychain.model import Key, Keychain
-from keyroll.keychain.schedule import acceptable, send_key
+from keyroll.keychain.schedule import send_key
 from keyroll.names import Receiving, Sending
 
 ROUTERS = ("R1", "R2")

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from tests.unit.capture.conftest import Maker, Talk
+from tests.unit.curly_text import curly
 from tests.unit.known import known
 
 from keyroll.capture import Referee, Standing, Verdict
 from keyroll.capture.keys.book import DirectionKeys
 from keyroll.capture.keys.config_book import ConfigBook, ConfigError, ConfigSource, config_book
 from keyroll.capture.referee.judgement import Judgement
-from keyroll.keychain.junostext import curly, set_lines
+from keyroll.keychain.junostext import set_lines
 from keyroll.keychain.model import Keychain
 
 BASE = """\

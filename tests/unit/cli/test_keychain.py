@@ -5,12 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.curly_text import curly
 from tests.unit.known import known
 
 from keyroll.cli import main as cli
 from keyroll.configuration import read
 from keyroll.keychain.generate import draw_secret
-from keyroll.keychain.junostext import curly
 from keyroll.keychain.model import Keychain
 
 

@@ -6,10 +6,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.unit.curly_text import curly
 from tests.unit.sample_chain import CHAIN, REAL, T0
 
 from keyroll.configuration import Kind, read
-from keyroll.keychain.junostext import Encoding, curly, set_lines
+from keyroll.keychain.junostext import Encoding, set_lines
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm

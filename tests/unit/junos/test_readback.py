@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.unit.curly_text import curly
 from tests.unit.junos.conftest import Device
 
 from keyroll.junos.readback import COMMAND, differences, read_keychains
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.generate import generate
-from keyroll.keychain.junostext import curly
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.curly_text import curly
 
 from keyroll.junos.redact import redact, secrets_in
-from keyroll.keychain.junostext import Encoding, curly, set_lines
+from keyroll.keychain.junostext import Encoding, set_lines
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import SHOWN, Secret
 

@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.curly_text import curly
 from tests.unit.sample_chain import CHAIN, REAL
 
 from keyroll.configuration import read
 from keyroll.configuration.placeholders import placeholder
-from keyroll.keychain.junostext import Encoding, KeychainTextError, curly, set_lines
+from keyroll.keychain.junostext import Encoding, KeychainTextError, set_lines
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.secret import Secret
 from keyroll.names import Algorithm

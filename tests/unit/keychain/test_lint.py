@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.curly_text import curly
 from tests.unit.known import known
 
 from keyroll.configuration import read
 from keyroll.configuration.usage import subject_of
 from keyroll.keychain import rules
 from keyroll.keychain.generate import Ids, generate
-from keyroll.keychain.junostext import curly
 from keyroll.keychain.lint import Finding, Subject, lint
 from keyroll.keychain.lint_pair import lint_course, lint_pair
 from keyroll.keychain.model import Key, Keychain

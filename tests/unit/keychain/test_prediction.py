@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.accepted_keys import accepts
 from tests.unit.known import known
 
 from keyroll.emulator.contract.key_clock import to_ns
@@ -18,7 +19,7 @@ from keyroll.emulator.wire.model import ProtectedSession
 from keyroll.keychain.generate import generate
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.prediction import Change, Clock, Prediction, Side, predict, predict_all
-from keyroll.keychain.schedule import accepts, in_order, send_key
+from keyroll.keychain.schedule import in_order, send_key
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.simulation import Drop, Simulation, Timetable, from_us, to_us
 from keyroll.names import Algorithm, Receiving, Sending

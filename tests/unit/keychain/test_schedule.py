@@ -6,12 +6,13 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.accepted_keys import acceptable, accepts
 from tests.unit.known import known
 
 from keyroll.emulator.contract.key_clock import KeyClock, to_ns
 from keyroll.keychain.generate import generate
 from keyroll.keychain.model import Key, Keychain
-from keyroll.keychain.schedule import acceptable, accepts, in_order, next_key, send_key, window
+from keyroll.keychain.schedule import in_order, next_key, send_key, window
 from keyroll.names import Receiving
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)

@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+NS = 1_000_000_000
+"""Nanoseconds in a second."""
 TWO_KEYS = """\
 keyroll: 1
 id: two-keys

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from tests.unit.scenario.conftest import NS
 
 from keyroll.capture import Verdict
 from keyroll.instants import Instant
@@ -14,7 +15,6 @@ from keyroll.names import SessionKind
 from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagreeError
 from keyroll.scenario.judge.fitness import Fitness, assess
 from keyroll.scenario.observe.host_stalls import ClockStep, Disturbance, Stall
-from keyroll.scenario.observe.router_clock import NS
 from keyroll.scenario.observe.sampler import Sample
 
 SECOND = timedelta(seconds=1)

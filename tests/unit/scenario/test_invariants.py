@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from tests.unit.scenario.conftest import NS
 
 from keyroll.capture import Flow, Judgement, Refusal, Verdict
 from keyroll.scenario.file.fields import ROUTERS, RouterName
@@ -20,7 +21,6 @@ from keyroll.scenario.judge.invariants import (
     no_route_loss,
     rollover_completes,
 )
-from keyroll.scenario.observe.router_clock import NS
 from keyroll.scenario.observe.sampler import Sample, longest_gap
 from keyroll.scenario.observe.wire import Wire
 from keyroll.scenario.record.result import Check

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from tests.unit.curly_text import curly
 
 from keyroll.junos.session import RouterSession
 from keyroll.keychain.generate import generate
-from keyroll.keychain.junostext import curly
 from keyroll.keychain.secret import Secret
 from keyroll.scenario.judge.actions import ChainsHeld
 from keyroll.scenario.judge.findings import Finding

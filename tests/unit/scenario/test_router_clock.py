@@ -2,7 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from keyroll.scenario.observe.router_clock import NS, RouterClock, moment_of, ns_of
+from tests.unit.scenario.conftest import NS
+
+from keyroll.scenario.observe.router_clock import RouterClock, moment_of, ns_of
 
 T0 = datetime(2030, 1, 1, tzinfo=UTC)
 START = ns_of(datetime(2026, 5, 1, tzinfo=UTC))

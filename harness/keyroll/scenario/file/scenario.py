@@ -28,7 +28,6 @@ from keyroll.scenario.file.keys import ChainPlan
 from keyroll.scenario.file.sessions import AnySession, SessionPlan, word
 from keyroll.scenario.file.steps import AnyStep
 
-FORMAT = 1
 CLOCK_YEARS = range(1990, 2900)
 """Years that t0 may be in. A duration is at most ten years, so every clock then stays after 1970, where clocks begin,
 and in the four digits that `set date` takes for a year."""

@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 
 from keyroll.instants import SYSTEM, Clock, Instant
 
-NS = 1_000_000_000
-
 
 def moment_of(ns: int) -> datetime:
     """Return the aware datetime (microseconds) of nanoseconds since 1970."""
