@@ -256,7 +256,8 @@ def retired(chain: Chain, number: int, at: datetime) -> bool:
 
 def after_the_change(finding: Finding) -> Finding:
     """Return a finding as advice: the planned change ends the state before the fault takes effect."""
-    return replace(finding, message=f"{finding.message} (after the change)", severity=Severity.ADVICE)
+    message = f"{finding.message} (takes effect only after the planned change)"
+    return replace(finding, message=message, severity=Severity.ADVICE)
 
 
 def _of_lint(finding: ChainFinding, chain: Chain, at: datetime, change_by: datetime | None) -> Finding:

@@ -50,7 +50,8 @@ def instant_of(option: str, text: str, zone: tzinfo, *, now: datetime | None = N
             return moment
         return parse_start(moment.strftime("%Y-%m-%d.%H:%M:%S"), zone)
     except StartTimeError as error:
-        raise InputError(f"{option}: {error.message}", remedy="such as 2026-11-24T10:00Z or 2026-11-24.10:00") from None
+        remedy = "use a form such as 2026-11-24T10:00Z or 2026-11-24.10:00"
+        raise InputError(f"{option}: {error.message}", remedy=remedy) from None
 
 
 def length_of(option: str, text: str) -> timedelta:

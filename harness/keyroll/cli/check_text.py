@@ -96,7 +96,8 @@ def rules_text() -> Iterator[str]:
 
 def _head(report: Report) -> str:
     question = report.question
-    mixes = f"{len(question.mixes)} mixes of policies" if len(question.mixes) > 1 else mix_name(question.mixes[0])
+    count = len(question.mixes)
+    mixes = f"{count} mixes of policies" if count > 1 else f"policies {mix_name(question.mixes[0])}"
     until = "" if question.change_by is None else f", planned change by {question.change_by:%Y-%m-%d %H:%M:%S %Z}"
     return (
         f"From {question.at:%Y-%m-%d %H:%M:%S %Z} on{until}, clocks up to {question.skew.total_seconds():g} s apart, "
@@ -158,7 +159,7 @@ def _pair(pair: ChainPair, report: Report, width: int) -> Iterator[str | _Line]:
         yield "  no coming rollover"
     else:
         yield from _wrapped(
-            "Under tolerance: [ the next key is accepted, | it takes over, ) the former key is no longer accepted",
+            "Tolerance: [ next key accepted, | takes over, ) former key no longer accepted",
             indent=2,
         )
     for predicted in pair.coming.rollovers:
@@ -259,8 +260,10 @@ def _skew(predicted: PredictedRollover, pair: ChainPair, asked: timedelta) -> st
     one, other = pair.routers
     if not bounds:
         limiting = predicted.limiting(low=True)
-        by = f" under {mix_name(limiting[0])}" if limiting else ""
-        return f"not hitless at any clock skew{by}"
+        if not limiting:
+            return "no clock skew is hitless under all mixes"
+        more = f" and {len(limiting) - 1} more" if len(limiting) > 1 else ""
+        return f"not hitless at any clock skew under {mix_name(limiting[0])}{more}"
     if bounds[0].low is None and bounds[-1].high is None and len(bounds) == 1:
         return "hitless at any clock skew"
     mixes = dict.fromkeys((*predicted.limiting(low=True), *predicted.limiting(low=False)))

@@ -39,7 +39,7 @@ class Drop(enum.Enum):
     TOO_LATE = "the receiver does not accept that key any more"
     OTHER_SECRET = "the receiver's key of that id has another secret"  # noqa: S105 - a sentence about secrets, not one
     OTHER_ALGORITHM = "the receiver's key of that id has another algorithm"
-    OTHER_OPTIONS = "the receiver's key of that id covers the TCP options otherwise"
+    OTHER_OPTIONS = "only one of sender and receiver covers the TCP options with that key"
 
 
 def to_us(moment: datetime) -> int:
