@@ -1,4 +1,4 @@
-"""`keyroll check`: will the coming rollovers be hitless, judged from the routers' configurations alone."""
+"""`keyroll check`: predict from configurations, without a router, whether the coming rollovers will be hitless."""
 
 from __future__ import annotations
 

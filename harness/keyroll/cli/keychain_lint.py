@@ -42,7 +42,9 @@ def print_verdict(verdict: ChainVerdict) -> None:
         secrets = any(key.secret is not None and not key.secret.known for item in pair for key in item.chain.keys)
         click.echo(printable(f"judged: {said}") + ("; secrets not known, not compared" if secrets else ""))
     for item in verdict.alone:
-        click.echo(printable(f"alone: key-chain {item.chain.name} of {item.name} has no counterpart in the other file"))
+        click.echo(
+            printable(f"not paired: key-chain {item.chain.name} of {item.name} has no counterpart in the other file")
+        )
     if verdict.elsewhere:
         click.echo(f"unknown elsewhere, without effect on these chains: {verdict.elsewhere}")
     click.echo(", ".join(_summary(verdict)) or "nothing found")

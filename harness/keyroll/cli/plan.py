@@ -405,7 +405,7 @@ def _chain(configuration: Configuration, name: str | None) -> Chain:
 
 
 def _zones(texts: Sequence[str]) -> dict[str, tzinfo]:
-    """Read `ROUTER=ZONE`; a ZONE alone is for all others."""
+    """Read `ROUTER=ZONE`; a ZONE without a router is for all others."""
     found: dict[str, tzinfo] = {}
     for text in texts:
         router, equals, zone = text.rpartition("=")

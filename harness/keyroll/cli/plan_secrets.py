@@ -75,7 +75,7 @@ def _secret_lines(command: str, within: timedelta) -> list[str]:
         raise InputError(
             "--secret-command printed text that is not UTF-8", remedy="print one secret per line, as text"
         ) from None
-    # Line ends alone: `splitlines` would cut a secret at characters that merely separate.
+    # Cut at line ends only: `splitlines` would also cut at U+2028 and other separators.
     found = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
     for number, line in enumerate(found, start=1):
         fault = _fault(line)

@@ -152,7 +152,7 @@ def _check_usage(
     for option in ("clock_offset", "no_times", "receiving"):
         if keys is not None and context.get_parameter_source(option) is ParameterSource.COMMANDLINE:
             name = f"--{option.replace('_', '-')}"
-            raise click.UsageError(f"{name} goes with --config: a keys file says nothing about times")
+            raise click.UsageError(f"{name} goes with --config: a keys file has no times")
     if annotate is not None and len(captures) > 1:
         raise click.UsageError("--annotate takes one capture at a time")
     named = [*captures, *([keys] if keys else []), *(Path(text.rpartition("=")[2]) for text in configs)]
@@ -219,7 +219,7 @@ def _annotator(path: Path | None, read: Iterable[Path]) -> Iterator[BinaryIO | N
     if any(path.exists() and other.exists() and path.samefile(other) for other in read):
         raise InputError("--annotate must not name a file that is read", where=Where.of(path))
     try:
-        # Reading ends in errors of its own, so that this one is about writing.
+        # Errors of reading have other types, so this one comes from writing.
         with path.open("wb") as file:
             yield file
     except OSError as error:

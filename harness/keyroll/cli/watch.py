@@ -192,7 +192,7 @@ def verdict_lines(outcome: Outcome, *, kept: bool = True) -> list[tuple[str, str
 
 
 class _Lines:
-    """Prints the timeline line by line, where there is no terminal to draw on."""
+    """Prints the timeline line by line, if stdout is not a terminal."""
 
     def __init__(self, printer: Printer) -> None:
         self._printer = printer

@@ -115,7 +115,7 @@ def read_night(place: Path) -> Night:
 
 
 def _run_of(cell: Cell) -> tuple[str, str, str]:
-    """Return what identifies a run, wherever its folder has been moved."""
+    """Return what identifies a run, also after its folder has been moved."""
     return cell.scenario, cell.lab, Path(cell.folder).name
 
 

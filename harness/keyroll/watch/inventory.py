@@ -59,7 +59,7 @@ def _words(value: object) -> tuple[str, ...]:
 
 def _listed(value: object) -> object:
     if not isinstance(value, list):
-        # pydantic takes a ValueError alone as something wrong with the file.
+        # pydantic reports only a ValueError as a mistake in the file.
         raise ValueError("should be a list of sessions: {bgp: ADDRESS} or {ldp: ADDRESS}")  # noqa: TRY004
     return value
 

@@ -67,7 +67,7 @@ def write(path: Path, state: State | None, now: datetime) -> None:
     Raises:
         InputError: it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.new")  # the collector reads `*.prom` alone
+    beside = path.with_name(f".{path.name}.new")  # the collector reads only `*.prom`
     try:
         beside.write_text(text_of(state, now, succeeded=_succeeded(path)), "utf-8")
         beside.chmod(_READABLE_BY_ALL)

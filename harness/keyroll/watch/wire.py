@@ -45,7 +45,7 @@ class Source:
 
 
 class Capturing:
-    """Takes what a command (or standard input) writes into a file of the run folder, until `stop`."""
+    """Copies the output of a command (or standard input) into a file of the run folder, until `stop`."""
 
     def __init__(self, source: Source, into: Path) -> None:
         self.path = Path(source.file) if source.file not in (None, STDIN) else into

@@ -1,4 +1,4 @@
-"""A pair of routers in the role of production: reached by SSH alone, and changed once after the first look."""
+"""A pair of routers in the role of production: reached only by SSH, and changed once after the first look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rollovers of a pair that is reached by SSH alone: good ones are hitless, bad ones are not, each with its cause."""
+"""Rollovers of a pair that is reached only by SSH: good ones are hitless, bad ones are not, each with its cause."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def some(cases: Iterable[str]) -> list[Any]:
     return [pytest.param(name, marks=() if name in IN_MAKE_TEST else pytest.mark.slow, id=name) for name in cases]
 
 
-def told(outcome: Outcome) -> str:
+def described(outcome: Outcome) -> str:
     return "\n".join([outcome.headline, *(check.sentence() for check in outcome.result.checks)])
 
 
@@ -120,7 +120,7 @@ def test_there_are_twenty_good_and_twenty_bad_cases() -> None:
 @pytest.mark.parametrize("name", some(GOOD))
 def test_a_good_rollover_is_hitless(production: Callable[[Case], Production], name: str) -> None:
     outcome = production(GOOD[name]).watched()
-    assert outcome.result.verdict is Verdict.PASSED, told(outcome)
+    assert outcome.result.verdict is Verdict.PASSED, described(outcome)
     assert known(outcome.state.seen).completed
     written = json.loads((outcome.result.folder / "result.json").read_text())
     assert written["watch"]["rollover"]["completed"]
@@ -134,14 +134,14 @@ def test_a_faulty_rollover_is_not_hitless_and_its_cause_is_reported(
     case, verdict, cause = BAD[name]
     outcome = production(case).watched()
     if verdict is None:
-        assert outcome.result.verdict in (Verdict.FAILED, Verdict.UNFIT), told(outcome)
-        assert outcome.result.red or "lost" in (outcome.result.reason or ""), told(outcome)
+        assert outcome.result.verdict in (Verdict.FAILED, Verdict.UNFIT), described(outcome)
+        assert outcome.result.red or "lost" in (outcome.result.reason or ""), described(outcome)
         return
-    assert outcome.result.verdict is verdict, told(outcome)
+    assert outcome.result.verdict is verdict, described(outcome)
     causes = (
         [check.name for check in outcome.result.red] if verdict is Verdict.FAILED else [outcome.result.reason or ""]
     )
-    assert any(cause in one for one in causes), told(outcome)
+    assert any(cause in one for one in causes), described(outcome)
 
 
 @pytest.mark.slow
@@ -150,7 +150,7 @@ def test_an_ssh_session_lost_during_the_watch_makes_it_unfit(production: Callabl
     with tunnel(made, "R2") as way:
         object.__setattr__(made.case, "then", lambda _: way.cut())
         outcome = made.watched()
-    assert outcome.result.verdict is Verdict.UNFIT, told(outcome)
+    assert outcome.result.verdict is Verdict.UNFIT, described(outcome)
     assert "R2" in known(outcome.result.reason)
     assert "lost" in known(outcome.result.reason)
 

@@ -41,7 +41,7 @@ def follow(production: Production, router: str = "R1") -> tuple[str, ...]:
     return (sys.executable, "-c", FOLLOW, str(production.pair.lab.captures[router]))
 
 
-def told(outcome: Outcome) -> str:
+def described(outcome: Outcome) -> str:
     return "\n".join(
         [outcome.headline, *(check.sentence() for check in outcome.result.checks), *outcome.state.not_judged]
     )
@@ -55,11 +55,11 @@ def on_wire(outcome: Outcome) -> list[Check]:
 def test_a_capture_of_the_whole_session_has_every_segment_verified(production: Callable[[Case], Production]) -> None:
     made = production(Case())
     outcome = made.watched(capture=Source(str(made.pair.lab.captures["R1"])))
-    assert outcome.result.verdict is Verdict.PASSED, told(outcome)
+    assert outcome.result.verdict is Verdict.PASSED, described(outcome)
     assert {check.name for check in on_wire(outcome)} == {
         "every-segment-verified", "no-key-taken-back", "rollover-completes"
     }  # fmt: skip
-    assert not any("wire" in words for words in outcome.state.not_judged), told(outcome)
+    assert not any("wire" in words for words in outcome.state.not_judged), described(outcome)
 
 
 def test_a_session_that_was_up_before_the_capture_is_judged_by_its_key_ids(
@@ -67,12 +67,12 @@ def test_a_session_that_was_up_before_the_capture_is_judged_by_its_key_ids(
 ) -> None:
     made = production(Case())
     outcome = made.watched(capture=Source(command=follow(made)))
-    assert outcome.result.verdict is Verdict.PASSED, told(outcome)
-    assert any("the MACs of" in words and BEFORE in words for words in outcome.state.not_judged), told(outcome)
+    assert outcome.result.verdict is Verdict.PASSED, described(outcome)
+    assert any("the MACs of" in words and BEFORE in words for words in outcome.state.not_judged), described(outcome)
     orders = {check.observed for check in on_wire(outcome) if check.name == "no-key-taken-back"}
     # Whether a segment with the first key is in it depends on when the last keepalive before the rollover was.
-    assert len(orders & {"KeyID 1 then KeyID 3 (wire)", "KeyID 3 (wire)"}) == 1, told(outcome)
-    assert len(orders & {"KeyID 2 then KeyID 4 (wire)", "KeyID 4 (wire)"}) == 1, told(outcome)
+    assert len(orders & {"KeyID 1 then KeyID 3 (wire)", "KeyID 3 (wire)"}) == 1, described(outcome)
+    assert len(orders & {"KeyID 2 then KeyID 4 (wire)", "KeyID 4 (wire)"}) == 1, described(outcome)
     assert (outcome.result.folder / "wire.pcap").stat().st_mode & 0o777 == 0o600
 
 
@@ -86,15 +86,15 @@ def test_a_capture_on_standard_input_gives_the_same_verdict(
         outcome = made.watched(capture=Source("-"))
         process.terminate()
         process.wait(PATIENCE)
-    assert outcome.result.verdict is Verdict.PASSED, told(outcome)
-    assert any(BEFORE in words for words in outcome.state.not_judged), told(outcome)
+    assert outcome.result.verdict is Verdict.PASSED, described(outcome)
+    assert any(BEFORE in words for words in outcome.state.not_judged), described(outcome)
 
 
 @pytest.mark.slow
 def test_a_secret_mismatch_is_red_in_the_capture_too(production: Callable[[Case], Production]) -> None:
     made = production(Case(other_secret=True))
     outcome = made.watched(capture=Source(str(made.pair.lab.captures["R2"])))
-    assert outcome.result.verdict is Verdict.FAILED, told(outcome)
+    assert outcome.result.verdict is Verdict.FAILED, described(outcome)
     assert "no-auth-drops" in {check.name for check in outcome.result.red}
     assert any("segments verified" in check.observed or "segments bad" in check.observed for check in on_wire(outcome))
 
@@ -127,7 +127,7 @@ def test_the_routers_own_capture_is_read_when_the_watch_ends(
 
     monkeypatch.setattr(judged, fetched)
     outcome = made.watched(capture=Source(str(own)))
-    assert outcome.result.verdict is Verdict.PASSED, told(outcome)
+    assert outcome.result.verdict is Verdict.PASSED, described(outcome)
     assert on_wire(outcome)
 
 
@@ -139,5 +139,5 @@ def test_a_capture_of_another_link_makes_the_watch_unfit(
     other = tmp_path / "other.pcap"
     other.write_bytes(made.pair.lab.captures["R1"].read_bytes()[:24])
     outcome = made.watched(capture=Source(str(other)))
-    assert outcome.result.verdict is Verdict.UNFIT, told(outcome)
+    assert outcome.result.verdict is Verdict.UNFIT, described(outcome)
     assert "the capture has no segment of bgp from R1" in known(outcome.result.reason)

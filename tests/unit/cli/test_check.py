@@ -236,7 +236,7 @@ def test_a_planned_change_may_turn_on_tcp_ao(
         options += ["--planned", f"{name}={after}"]
     _, out, _ = keyroll(*paths, *AT, *options, "--json")
     states = json.loads(out)["states"]
-    # Nothing is protected before, and between them one end alone is.
+    # Nothing is protected before the change; between the commits, only one end is.
     assert [state["verdicts"]["bad"] for state in states] == [0, 1, 1, 0]
     assert [len(state["sessions"]) for state in states] == [0, 1, 1, 1]
 

@@ -237,7 +237,7 @@ def test_chains_are_paired_by_name_and_one_without_a_counterpart_is_reported(
     code, out, _ = keyroll("lint", "R1.set", "R2.set")
     assert code == 0
     assert "judged: key-chain new_auth_key of R1.set with key-chain new_auth_key of R2.set" in out
-    assert "alone: key-chain second of R1.set has no counterpart in the other file" in out
+    assert "not paired: key-chain second of R1.set has no counterpart in the other file" in out
     assert keyroll("lint", "R1.set", "R2.set", "--chain", "second", "--chain", "new_auth_key")[0] == 0
     assert keyroll("lint", "R1.set", "R2.set", "--chain", "new_auth_key")[0] == 0
     code, _, err = keyroll("lint", "R1.set", "--chain", "third")

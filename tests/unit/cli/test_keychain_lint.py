@@ -182,7 +182,7 @@ def test_chains_with_different_names_are_paired_by_their_session(lint: Callable[
     code, out = lint(SOUND + SESSION, (SOUND + PEER).replace("PEERING", "TO-WEST") + SOUND)
     assert code == 0
     assert "judged: key-chain PEERING of r1.conf with key-chain TO-WEST of r2.conf" in out
-    assert "alone: key-chain PEERING of r2.conf" in out
+    assert "not paired: key-chain PEERING of r2.conf" in out
 
 
 def test_one_end_without_its_chain_is_an_error(lint: Callable[..., tuple[int, str]]) -> None:

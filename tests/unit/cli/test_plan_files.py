@@ -1,4 +1,4 @@
-"""The files of `keyroll plan`: what is written, replaced, and left alone."""
+"""The files of `keyroll plan`: which are written, which are replaced, and which stay."""
 
 from __future__ import annotations
 

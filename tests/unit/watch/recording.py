@@ -182,7 +182,7 @@ class FakeRouter:
 
 
 class Recording:
-    """The server: each router listens on a port of its own. A context manager."""
+    """The server: each router listens on its own port. A context manager."""
 
     def __init__(self) -> None:
         self.routers: dict[str, FakeRouter] = {}

@@ -1,4 +1,4 @@
-"""The live view of a watch, as 80 columns show it."""
+"""The live view of a watch, on 80 columns."""
 
 from __future__ import annotations
 
