@@ -208,7 +208,7 @@ def _losses(seen: Seen, session: Watched, samples: Sequence[Sample]) -> Iterator
         else:
             there, before = sample.routes or 0, had.routes or 0
         if there < before - before // CHURN:
-            yield f"{session.name}: {there} instead of {before} {after(seen, sample.at)}"
+            yield f"{session.name}: {there} instead of {before}, {after(seen, sample.at)}"
 
 
 def _no_drops(seen: Seen, router: str) -> Check:

@@ -175,7 +175,7 @@ def _no_route_loss(watched: Watched, router: RouterName, session: str) -> Check:
     if up is None:
         observed = _NEVER_UP
     elif lost is not None:
-        observed = f"{lost.routes or 0} instead of {had} {_after(lost.at, up)}"
+        observed = f"{lost.routes or 0} instead of {had}, {_after(lost.at, up)}"
     else:
         observed = f"{had} in {len(samples)} samples"
     return _check(
