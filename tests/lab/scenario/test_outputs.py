@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,9 @@ ROOT = Path(__file__).parents[3]
 TWO_KEYS = ROOT / "tests" / "scenarios" / "rollover" / "two-keys.yaml"
 ENDS_SECONDS = 300
 """Longest time until a run ends: 20 s on an idle machine."""
-RUN = [*KEYROLL, "run", "--seed", "7"]
+RUN = ["run", "--seed", "7", str(TWO_KEYS)]
+WITH_SIGHUP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); from keyroll.cli.main import main; main()"
+"""`keyroll`, with SIGHUP not ignored: under nohup it is ignored, and child processes inherit that."""
 
 
 @pytest.mark.slow
@@ -25,7 +28,8 @@ def test_a_signal_of_a_closed_terminal_destroys_the_lab_and_the_result_says_inte
     tmp_path: Path, number: signal.Signals
 ) -> None:
     folder = tmp_path / "run"
-    with subprocess.Popen([*RUN, "--run-dir", str(folder), str(TWO_KEYS)], stdout=subprocess.PIPE, text=True) as run:
+    command = [sys.executable, "-c", WITH_SIGHUP, *RUN, "--run-dir", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         for line in run.stdout:
             if "step 2" in line:
@@ -44,9 +48,9 @@ def test_a_full_disk_gives_no_verdict(tmp_path: Path, size: str) -> None:
         'cat "$RESULT" 2>/dev/null; exit $code'
     )
     folder = tmp_path / "run"
-    words = ["unshare", "--mount", "sh", "-c", script, "sh", size, str(tmp_path), *RUN, "--run-dir", str(folder)]
+    words = ["unshare", "--mount", "sh", "-c", script, "sh", size, str(tmp_path), *KEYROLL, *RUN]
     done = subprocess.run(
-        [*words, str(TWO_KEYS)],
+        [*words, "--run-dir", str(folder)],
         capture_output=True,
         text=True,
         timeout=ENDS_SECONDS,
