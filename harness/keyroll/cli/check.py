@@ -104,7 +104,7 @@ def check(
     if not files:
         raise InputError("no configuration is given", remedy="keyroll check R1.conf R2.conf")
     if files.count(STDIN) > 1:
-        raise InputError("standard input can be read once", remedy="give other configurations as files")
+        raise InputError("standard input can be read only once", remedy="give other configurations as files")
     if as_json and markdown:
         raise InputError("--json and --markdown: use one of them")
     where = read_zone(zone)
@@ -120,7 +120,7 @@ def check(
     if question.until is not None and question.until <= question.at:
         raise InputError("--until is not after --at, so no rollover is judged", remedy="give a later --until")
     if question.skew > timedelta(seconds=_SKEW_MAX):
-        raise InputError("--skew: should be at most a year")
+        raise InputError(f"invalid --skew '{skew}': use at most a year")
     configurations = [_read(path, where) for path in files]
     try:
         change_by = question.at + length_of("--change-within", change_within)

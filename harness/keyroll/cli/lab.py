@@ -111,7 +111,7 @@ def _policy(text: str, routers: list[str]) -> tuple[str, dict[str, str]]:
     if len(parts) != 3 or parts[1] not in {"clock", "rnext"} or parts[2] not in {"tolerance", "any"}:  # noqa: PLR2004 - three parts
         raise InputError(f"invalid --policy '{text}': use {shape}")
     if parts[0] not in routers:
-        raise InputError(f"--policy '{text}': no router '{parts[0]}'; there is {', '.join(routers)}")
+        raise InputError(f"invalid --policy '{text}': use one of the routers {', '.join(routers)}")
     return parts[0], {"sending": parts[1], "receiving": parts[2]}
 
 
@@ -335,7 +335,7 @@ def capture_command(lab_name: str | None, port: str, out: Path) -> None:
     """
     router, colon, interface = port.partition("-")[0].partition(":")
     if not colon:
-        raise InputError(f"'{port}' is neither a link, such as R1:eth1-R2:eth1, nor one end of it, such as R1:eth1")
+        raise InputError(f"invalid link '{port}': use one end of it, such as R1:eth1, or both: R1:eth1-R2:eth1")
     found = find.find(lab_name)
     found.router(router)
     _, descriptors = found.ask_keeper("namespace", router=router)
@@ -413,7 +413,7 @@ def impair(lab_name: str | None, link_name: str | None, towards: str | None, **v
     name = _link_name(found, link_name)
     sides = [end.partition(":")[0] for end in name.split("-", 1)]
     if towards is not None and towards not in sides:
-        raise InputError(f"link {name} does not lead to '{towards}'")
+        raise InputError(f"invalid --towards '{towards}': use {' or '.join(sides)}, the ends of link {name}")
     Impairment(**values)  # type: ignore[arg-type]  # raises for an invalid value
     for side, router in enumerate(sides):
         if towards in (None, router):

@@ -419,7 +419,7 @@ def _algorithm(text: str) -> tuple[datetime, Algorithm]:
         algorithm = Algorithm(name)
     except ValueError:
         known = ", ".join(one.value for one in Algorithm)
-        raise InputError(f"--algorithm: no algorithm '{name}'", remedy=f"algorithms are: {known}") from None
+        raise InputError(f"invalid --algorithm '{name}': use one of {known}") from None
     return (instant_of("--algorithm", since, UTC) if since else datetime.min.replace(tzinfo=UTC)), algorithm
 
 

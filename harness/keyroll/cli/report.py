@@ -35,11 +35,11 @@ def report_command(
         _night(index, output, against, markdown=markdown)
         return
     if against is not None:
-        raise InputError("--against compares nights", remedy="add --index DIR")
+        raise InputError("--against needs --index", remedy="add --index DIR")
     if not runs:
         raise InputError("no run is named", remedy="name run folders, or --index DIR for all below a folder")
     if output is not None and len(runs) > 1:
-        raise InputError("--output takes the page of one run", remedy="name one run, or leave --output out")
+        raise InputError("--output is for the page of one run", remedy="name one run, or leave --output out")
     _runs(runs, output, markdown=markdown)
 
 

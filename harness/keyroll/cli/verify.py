@@ -157,7 +157,7 @@ def _check_usage(
         raise click.UsageError("--annotate takes one capture at a time")
     named = [*captures, *([keys] if keys else []), *(Path(text.rpartition("=")[2]) for text in configs)]
     if named.count(STDIN) > 1:
-        raise click.UsageError("'-' is standard input, which can be read once")
+        raise click.UsageError("'-' is standard input, which can be read only once")
     addresses = [text.partition("=")[0] for text in configs if "=" in text and not Path(text).exists()]
     twice = next((address for address in addresses if addresses.count(address) > 1), None)
     if twice is not None:
@@ -180,7 +180,7 @@ def _config_book(configs: tuple[str, ...], offset: float, receiving: str, *, no_
     from keyroll.capture.keys.config_book import config_book  # noqa: PLC0415 -- only with --config
 
     if math.isnan(offset):
-        raise click.UsageError("--clock-offset: must be a number of seconds")
+        raise click.UsageError("invalid --clock-offset: use a number of seconds")
     # The same file twice is read once: both routers are logical systems in it.
     sources = [_config_source(text) for text in dict.fromkeys(configs)]
     clock = unknown_clock if no_times else CaptureClock(round(offset * 1_000_000_000))

@@ -181,7 +181,7 @@ def _reason(verdict: str, result: Mapping[str, object]) -> str:
 def _stored(path: Path) -> Night:
     data = read_object(path)
     if data.get("format") != _FORMAT:
-        raise InputError(f"its format is not {_FORMAT}", where=Where.of(path))
+        raise InputError(f"invalid format: use a night.json of format {_FORMAT}", where=Where.of(path))
     cells = data.get("cells")
     try:
         read = [Cell(**cell) for cell in cells] if isinstance(cells, list) else []

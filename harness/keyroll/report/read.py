@@ -46,7 +46,7 @@ def read_subject(place: Path) -> Subject:
         return Subject(record.headline, lambda: run_page(record), lambda: run_markdown(record), place / REPORT)
     if not place.exists():
         raise InputError(
-            f"{place} is not a run folder: it does not exist", remedy="name a folder below runs/, or a file of JSON"
+            f"{place} is not a run folder: it does not exist", remedy="name a folder below runs/, or a JSON file"
         )
     return _of_sheet(
         _sheet(read_object(place), place), place.with_name(REPORT) if place.name == PLAN else place.with_suffix(".html")

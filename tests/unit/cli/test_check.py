@@ -82,7 +82,7 @@ def test_a_narrow_terminal_gets_lines_that_fit_it(files: Callable[..., tuple[Pat
     [
         ((".",), "this is a directory (give its files: ./*)"),
         (("missing.conf",), "cannot be read: No such file or directory"),
-        (("-", "-"), "standard input can be read once"),
+        (("-", "-"), "standard input can be read only once"),
         (("empty.conf",), "this is empty"),
         (("R1.conf", "--json", "--markdown"), "use one of them"),
         ((), "no configuration is given"),

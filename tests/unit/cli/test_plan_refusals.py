@@ -16,7 +16,7 @@ from keyroll.errors import ExitCode, InputError
         (("--until", "2027-06-30"), "needs --until and --every"),
         ((*USUAL, "--chain", "other"), "which key-chain is to be planned"),
         ((*USUAL, "--zone", "nobody=UTC"), "no router is named nobody"),
-        ((*USUAL, "--algorithm", "rot13"), "no algorithm 'rot13'"),
+        ((*USUAL, "--algorithm", "rot13"), "invalid --algorithm 'rot13': use one of hmac-sha-1-96"),
     ],
 )
 def test_wrong_input_is_named(configs: list[str], words: tuple[str, ...], message: str) -> None:

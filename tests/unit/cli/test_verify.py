@@ -185,7 +185,7 @@ def test_an_unknown_link_type_is_named(keyroll: Callable[..., tuple[int, str, st
         (("x.pcap", "--keys", "k", "--clock-offset", "0"), "--clock-offset goes with --config"),
         (("x.pcap", "--keys", "k", "--no-times"), "--no-times goes with --config"),
         (("x.pcap", "--keys", "k", "--receiving", "tolerance"), "--receiving goes with --config"),
-        (("-", "--keys", "-"), "'-' is standard input, which can be read once"),
+        (("-", "--keys", "-"), "'-' is standard input, which can be read only once"),
         (("x.pcap", "--config", "10.0.0.1=a", "--config", "10.0.0.1=b"), "both ends are given the address 10.0.0.1"),
     ],
 )
