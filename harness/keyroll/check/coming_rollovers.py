@@ -11,6 +11,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from keyroll.check.rollovers import Rollover, rollovers
 from keyroll.check.skew import MIXES, Mix, SkewBounds, Skews, covers, intersection
@@ -31,8 +32,7 @@ _MOMENT = timedelta(seconds=1)
 """Start-times are whole seconds, so no other start-time lies within the second before one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(NamedTuple):
     """The hold time of a session, and the longest time between two messages of the peer."""
 
     time: timedelta
@@ -45,8 +45,7 @@ LDP_HOLD = Hold(timedelta(seconds=30), timedelta(seconds=10))
 """Junos' defaults of keepalive-timeout and keepalive-interval."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fall:
+class Fall(NamedTuple):
     """When the session goes down: a hold timer counts from the last message before the gap."""
 
     earliest: datetime

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
+from typing import NamedTuple
 
 from keyroll.configuration import Alone, Ends, Link, Router, Session, Single
 from keyroll.configuration.addresses import Address
 from keyroll.names import SessionKind
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(NamedTuple):
     single: Single
     router: Router
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from keyroll.keychain.model import Key, Keychain
 from keyroll.keychain.schedule import in_order
 
 
-@dataclass(frozen=True, slots=True)
-class Takeover:
+class Takeover(NamedTuple):
     """One router's part in a rollover: the key that takes over, and the one that was sent before it.
 
     `place` and `before_place` are indices in the order of start-times (`schedule.in_order`); the keys between the two
@@ -25,8 +24,7 @@ class Takeover:
     start: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Rollover:
+class Rollover(NamedTuple):
     """Keys that take over together. If a router has no counterpart of the other's key, its part is None."""
 
     parts: tuple[Takeover | None, Takeover | None]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import click
 
@@ -339,8 +340,7 @@ def _coloured(word: str, as_if: str | None = None) -> str:
     return click.style(word, fg=colour) if colour else word
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(NamedTuple):
     """A line before it is wrapped: `broken` wraps it to a width."""
 
     text: str

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
+from typing import NamedTuple
 
 from keyroll.configuration.addresses import Address
 from keyroll.configuration.routers import Instance, Router
@@ -24,8 +25,7 @@ class Alone(enum.Enum):
     PREFIX = "no session of a router that is given falls into the prefix"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """Two ends of one session, and the address that each has in it."""
 
     one: Session
@@ -34,8 +34,7 @@ class Link:
     other_address: Address
 
 
-@dataclass(frozen=True, slots=True)
-class Single:
+class Single(NamedTuple):
     """A session without its other end, the reason, and the router that has the peer's address, if any."""
 
     session: Session
@@ -43,16 +42,14 @@ class Single:
     router: Router | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(NamedTuple):
     """The sessions that were matched, and those that were not."""
 
     links: tuple[Link, ...]
     singles: tuple[Single, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _End:
+class _End(NamedTuple):
     router: Router
     session: Session
     number: int

@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from keyroll.configuration.addresses import Address, address_of
 from keyroll.configuration.findings import Finding, Kind, Note, Path
@@ -132,8 +132,7 @@ class Session:
         return f"{self.kind.value.upper()} {self.router}{inside} to {peer}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """What is the same for all sessions of a routing instance."""
 
     router: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class Shape(enum.Enum):
@@ -24,8 +25,7 @@ class Shape(enum.Enum):
     """A level that is not judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """One word of a level: its shape, the level below, and the words that may follow a leaf's value."""
 
     shape: Shape

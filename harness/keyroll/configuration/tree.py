@@ -12,7 +12,7 @@ import enum
 import gc
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from keyroll.configuration.findings import Path
 from keyroll.errors import Where
@@ -147,8 +147,7 @@ class FreshNode(Node):
     __init__ = dict.__init__
 
 
-@dataclass(frozen=True, slots=True)
-class Sources:
+class Sources(NamedTuple):
     """The texts that a tree was made of. Line numbers are counted through: each text continues the count."""
 
     names: tuple[str, ...]

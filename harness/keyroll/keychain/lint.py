@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from keyroll.errors import Where
 from keyroll.keychain import rules
@@ -21,8 +22,7 @@ Place = Callable[[int | None, str | None], Where]
 """Returns the place of (key number or None, statement or None)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """A broken rule: what was found, and where. `keys` are the numbers of the keys, in the chain of `where`."""
 
     rule: Rule

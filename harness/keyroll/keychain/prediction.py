@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.simulation import (
@@ -62,8 +63,7 @@ class Side:
     receiving: Receiving = Receiving.TOLERANCE
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(NamedTuple):
     """One direction during a span. Keys are key numbers in the chain of the router that each field names."""
 
     sender: str
@@ -79,8 +79,7 @@ class Flow:
     drop: Drop | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """An interval of true time, closed at its begin and open at its end, in which nothing changes."""
 
     begin: datetime
@@ -93,8 +92,7 @@ class Span:
         return all(flow.drop is None for flow in self.flows)
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(NamedTuple):
     """An interval in which segments of one direction are dropped for one reason."""
 
     begin: datetime
@@ -107,8 +105,7 @@ class Gap:
         return self.end - self.begin
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A key that became due at a router, by its own clock, after the prediction's begin."""
 
     router: str
@@ -148,7 +145,7 @@ class Prediction:
                     continue
                 last = latest.get(flow.sender)
                 if last is not None and (found[last].end, found[last].flow) == (span.begin, flow):
-                    found[last] = replace(found[last], end=span.end)
+                    found[last] = found[last]._replace(end=span.end)
                 else:
                     latest[flow.sender] = len(found)
                     found.append(Gap(span.begin, span.end, flow))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from datetime import timedelta
+from typing import NamedTuple
 
 from keyroll.errors import Where
 
@@ -29,8 +29,7 @@ class Severity(enum.Enum):
     """It may affect the result, but is not judged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A rule: what must hold, in one sentence, and its source."""
 
     id: str
