@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 from tests.unit.emulator.virtual_time import VirtualTime
 
-from keyroll.emulator.contract.model import BgpNeighbor, Intent, Unit
+from keyroll.emulator.contract.model import Address, BgpNeighbor, Intent, Unit
 from keyroll.emulator.contract.processes import Logs
 from keyroll.emulator.frr.config import VtyCommand
 from keyroll.emulator.frr.queries import BgpReader
@@ -159,14 +159,18 @@ def test_a_peer_is_opening_for_a_while_after_a_syn_that_was_answered(
     assert clock.run(play()) is opening
 
 
+@pytest.mark.parametrize("passive", [False, True], ids=["to open", "to be passive"])
 @pytest.mark.parametrize(
     ("state", "syn", "changed"),
     [("Active", None, True), ("Established", None, False), ("Active", 0.1, False)],
     ids=["not opened", "up", "SYN answered"],
 )
 def test_a_session_that_the_peer_opened_during_a_commit_is_not_reset(
-    clock: VirtualTime, tmp_path: Path, state: str, syn: float | None, changed: bool
+    clock: VirtualTime, tmp_path: Path, state: str, syn: float | None, changed: bool, passive: bool
 ) -> None:
+    """Neither if this side is to open the session, nor if it is to be passive again."""
+    before: frozenset[Address] = frozenset() if passive else frozenset({PEER})
+
     async def play() -> list[str]:
         machine = Machine((), tmp_path, cast("Logs", None), on_death=print, on_restart=print, on_reboot=lambda: None)
         configured: list[str] = []
@@ -178,16 +182,19 @@ def test_a_session_that_the_peer_opened_during_a_commit_is_not_reset(
         machine._bgp = opener._bgp = FakeBgp(state)  # type: ignore[assignment]
         opener._syns = FakeSynListener(None if syn is None else clock.now + syn)  # type: ignore[assignment]
         machine._frr.configure = configure  # type: ignore[method-assign]
-        machine._applied = replace(machine._applied, intent=INTENT, lines=machine._render(INTENT, frozenset({PEER})))
-        opener.applied(INTENT, frozenset({PEER}))
+        machine._applied = replace(machine._applied, intent=INTENT, lines=machine._render(INTENT, before))
+        opener.applied(INTENT, before)
+        opener._waiting_since[PEER] = clock.now
+        change = machine._make_passive if passive else machine._open_actively
         async with machine._turn:  # the commit
-            attempt = asyncio.create_task(machine._open_actively(PEER))
+            attempt = asyncio.create_task(change(PEER))
             await asyncio.sleep(1)
-        assert await attempt is changed
+        assert await attempt is (None if passive else changed)
         await opener.close()
         return configured
 
-    assert ("no neighbor 10.0.12.2 passive" in clock.run(play())) is changed
+    command = "neighbor 10.0.12.2 passive" if passive else "no neighbor 10.0.12.2 passive"
+    assert clock.run(play()) == ([command] if changed else [])
 
 
 def test_a_router_opens_the_connection_if_its_peers_handshake_fails(clock: VirtualTime) -> None:

@@ -276,8 +276,13 @@ class Machine:
     async def _make_passive(self, address: Address) -> None:
         """Become passive towards a neighbour whose session is down."""
         async with self._turn:
-            if await self._bgp.state_of(address) == "Established" or not self._opener.mark_passive(address):
-                return  # becoming passive would reset an established session
+            # Becoming passive would reset a session that is up or that the peer is opening. In the state Idle bgpd
+            # refuses what the peer opens, so that nothing is lost.
+            state = await self._bgp.state_of(address)
+            if state == "Established" or (state != "Idle" and self._opener.peer_is_opening(address)):
+                return
+            if not self._opener.mark_passive(address):
+                return
             intent = self._applied.intent
             lines = self._render(intent, self._opener.choose(intent, intent))
             await self._frr.configure(steps(self._applied.lines, lines))
