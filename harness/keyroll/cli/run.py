@@ -14,11 +14,12 @@ from keyroll.cli.live import LiveView, session_style, wanted
 from keyroll.cli.printer import Printer, verdict_style
 from keyroll.cli.report import report_line
 from keyroll.errors import ExitCode, InputError
+from keyroll.names import Capability
 from keyroll.scenario.engine import Options, run
 from keyroll.scenario.file.library import find_scenario
 from keyroll.scenario.file.read import Case, read_cases
 from keyroll.scenario.labs.make import LABS, lab_maker
-from keyroll.scenario.labs.pool import SET_CLOCK, FreshLabs
+from keyroll.scenario.labs.pool import FreshLabs
 from keyroll.scenario.options import new_seed, read_instant, read_seed
 from keyroll.scenario.record.report import QUIET, event_line, failure_lines, spent_lines, verdict_line
 from keyroll.scenario.record.result import Result, Verdict
@@ -86,7 +87,7 @@ def run_command(
     known = read_seed(seed)
     make = lab_maker(lab, topology=topology, wait_scale=wait_scale)
     options = Options(
-        labs=FreshLabs(make, keep=keep_lab, without=frozenset({SET_CLOCK} if no_set_clock else ())),
+        labs=FreshLabs(make, keep=keep_lab, without=frozenset({Capability.SET_CLOCK} if no_set_clock else ())),
         seed=new_seed() if known is None else known,
         t0=read_instant(t0),
         run_dir=run_dir,

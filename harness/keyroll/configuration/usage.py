@@ -10,7 +10,7 @@ from keyroll.configuration.findings import Kind
 from keyroll.configuration.reading import Configuration
 from keyroll.configuration.routers import Router
 from keyroll.configuration.session_ends import Link
-from keyroll.configuration.sessions import AO, Session
+from keyroll.configuration.sessions import ALGORITHMS, AO, Session
 from keyroll.configuration.tree import Node
 from keyroll.keychain import rules
 from keyroll.keychain.lint import Finding, Subject
@@ -112,7 +112,7 @@ def _may_hide_a_chain(doubt: Doubt) -> bool:
 
 def _shown(word: str) -> str:
     """Return a value if it is one of Junos' words: anything else may be a misplaced secret."""
-    return word if word in {"md5", "hmac-sha-1-96", "aes-128-cmac-96", AO} else "another word"
+    return word if word in ALGORITHMS else "another word"
 
 
 def unused(configuration: Configuration) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ _EVIDENCE = 4
 """Outputs shown for each red check: the last ones of its router before it was judged."""
 _WHY = 3
 """Reasons at the top, one for each kind of check: one cause turns many checks red."""
-CAUSE = "every-segment-verified"
+CAUSE = Invariant.EVERY_SEGMENT_VERIFIED
 """The check that names a packet and says which key was wrong: where it is red, the others follow from it."""
 _JUMPS = 4
 """Settings of a clock that the legend lists: a run with 64 keys sets it 64 times, and the table has all."""
@@ -46,10 +46,10 @@ _ABOUT = {
     "active": ("keychain",),
     "next": ("keychain",),
     "wire": ("keychain", "neighbor"),
-    "every-segment-verified": ("keychain", "neighbor"),
-    "rollover-completes": ("keychain", "neighbor"),
-    "no-flap": ("bgp", "ldp"),
-    "no-route-loss": ("route",),
+    Invariant.EVERY_SEGMENT_VERIFIED: ("keychain", "neighbor"),
+    Invariant.ROLLOVER_COMPLETES: ("keychain", "neighbor"),
+    Invariant.NO_FLAP: ("bgp", "ldp"),
+    Invariant.NO_ROUTE_LOSS: ("route",),
     "read-back": ("authentication-key-chains",),
 }
 """Words of the commands whose output a kind of check is about."""

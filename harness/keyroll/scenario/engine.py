@@ -31,7 +31,7 @@ from keyroll.scenario.labs.connect import pair_of, recorder_of, target_of
 from keyroll.scenario.labs.health import LabHealth
 from keyroll.scenario.labs.known_bugs import is_known_here, verdict_with
 from keyroll.scenario.labs.platform import phase_words, platform_words
-from keyroll.scenario.labs.pool import SET_CLOCK, LabSource, Lease
+from keyroll.scenario.labs.pool import LabSource, Lease
 from keyroll.scenario.observe.drops import DropCounters
 from keyroll.scenario.observe.host_stalls import StallWatch
 from keyroll.scenario.observe.router_clock import RouterClock
@@ -268,7 +268,7 @@ class _Engine:
                 try:
                     lease = stack.enter_context(source)
                 except MissingCapabilityError as error:
-                    if no_real_time is None or SET_CLOCK not in error.message:
+                    if no_real_time is None or Capability.SET_CLOCK not in error.message:
                         raise
                     raise MissingCapabilityError(f"{error}; it cannot be played in real time: {no_real_time}") from None
                 except LabUnfitError:
@@ -282,7 +282,7 @@ class _Engine:
                 self.facts["lab"] = {phase.name: round(phase.took.total_seconds(), 3) for phase in phases}
             with self.stopwatch.part("second judge"):
                 self._preload.join()  # on a busy machine, an import would delay the samples
-            if SET_CLOCK not in lease.capabilities:
+            if Capability.SET_CLOCK not in lease.capabilities:
                 self._switch_to_real_time()
             self._with_sessions(lease)
             with self.stopwatch.part("teardown"):
@@ -299,7 +299,7 @@ class _Engine:
         steered = {Capability.STEER_TCP} if steers(scenario) else set()
         ruled = {Capability.KEY_POLICY} if scenario.policy else set()
         tagged = {Capability.VLAN for one in scenario.sessions if one.vlan is not None}
-        clocks = {SET_CLOCK} if no_real_time else set()
+        clocks = {Capability.SET_CLOCK} if no_real_time else set()
         return frozenset({Capability.CAPTURE, *scenario.requires, *implied, *steered, *ruled, *tagged, *clocks})
 
     def _switch_to_real_time(self) -> None:

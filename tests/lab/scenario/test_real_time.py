@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 from tests.unit.known import known
 
+from keyroll.names import Capability
 from keyroll.scenario.engine import Options, run
 from keyroll.scenario.file.read import read_cases
 from keyroll.scenario.labs.make import lab_maker
-from keyroll.scenario.labs.pool import SET_CLOCK, FreshLabs
+from keyroll.scenario.labs.pool import FreshLabs
 from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.lab
 
 def play(pytestconfig: pytest.Config, folder: Path, name: str, *, mutate: str | None = None) -> Result:
     path = pytestconfig.rootpath / "tests" / "scenarios" / "rollover" / name
-    labs = FreshLabs(lab_maker(), without=frozenset({SET_CLOCK}))
+    labs = FreshLabs(lab_maker(), without=frozenset({Capability.SET_CLOCK}))
     return run(read_cases(path)[0], Options(labs=labs, seed=4711, runs=folder, mutate=mutate))
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from keyroll.names import SessionKind
+from keyroll.names import Invariant, SessionKind
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.anonymizer import Remark
 from keyroll.scenario.importing.draft import Draft, DraftChain, DraftPointing, DraftRollover
@@ -23,7 +23,7 @@ _BY_ITSELF = timedelta(seconds=3)
 """The shortest last advance to a start-time: setting two clocks takes less, and a run can wait this long."""
 _LINE = 118
 """Characters of a comment's line: 120 with the `# ` before them, the limit of this project's own files."""
-_WITH_RESET = ("every-segment-verified", "rollover-completes")
+_WITH_RESET = (Invariant.EVERY_SEGMENT_VERIFIED, Invariant.ROLLOVER_COMPLETES)
 """Invariants of sessions that a commit resets: flaps and lost routes are expected of them."""
 _UP_AGAIN = "60s"
 """How long sessions may take after a reset: a router may learn of it only when its peer's retry timer opens anew."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from keyroll.capture import ScapyFindings
 from keyroll.errors import UnfitError
+from keyroll.names import Invariant
 from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagreeError, RunUnfitError
 from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName
@@ -20,7 +21,7 @@ from keyroll.scenario.record.result import GAPS
 GAP_MAX = timedelta(seconds=1)
 """The longest time between two samples, of which there are four each second: in a longer one a flap could go
 unobserved, and the run is unfit."""
-_ON_SAMPLES = frozenset({"no-flap", "no-route-loss"})
+_ON_SAMPLES = frozenset({Invariant.NO_FLAP, Invariant.NO_ROUTE_LOSS})
 """Invariants that can be judged only if the samples have no gaps."""
 
 

@@ -19,6 +19,7 @@ from keyroll.capture import copy_packets, count_packets
 from keyroll.errors import KeyrollError
 from keyroll.lab.platforms import PLATFORMS
 from keyroll.lab.protocol import ExplainsGaps, Lab
+from keyroll.names import Capability
 from keyroll.scenario.errors import MissingCapabilityError
 from keyroll.scenario.labs.reset import Before, Ends, look, reset
 
@@ -27,7 +28,6 @@ Settings = Mapping[str, Mapping[str, str]]
 LabMaker = Callable[[Path, Settings], Lab]
 """Makes a lab (not yet deployed) that writes captures and logs into a folder."""
 
-SET_CLOCK = "set-clock"
 IDLE_MOST = 4
 """Most idle labs in one pool: one for each pair of sending and receiving policies, so that scenarios that differ only
 in these reuse labs. Not more, because a lab takes 140 MB and each pytest worker has a pool."""
@@ -234,7 +234,7 @@ class LabPool:
             return
         reason = None if dict(warm.lab.capture_losses()) == lost else "its capture has lost frames"
         try:
-            clocks = SET_CLOCK in Lease(warm.lab, without=self._without).capabilities
+            clocks = Capability.SET_CLOCK in Lease(warm.lab, without=self._without).capabilities
             warm.before = reset(warm.lab, warm.before, clocks=clocks) if reason is None else warm.before
         except KeyrollError as error:
             reason = str(error)
