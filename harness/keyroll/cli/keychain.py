@@ -16,6 +16,7 @@ from keyroll.cli import shared_options
 from keyroll.cli.arguments import STDIN, instant_of, length_of, read_text, read_zone, shown
 from keyroll.cli.keychain_lint import finding_as_json, print_verdict, verdict_as_json
 from keyroll.configuration import read
+from keyroll.durations import parse_duration
 from keyroll.errors import ExitCode, InputError
 from keyroll.instants import SYSTEM
 from keyroll.keychain.generate import Ids, generate
@@ -25,7 +26,6 @@ from keyroll.keychain.lint_pair import lint_course, lint_pair
 from keyroll.keychain.model import AO_ID_MAX, KEYS_MAX, TOLERANCE_DEFAULT, TOLERANCE_MAX, Keychain
 from keyroll.keychain.starttime import format_start_stored
 from keyroll.names import Algorithm
-from keyroll.scenario.file.durations import parse_duration
 
 ROUTERS = ("R1", "R2")
 _JSON_VERSION = 1

@@ -18,6 +18,7 @@ from keyroll.cli.output import until_the_reader_closes
 from keyroll.cli.plan_files import write_together
 from keyroll.cli.plan_secrets import drawing
 from keyroll.configuration import Chain, Configuration, Kind, Node, in_own_zone, read
+from keyroll.durations import format_duration, parse_duration
 from keyroll.errors import ExitCode, InputError, Where, printable
 from keyroll.instants import SYSTEM
 from keyroll.keychain.generate import Ids
@@ -42,7 +43,6 @@ from keyroll.plan.model import (
 )
 from keyroll.plan.notes import About, Checked, Note, Remark
 from keyroll.plan.sessions import Judged, judged, keys_of_groups, protected
-from keyroll.scenario.file.durations import format_duration, parse_duration
 
 _FILE_NAME = re.compile(r"\w[\w.-]*")
 """Valid router names: files are named after them, and they may come from somebody else's configuration."""

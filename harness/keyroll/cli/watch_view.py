@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from keyroll.durations import format_duration
 from keyroll.errors import printable
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.observe.sampler import Sample
 from keyroll.scenario.record.report import QUIET
 from keyroll.scenario.record.timeline import Event, Kind

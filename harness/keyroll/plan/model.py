@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from keyroll.durations import format_duration
 from keyroll.errors import InputError
 from keyroll.keychain.generate import Ids
 from keyroll.keychain.model import Key, Keychain
@@ -36,12 +37,7 @@ class OptionsRefusedError(PlanRefusedError):
 
 def as_option(length: timedelta) -> str:
     """Return a length as an option takes it, in whole seconds: `90d`, `1h12m`."""
-    rest, parts = round(length.total_seconds()), []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts) or "0s"
+    return format_duration(timedelta(seconds=round(length.total_seconds())))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from keyroll import __version__
+from keyroll.durations import format_duration
 from keyroll.errors import KeyrollError, UnfitError
 from keyroll.instants import Instant
 from keyroll.junos.exchange import Exchange
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.observe.router_clock import RouterClock
 from keyroll.scenario.record.record import Record
 from keyroll.scenario.record.result import Check, Result, Verdict

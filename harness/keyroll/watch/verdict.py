@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from keyroll.durations import format_duration
 from keyroll.instants import Instant
 from keyroll.junos.records import ChainStatus
 from keyroll.names import Invariant, SessionKind
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.judge.findings import Finding, checked
 from keyroll.scenario.judge.invariants import Throughout, sample_faults
 from keyroll.scenario.observe.sampler import Sample

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from keyroll.durations import format_duration
 from keyroll.keychain.generate import draw_secret
 from keyroll.keychain.model import Key, Keychain
 from keyroll.names import Algorithm, Receiving
@@ -17,7 +18,6 @@ from keyroll.plan.emergency import emergency
 from keyroll.plan.files import set_text
 from keyroll.plan.model import Change, Request, Router, RouterChange
 from keyroll.plan.notes import Accepted
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.record.result import Result, Verdict
 
 pytestmark = pytest.mark.lab

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from keyroll.durations import parse_duration
 from keyroll.keychain.generate import Ids
 from keyroll.keychain.model import Keychain
 from keyroll.keychain.secret import Secret
@@ -17,7 +18,6 @@ from keyroll.plan.build import hours_that_occur_twice, plan
 from keyroll.plan.markdown import length
 from keyroll.plan.model import Change, PlanRefusedError, Request, Router, RouterChange
 from keyroll.plan.notes import About, Remark
-from keyroll.scenario.file.durations import parse_duration
 
 from .chains import AT, DAY, chain, draw, key, pair, request_of
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keyroll.document import Document, load, read
+from keyroll.durations import format_duration
 from keyroll.errors import Where
 from keyroll.scenario.errors import NoSuchMutationError, ScenarioError
 from keyroll.scenario.file.commit_steps import Apply, ChangeChains, RePoint
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.placing import placing_problem
 from keyroll.scenario.file.scenario import Mutation, Scenario
 from keyroll.scenario.file.sessions import KINDS, problem_of

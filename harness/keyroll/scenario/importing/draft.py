@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.judge import Report
 from keyroll.configuration import Chain
+from keyroll.durations import format_duration
 from keyroll.errors import InputError
 from keyroll.keychain.model import Key
 from keyroll.keychain.secret import Likeness
 from keyroll.keychain.simulation import Drop
 from keyroll.names import DropReason, Receiving, Sending, SessionKind
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.as_numbers import NO_ASES, DraftAses, as_numbers
 from keyroll.scenario.importing.keys import Differences, DraftKey, Labels
 from keyroll.scenario.importing.planned import FormerAuthentication, Planned, TurnedOn

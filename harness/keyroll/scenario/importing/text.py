@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
+from keyroll.durations import format_duration
 from keyroll.names import Invariant, SessionKind
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.importing.anonymizer import Remark
 from keyroll.scenario.importing.draft import Draft, DraftChain, DraftPointing, DraftRollover
 from keyroll.scenario.importing.keys import Differences, DraftKey

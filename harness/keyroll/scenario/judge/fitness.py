@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from keyroll.capture import ScapyFindings
+from keyroll.durations import format_duration
 from keyroll.errors import UnfitError
 from keyroll.names import Invariant
 from keyroll.scenario.errors import BlindError, MachineBusyError, RefereesDisagreeError, RunUnfitError
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.scenario import Scenario
 from keyroll.scenario.observe.host_stalls import ClockStep, Disturbance

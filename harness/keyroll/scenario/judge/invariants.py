@@ -8,8 +8,8 @@ from datetime import timedelta
 from functools import partial
 
 from keyroll.capture import Judgement, Standing
+from keyroll.durations import format_duration
 from keyroll.names import Invariant, SessionKind
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.judge.findings import Finding, checked
 from keyroll.scenario.observe.sampler import Sample

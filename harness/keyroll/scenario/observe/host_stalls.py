@@ -13,8 +13,8 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from keyroll.durations import format_duration
 from keyroll.instants import Clock, Instant, stepped
-from keyroll.scenario.file.durations import format_duration
 
 _PERIOD = timedelta(milliseconds=100)
 """Interval between two readings of the clock; the start of a stall is known with this precision."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from keyroll.durations import format_duration
 from keyroll.names import SessionKind
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.scenario import Scenario
 
 LDP_HOLD_TIME = timedelta(seconds=15)

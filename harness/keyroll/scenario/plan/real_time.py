@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keyroll.scenario.file.durations import format_duration, shortened
+from keyroll.durations import format_duration
+from keyroll.scenario.file.durations import shortened
 from keyroll.scenario.file.scenario import Mutation, Scenario
 from keyroll.scenario.plan.deadlines import Waits
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from keyroll.durations import format_duration
 from keyroll.instants import Instant, until
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.expectations import Expect, Expectation, ExpectWithin, Stays
 from keyroll.scenario.judge.conditions import Condition, SessionState, Source, conditions_of
 from keyroll.scenario.judge.findings import Finding

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
+from keyroll.durations import format_duration
 from keyroll.instants import Instant, until
 from keyroll.junos.session import RouterSession
 from keyroll.scenario.errors import MachineBusyError, RunUnfitError
-from keyroll.scenario.file.durations import format_duration
 from keyroll.scenario.file.fields import ROUTERS, RouterName
 from keyroll.scenario.file.time_steps import Advance, Skew, Wait
 from keyroll.scenario.plan.keyring import Span

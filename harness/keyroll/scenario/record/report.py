@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from keyroll.scenario.file.durations import format_duration
+from keyroll.durations import format_duration
 from keyroll.scenario.record.result import GAPS, Check, Result, Verdict
 from keyroll.scenario.record.timeline import Event, Kind
 
