@@ -136,10 +136,10 @@ def _pairs(
 ) -> tuple[list[tuple[_Candidate, ...]], list[_Candidate]]:
     """Return the chains that are judged together, and those without a counterpart: pairs by session, then by name."""
     if len(sides) < _PAIR or not all(sides):
-        candidate = [one for side in sides for one in side]
-        by_session = _by_session(candidate, candidate, links)
+        candidates = [one for side in sides for one in side]
+        by_session = _by_session(candidates, candidates, links)
         paired = {id(one) for pair in by_session for one in pair}
-        return [*by_session, *((one,) for one in candidate if id(one) not in paired)], []
+        return [*by_session, *((one,) for one in candidates if id(one) not in paired)], []
     left, right = sides
     if len(left) == len(right) == 1 or named:
         return [(left[0], right[0])], []

@@ -100,7 +100,10 @@ def begins_later(predicted: PredictedRollover, question: Question) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChainPair:
-    """Two chains that protect sessions together, and their coming rollovers. Pairs with equal keys share one."""
+    """Two chains that protect sessions together, and their coming rollovers.
+
+    Pairs that are equal in all that the prediction depends on (keys, tolerances, hold time) share one: the first.
+    """
 
     chains: tuple[Chain, Chain]
     routers: tuple[str, str]
@@ -160,7 +163,7 @@ class Report:
     routers: tuple[str, ...] = field(default=())
 
     def sessions_of(self, pair: int) -> tuple[JudgedSession, ...]:
-        """Return the sessions that a pair of chains, or one with equal keys, protects."""
+        """Return the sessions that a pair of chains, or one with an equal prediction, protects."""
         return tuple(session for session in self.sessions if session.pair == pair)
 
     def count(self, verdict: Verdict) -> int:

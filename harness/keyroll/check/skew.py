@@ -37,7 +37,7 @@ MIXES: tuple[Mix, ...] = tuple(itertools.product(POLICIES, POLICIES))
 
 
 class Interval(NamedTuple):
-    """Skews in microseconds from `low` to `high`; None: no bound. A closed end belongs to the interval, an open not."""
+    """Skews in microseconds from `low` to `high`; None: no bound. Only closed ends belong to it."""
 
     low: int | None
     high: int | None

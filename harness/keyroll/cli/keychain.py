@@ -77,7 +77,7 @@ def keychain() -> None:
 @click.option(
     "--seed",
     metavar="TEXT",
-    help="Seed of the secrets, and as secret as they are.  [default: drawn, not shown]",
+    help="Seed of the secrets and of drawn ids; as secret as the secrets.  [default: drawn, not shown]",
 )
 @click.option(
     "--zone", metavar="ZONE", default="UTC", show_default=True, help="The routers' time zone, such as Europe/Berlin."

@@ -185,7 +185,7 @@ def plan_command(
     message says what to change.
 
     Exit code 0: every state of the plan is hitless. 1: with --emergency, `keyroll check` finds errors, which the plan
-    lists. 2: the plan is refused, or something that matters to it is not known.
+    lists. 2: the plan is refused; or it is written, but something that matters to it is not known.
     """
     now = SYSTEM.wall().moment if at is None else instant_of("--at", at, UTC)
     given = _given(

@@ -64,7 +64,7 @@ class Phase:
 class Impairment:
     """Impairment of frames in one direction. Shares are from 0 to 1; times in seconds; randomness comes from `seed`.
 
-    `reorder` is the share of frames delayed by `hold`, so that later frames overtake them: 10 ms are some frames.
+    `reorder` is the share of frames delayed by `hold`, so that later frames overtake them: several are sent in 10 ms.
     `damage` is the share of frames in which one random bit after the Ethernet header is flipped.
     """
 

@@ -30,7 +30,7 @@ def nearest(request: Request, build: Callable[[Request], object], judge: Callabl
         build: makes the changes, or raises PlanRefusedError.
         judge: makes the changes and judges every state, or raises PlanRefusedError. It takes ten times as long.
     """
-    # A plan that is only tried gets made-up secrets: each try would take more secrets from --secret-command.
+    # A plan that is only tried gets made-up secrets: otherwise each try would take more from --secret-command.
     tried = replace(request, draw=lambda label: Secret(f"tried {label}"))
 
     def is_planned(candidate: Request) -> bool:
@@ -90,7 +90,10 @@ def _equal_ids(request: Request) -> Iterator[tuple[str, Request]]:
 
 
 def _longest_quarantine(request: Request, is_planned: Callable[[Request], bool]) -> str | None:
-    """Return the longest quarantine that works, found by bisection to a day (to a minute if it is two days or less)."""
+    """Return the longest quarantine that works, or None. Bisection finds it to a day.
+
+    It is found to a minute if the quarantine of the request is two days or less.
+    """
     low, high = timedelta(), request.quarantine
     unit = timedelta(days=1) if high > timedelta(days=2) else _MINUTE
     if not high or not is_planned(replace(request, quarantine=low)):

@@ -150,7 +150,7 @@ def read_history(text: str) -> tuple[Retired, ...]:
 
 
 def read_paths(text: str) -> frozenset[str]:
-    """Return the set files that a plan.json names. Raises ValueError: the text is not a plan.json of this format."""
+    """Return the set files that a plan.json names. Raises ValueError: it is of another format, or damaged."""
     try:
         data = json.loads(text)
         paths = {

@@ -43,7 +43,7 @@ def plan(request: Request) -> Plan:
     """Return the changes until `request.until`, each state of them judged.
 
     Raises:
-        PlanRefusedError: no plan is hitless; the message gives the reason, and the remedy names what works.
+        PlanRefusedError: no hitless plan can be made; the message gives the reason, and the remedy says what to do.
     """
     try:
         return _planned(request)
@@ -284,8 +284,8 @@ class State:
         """Return the numbers that a new key must not have.
 
         The numbers that this change deletes are among them, so that a commit does not delete and add the same key. If
-        all 64 numbers are taken, the commit reuses a retired key's number, as operators of full chains do (junos.md
-        9.16).
+        all 64 numbers are taken and no quarantine is set, the commit reuses a retired key's number, as operators of
+        full chains do (junos.md 9.16).
         """
         held = {key.id for key in self.chains[router.name].keys} | router.deactivated
         taken = held | {gone.number for gone in self._quarantined(moment) if gone.router == router.name}

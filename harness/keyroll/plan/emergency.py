@@ -32,8 +32,8 @@ def emergency(request: Request, number: int) -> Plan:
     """Return the quickest hitless plan after the secret of a key (its number on the first router) has leaked.
 
     Raises:
-        PlanRefusedError: the key does not exist, or no plan is hitless, because a router cannot be reached and has no
-            later key.
+        PlanRefusedError: the key does not exist, no key has started, or no plan is hitless: because a router cannot be
+            reached, or because the leaked key takes over before the commits can be complete.
     """
     check_limits(request)
     state = State.of(request)

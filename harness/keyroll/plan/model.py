@@ -28,11 +28,11 @@ COMMIT_DEFAULT = timedelta(minutes=5)
 
 
 class PlanRefusedError(InputError):
-    """No plan for the request is hitless; `remedy` names what works."""
+    """No hitless plan can be made for the request; `remedy` says what to do."""
 
 
 class OptionsRefusedError(PlanRefusedError):
-    """No plan with these options is hitless; `alternatives.py` tries others, the nearest values first."""
+    """No hitless plan can be made with these options; `alternatives.py` tries others, the nearest values first."""
 
 
 def as_option(length: timedelta) -> str:

@@ -39,7 +39,10 @@ def plan_sheet(data: Mapping[str, object]) -> Sheet:
         title="Each state that the routers pass through, in either order, is judged hitless under all policies.",
         why=(*bad, *unknown),
         picture=picture,
-        legend=("Outline: the key that routers send with. Grey: when a change may be made. Mark: when it is planned.",)
+        legend=(
+            "Outline: the key that is to be sent, from its start-time on.",
+            "Grey: when a change may be made. Mark: when it is planned.",
+        )
         if picture is not None
         else (),
         sections=tuple(_sections(data, changes)),

@@ -35,7 +35,7 @@ class Wanted:
 
     configurations: tuple[Configuration, Configuration]
     at: datetime
-    """The instant t0 of the scenario."""
+    """When the rehearsal begins: the minute of this instant is the t0 of the scenario."""
     session: str | None = None
     """A peer address of R1: only its session is played."""
     rollovers: int = 3
@@ -118,7 +118,7 @@ def import_pair(wanted: Wanted) -> Imported:
         keep_as_numbers=wanted.keep_names,
     )
     left_out = _left_out(wanted, choice)
-    # Errors before a planned commit are left out: if they keep a session down, the commit has them, too.
+    # With a planned commit, the errors after it: those before it matter only if they keep a session down (`down`).
     wrong = tuple(faults(choice.groups if choice.planned is None else choice.planned.groups))
     unknown = sum(key.unknown for key in drafted.keys)
     return Imported(
