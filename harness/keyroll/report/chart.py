@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from math import ceil
 
+from keyroll.durations import format_duration
+
 _NEAR = 0.008
 """Part of the picture's width. Marks that are closer would hide each other, so they are drawn as one, with a number."""
 _TITLES = 20
@@ -191,11 +193,7 @@ def short(length: timedelta) -> str:
     seconds = length.total_seconds()
     if seconds < 60:  # noqa: PLR2004 - a minute
         return f"{seconds:.3g}s"
-    days, rest = divmod(round(seconds), 86400)
-    hours, rest = divmod(rest, 3600)
-    minutes, rest = divmod(rest, 60)
-    parts = ((days, "d"), (hours, "h"), (minutes, "m"), (rest, "s"))
-    return "".join(f"{number}{unit}" for number, unit in parts if number)
+    return format_duration(timedelta(seconds=round(seconds)))
 
 
 def tone_of(key: str) -> str:

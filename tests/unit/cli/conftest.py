@@ -1,11 +1,31 @@
-"""Configurations for the tests of `keyroll plan`."""
+"""The command line in the tests' own process, and the configurations that plans are made of."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.unit.cli.plan_pair import CHAIN, ENDS, SESSION
+
+from keyroll.cli import main as cli
+
+
+@pytest.fixture
+def command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Return a function that runs `keyroll` in this process, and returns its exit code, stdout and stderr."""
+
+    def run(*arguments: Path | str | int) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["keyroll", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(caught.value.code or 0), captured.out, captured.err
+
+    return run
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from tests.unit.protected_pair import CHAIN, router
 
 from keyroll.check.judge import Question, judge
 from keyroll.check.rules import RULES
-from keyroll.cli import main as cli
 from keyroll.cli.check_text import markdown_of, text_of
 from keyroll.configuration import read
 
@@ -36,17 +36,9 @@ def files(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
 
 
 @pytest.fixture
-def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def keyroll(command_line: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
     """Run `keyroll check …`; gives exit code, stdout, stderr."""
-
-    def run(*arguments: Path | str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["keyroll", "check", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(command_line, "check")
 
 
 def test_two_matching_configurations_are_hitless_with_exit_code_0(

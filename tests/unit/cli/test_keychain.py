@@ -2,13 +2,13 @@ import json
 import stat
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.unit.curly_text import curly
 from tests.unit.known import known
 
-from keyroll.cli import main as cli
 from keyroll.configuration import read
 from keyroll.keychain.generate import draw_secret
 from keyroll.keychain.model import Keychain
@@ -23,19 +23,11 @@ GENERATE = ("generate", "--start", "2030-01-01T00:00Z")
 
 @pytest.fixture
 def keyroll(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> Callable[..., tuple[int, str, str]]:
     """Run `keyroll keychain …` in a temporary folder; returns exit code, stdout, stderr."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["keyroll", "keychain", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(command_line, "keychain")
 
 
 def test_generate_writes_two_mirrored_set_files_that_only_their_owner_reads(

@@ -1,13 +1,10 @@
 """`keyroll keychain lint` on configurations as people have them: it is never wrong to say that all is good."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from keyroll.cli import main as cli
 
 KEY = """\
 set security authentication-key-chains key-chain PEERING key 4 secret {secret}
@@ -29,7 +26,7 @@ PEER = SESSION.replace("203.0.113.1/28", "203.0.113.2/28").replace("neighbor 203
 
 @pytest.fixture
 def lint(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, command_line: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> Callable[..., tuple[int, str]]:
     """Lint texts; returns the exit code and the output."""
     monkeypatch.chdir(tmp_path)
@@ -38,11 +35,8 @@ def lint(
         paths = [f"r{number}.conf" for number, _ in enumerate(texts, 1)]
         for path, text in zip(paths, texts, strict=True):
             (tmp_path / path).write_text(text)
-        monkeypatch.setattr(sys, "argv", ["keyroll", "keychain", "lint", *paths, *options])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out + captured.err
+        code, out, err = command_line("keychain", "lint", *paths, *options)
+        return code, out + err
 
     return run
 

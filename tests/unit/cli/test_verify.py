@@ -8,30 +8,22 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from tests.unit.traffic_keys import Search, traffic_keys
 
 from keyroll.capture import read_packets
-from keyroll.cli import main as cli
 
 DATA = Path(__file__).parents[2] / "data" / "kernel-captures"
 NAMES = ["v4-sha1", "v4-sha1-to-cmac", "v6-cmac", "sock-v4-sha1-noopts"]
 
 
 @pytest.fixture
-def keyroll(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def keyroll(command_line: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
     """Run `keyroll verify …`; gives exit code, stdout, stderr."""
-
-    def run(*arguments: Path | str | int) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["keyroll", "verify", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(caught.value.code or 0), captured.out, captured.err
-
-    return run
+    return partial(command_line, "verify")
 
 
 def capture(name: str) -> Path:

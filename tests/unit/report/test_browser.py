@@ -124,8 +124,14 @@ ALL_LOOKS: list[Look] = [NARROW, WIDE, (360, "dark"), (1280, "light")]
 def test_the_page_opens_without_console_output_and_axe_finds_nothing_serious(
     opened: Callable[..., Page], looks: list[Look]
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     page = opened(bypass_csp=True)
+    assert_accessible(page, looks)
+    assert said_of(page) == []
+
+
+def assert_accessible(page: Page, looks: list[Look]) -> None:
+    """Assert that axe-core finds nothing serious, and that the page itself never scrolls sideways, in each look."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     # One page for all looks: a new context and page cost more than the checks.
     for width, scheme in looks:
         page.set_viewport_size({"width": width, "height": 800})
@@ -134,8 +140,7 @@ def test_the_page_opens_without_console_output_and_axe_finds_nothing_serious(
         serious = [item["id"] for item in found if item["impact"] in ("serious", "critical")]
         assert serious == [], f"{width} pixels, {scheme}"
         fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        assert fits, f"{width} pixels, {scheme}: the page itself never scrolls sideways"
-    assert said_of(page) == []
+        assert fits, f"{width} pixels, {scheme}"
 
 
 @pytest.mark.parametrize(
@@ -145,19 +150,12 @@ def test_the_page_opens_without_console_output_and_axe_finds_nothing_serious(
 def test_pages_of_other_kinds_open_without_console_output_and_fit_the_width(
     browser: Browser, tmp_path: Path, kind: str, looks: list[Look]
 ) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed")
     context = browser.new_context(offline=True, bypass_csp=True)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.goto(page_of(kind, tmp_path).as_uri())
-    for width, scheme in looks:
-        page.set_viewport_size({"width": width, "height": 800})
-        page.emulate_media(color_scheme=scheme)
-        found = axe.Axe().run(page).response["violations"]
-        serious = [item["id"] for item in found if item["impact"] in ("serious", "critical")]
-        assert serious == [], f"{width} pixels, {scheme}"
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{width} pixels"
+    assert_accessible(page, looks)
     assert said == []
     context.close()
 
