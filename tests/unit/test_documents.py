@@ -99,6 +99,14 @@ def test_every_scenario_that_is_named_exists(path: Path) -> Collection[object]:
     return [(line, found) for line, found in named if not any(LIBRARY.glob(found))]
 
 
+def test_the_table_of_rooms_has_every_room() -> None:
+    table = (ROOT / "docs/architecture.md").read_text().partition("## The rooms")[2].partition("\n## ")[0]
+    listed = set(re.findall(r"`harness/keyroll/([\w.]+?)/?`", table))
+    places = (ROOT / "harness/keyroll").iterdir()
+    there = {place.name for place in places if place.suffix == ".py" or (place / "__init__.py").exists()}
+    assert listed == there - {"__init__.py", "_version.py"}
+
+
 def test_sections_of_the_page_about_junos_exist() -> None:
     rows = re.findall(r"^\| ([\d., ]+) \|", (ROOT / "docs/junos.md").read_text(), re.MULTILINE)
     sections = {section.strip() for row in rows for section in row.split(",")}
