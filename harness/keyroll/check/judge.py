@@ -317,7 +317,7 @@ class _Judge:
     def _elsewhere(self, sessions: Sequence[JudgedSession]) -> Iterator[Finding]:
         """Yield a finding for each unknown that affects no known session, so that none is left out.
 
-        Most are notes. Where sessions are configured, the unknown may be another protected session.
+        Most are notes. At a level that can hold sessions, the unknown may be another protected session.
         """
         reported = {finding.where for session in sessions for finding in session.findings}
         for configuration in self._configurations:
@@ -327,7 +327,7 @@ class _Judge:
                     continue
                 rule = rule_of(doubt)
                 if rule.severity is Severity.NOTE:
-                    # Where no session is configured, it concerns nothing that is judged.
+                    # At a level that holds no sessions, it concerns nothing that is judged.
                     if doubt in hiding:
                         yield Finding.of(rule, doubt.message, doubt.where)
                 elif doubt in hiding:

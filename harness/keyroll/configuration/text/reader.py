@@ -26,7 +26,7 @@ _WARNING = r"#+\s*Warning:\s*(.*)"
 
 @dataclass(slots=True)
 class TextReader:
-    """Reads one text into `root`. `first` is the number of its first line; the lines of all texts are counted on."""
+    """Reads one text into `root`. `first` is the number of its first line: each text continues the count of lines."""
 
     root: Node
     report: Note
@@ -290,7 +290,7 @@ class TextReader:
         if not shown:
             self.report(
                 Kind.UNKNOWN_EFFECT,
-                "a logical system was entered, but the prompt does not show it: the next lines may be its or not",
+                "a logical system was entered, but the prompt does not show it: the next lines may belong to it or not",
                 self._at.line,
                 (),
             )
