@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import os
 import re
 import signal
@@ -11,7 +12,6 @@ import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
 
 import click
 
@@ -76,8 +76,6 @@ COMMANDS: Mapping[str, Entry] = {
     "verify": Entry("keyroll.cli.verify:verify", "Judge every TCP segment of a capture that TCP-AO must protect."),
 }
 """The sub-commands; imported only when they are used, so that `keyroll --help` is instant."""
-_GC_THRESHOLD = 50_000
-"""New objects after which the garbage collector runs: more than the imports of a command make. Python's own is 700."""
 _AGAIN_SECONDS = 0.02
 """Seconds from a Ctrl-C that Python lost to the one that is sent again."""
 _FRAME = 6
@@ -97,7 +95,7 @@ class _LazyGroup(click.Group):
         if entry is None:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = entry.target.partition(":")
-        command = getattr(_imported(module, attribute), attribute)
+        command = getattr(importlib.import_module(module), attribute)
         if not isinstance(command, click.Command):
             raise TypeError(f"{entry.target} is not a click command")
         return command
@@ -124,20 +122,6 @@ class _LazyGroup(click.Group):
     def _named(self, name: str) -> click.Command:
         entry = COMMANDS.get(name)
         return self.commands[name] if entry is None else click.Command(name, help=entry.help)
-
-
-def _imported(module: str, attribute: str) -> ModuleType:
-    """Import a sub-command's module, and make Python's garbage collector run seldom from now on.
-
-    Imports leave hardly any garbage, and the collector would take a tenth of the time. Many commands import more when
-    they run. Freezing and unfreezing makes the objects of this import count as old, so that the next collections do not
-    visit them.
-    """
-    gc.set_threshold(_GC_THRESHOLD)
-    module_of_command = __import__(module, fromlist=[attribute])
-    gc.freeze()
-    gc.unfreeze()
-    return module_of_command
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
