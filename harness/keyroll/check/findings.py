@@ -256,7 +256,7 @@ def retired(chain: Chain, number: int, at: datetime) -> bool:
 
 def after_the_change(finding: Finding) -> Finding:
     """Return a finding as advice: the planned change ends the state before the fault takes effect."""
-    message = f"{finding.message} (takes effect only after the planned change)"
+    message = f"{finding.message} (the planned change ends this state before)"
     return replace(finding, message=message, severity=Severity.ADVICE)
 
 
