@@ -199,7 +199,7 @@ def plan_command(
     unknown: tuple[Note, ...] = (*given.unknown, *(Checked(finding) for finding in looked.unknown))
     secrets_unknown = tuple(_unknown_secrets(routers))
     if emergency is None and (until is None or every is None):
-        raise InputError("a plan needs --until and --every", remedy="for example --until 2028-12-31 --every 90d")
+        raise InputError("a plan needs --until and --every", remedy="use them as in --until 2028-12-31 --every 90d")
     if away and emergency is None:
         raise InputError(
             "--unreachable is for --emergency",

@@ -216,7 +216,7 @@ def _unjudged(found: Mapping[tuple[str, str], _Direction]) -> Iterator[str]:
     words = {
         "isn-unseen": "their connection was up before the capture began",
         "keys-unknown": "the logins may not see the secrets",
-        "incomplete": "the capture does not have all of them",
+        "incomplete": "the capture has only a part of each segment",
     }
     for verdict, count in sorted(counts.items()):
         yield f"the MACs of {count} segments on the wire ({words.get(verdict, verdict)}); their KeyIDs were judged"

@@ -25,7 +25,7 @@ def test_the_name_of_an_image_gives_the_kind_of_lab(image: str, kind: str, platf
 
 
 def test_an_image_name_of_unknown_kind_is_an_error_that_asks_for_the_kind() -> None:
-    with pytest.raises(InputError, match=r"cannot tell the kind of lab .*--lab, one of"):
+    with pytest.raises(InputError, match=r"cannot tell the kind of lab .*use --lab with one of"):
         kind_of("mine:1")
 
 

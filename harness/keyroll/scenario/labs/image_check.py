@@ -55,7 +55,8 @@ def kind_of(image: str) -> tuple[str, Platform]:
         if re.search(pattern, name):
             return kind, platform
     names = ", ".join(kind for _, kind, _ in _KINDS)
-    raise InputError(f"cannot tell the kind of lab from the image name '{image}'", remedy=f"--lab, one of {names}")
+    message = f"cannot tell the kind of lab from the image name '{image}'"
+    raise InputError(message, remedy=f"use --lab with one of {names}")
 
 
 def platform_of_lab(kind: str) -> Platform:
