@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import pty
 import random
-import re
-import select
 import subprocess
 import threading
 import time
@@ -17,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import asyncssh
 import pytest
+from tests.unit.ssh_terminal import Terminal, logged_in
 
 from keyroll.emulator.junos.login.line_editor import LineEditor
 from keyroll.emulator.junos.login.router import JunosRouter
@@ -27,42 +24,6 @@ if TYPE_CHECKING:
 PASSWORD = "made-up-for-tests"
 PATIENCE = 10.0
 """Longest wait for an answer, in seconds. The router needs far less; a loaded machine may not."""
-
-
-class Person:
-    """A user of OpenSSH on a pseudo-terminal, who types and reads."""
-
-    def __init__(self, router: LiveRouter, key: Path, user: str = "admin") -> None:
-        self.seen = ""
-        options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-        only_key = ["-o", "IdentitiesOnly=yes", "-o", "PreferredAuthentications=publickey", "-F", "none"]
-        command = ["ssh", *options, *only_key, "-i", str(key), "-p", str(router.port), f"{user}@127.0.0.1"]
-        self.fd, theirs = pty.openpty()
-        self.process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
-        os.close(theirs)
-
-    def type(self, text: str) -> None:
-        os.write(self.fd, text.encode())
-
-    def until(self, pattern: str) -> str:
-        """Read until `pattern` matches; return everything up to the end of the match."""
-        deadline = time.monotonic() + PATIENCE
-        while (found := re.search(pattern, self.seen)) is None:
-            ready, _, _ = select.select([self.fd], [], [], max(0.0, deadline - time.monotonic()))
-            assert ready, f"not seen: {pattern!r} in {self.seen!r}"
-            try:
-                self.seen += os.read(self.fd, 65536).decode()
-            except OSError:
-                self.seen += "<closed>"
-                if re.search(pattern, self.seen) is None:
-                    raise
-        read, self.seen = self.seen[: found.end()], self.seen[found.end() :]
-        return read
-
-    def hang_up(self) -> None:
-        os.close(self.fd)
-        self.process.terminate()
-        self.process.wait(PATIENCE)
 
 
 @pytest.fixture
@@ -82,130 +43,128 @@ def keyed(live: LiveRouter, key: Path) -> LiveRouter:
 
 
 @pytest.fixture
-def person(keyed: LiveRouter, key: Path) -> Iterator[Person]:
-    someone = Person(keyed, key)
-    someone.until("admin@R1> $")
-    yield someone
-    someone.hang_up()
+def terminal(keyed: LiveRouter, key: Path) -> Iterator[Terminal]:
+    with logged_in(keyed.port, "admin", key=key) as terminal:
+        terminal.until("admin@R1> $")
+        yield terminal
 
 
-def test_line_editing_and_help_work_over_ssh(person: Person) -> None:
-    person.type("show vrsion\x1b[D\x1b[D\x1b[D\x1b[D\x1b[De\r")
-    assert "Hostname: R1" in person.until("admin@R1> $")
-    person.type("\x1b[A\r")
-    assert "Hostname: R1" in person.until("admin@R1> $")
-    person.type("show sys?")
-    assert "Possible completions:\r\n  system               Show system information" in person.until("R1> show sys$")
-    person.type("\tup\t")
-    person.until("tem uptime $")
-    person.type("\x03")
-    person.until(r"\^C\r\n\r\nadmin@R1> $")
-    person.type("sh sys upt\r")
-    assert "Current time:" in person.until("admin@R1> $")
+def test_line_editing_and_help_work_over_ssh(terminal: Terminal) -> None:
+    terminal.type("show vrsion\x1b[D\x1b[D\x1b[D\x1b[D\x1b[De\r")
+    assert "Hostname: R1" in terminal.until("admin@R1> $")
+    terminal.type("\x1b[A\r")
+    assert "Hostname: R1" in terminal.until("admin@R1> $")
+    terminal.type("show sys?")
+    assert "Possible completions:\r\n  system               Show system information" in terminal.until("R1> show sys$")
+    terminal.type("\tup\t")
+    terminal.until("tem uptime $")
+    terminal.type("\x03")
+    terminal.until(r"\^C\r\n\r\nadmin@R1> $")
+    terminal.type("sh sys upt\r")
+    assert "Current time:" in terminal.until("admin@R1> $")
 
 
-def test_space_completes_keywords_but_not_names(person: Person) -> None:
-    person.type("conf\r")
-    person.until("# $")
-    person.type("set secur authentication-key-ch key-c chain key 0 sec")
-    assert "set security authentication-key-chains key-chain chain key 0 " in person.until("sec$")
-    person.type("ret abc\r")
-    person.until("# $")
-    person.type("show security authentication-key-chains key-chain ch\tkey 0\r")
-    answer = person.until("# $")
+def test_space_completes_keywords_but_not_names(terminal: Terminal) -> None:
+    terminal.type("conf\r")
+    terminal.until("# $")
+    terminal.type("set secur authentication-key-ch key-c chain key 0 sec")
+    assert "set security authentication-key-chains key-chain chain key 0 " in terminal.until("sec$")
+    terminal.type("ret abc\r")
+    terminal.until("# $")
+    terminal.type("show security authentication-key-chains key-chain ch\tkey 0\r")
+    answer = terminal.until("# $")
     assert "key-chain chain" in answer
     assert "SECRET-DATA" in answer
     assert "abc" not in answer
 
 
-def test_leaving_configuration_mode_with_uncommitted_changes_asks_for_confirmation(person: Person) -> None:
-    person.type("configure\rset system host-name R9\rexit\r")
-    person.until(r"Exit with uncommitted changes\? \[yes,no\] \(yes\) $")
-    person.type("no\r")
-    person.until(r"\[edit\]\r\nadmin@R1# $")
-    person.type("exit\r")
-    person.until(r"\(yes\) $")
-    person.type("\r")
-    person.until("Exiting configuration mode\r\n\r\nadmin@R1> $")
-    person.type("exit\r")
-    person.until("<closed>")
+def test_leaving_configuration_mode_with_uncommitted_changes_asks_for_confirmation(terminal: Terminal) -> None:
+    terminal.type("configure\rset system host-name R9\rexit\r")
+    terminal.until(r"Exit with uncommitted changes\? \[yes,no\] \(yes\) $")
+    terminal.type("no\r")
+    terminal.until(r"\[edit\]\r\nadmin@R1# $")
+    terminal.type("exit\r")
+    terminal.until(r"\(yes\) $")
+    terminal.type("\r")
+    terminal.until("Exiting configuration mode\r\n\r\nadmin@R1> $")
+    terminal.type("exit\r")
+    terminal.until("<closed>")
 
 
-def test_long_output_is_paged_by_the_terminals_height(person: Person) -> None:
-    person.type("configure\r")
-    person.until("# $")
+def test_long_output_is_paged_by_the_terminals_height(terminal: Terminal) -> None:
+    terminal.type("configure\r")
+    terminal.until("# $")
     for number in range(40):
-        person.type(f"set policy-options prefix-list many 10.{number}.0.0/16\r")
-    person.type("show\r")
-    person.until(r"---\(more\)---$")
-    person.type("q")
-    person.until("# $")
-    person.type("show | no-more\r")
-    assert "10.39.0.0/16" in person.until("# $")
-    person.type("run set cli screen-length 0\r")
-    person.until("Screen length set to 0")
-    person.type("show\r")
-    assert "10.39.0.0/16;" in person.until("10.39.0.0/16;")
+        terminal.type(f"set policy-options prefix-list many 10.{number}.0.0/16\r")
+    terminal.type("show\r")
+    terminal.until(r"---\(more\)---$")
+    terminal.type("q")
+    terminal.until("# $")
+    terminal.type("show | no-more\r")
+    assert "10.39.0.0/16" in terminal.until("# $")
+    terminal.type("run set cli screen-length 0\r")
+    terminal.until("Screen length set to 0")
+    terminal.type("show\r")
+    assert "10.39.0.0/16;" in terminal.until("10.39.0.0/16;")
 
 
-def test_ctrl_c_stops_a_command_that_runs(person: Person, keyed: LiveRouter) -> None:
-    person.type("ping 10.0.0.2\r")
-    person.until("icmp_seq=2")
-    person.type("\x03")
-    ended = person.until("admin@R1> $")
+def test_ctrl_c_stops_a_command_that_runs(terminal: Terminal, keyed: LiveRouter) -> None:
+    terminal.type("ping 10.0.0.2\r")
+    terminal.until("icmp_seq=2")
+    terminal.type("\x03")
+    ended = terminal.until("admin@R1> $")
     assert "^C" in ended
     assert "5 packets transmitted, 5 packets received, 0% packet loss" in ended
     assert keyed.backend.pings[0][1] > 1000
-    person.type("ping 10.0.0.2 count 2\r")
-    assert "icmp_seq=1" in person.until("admin@R1> $")
+    terminal.type("ping 10.0.0.2 count 2\r")
+    assert "icmp_seq=1" in terminal.until("admin@R1> $")
 
 
-def test_a_commit_is_not_interrupted_by_ctrl_c(person: Person, keyed: LiveRouter) -> None:
+def test_a_commit_is_not_interrupted_by_ctrl_c(terminal: Terminal, keyed: LiveRouter) -> None:
     keyed.backend.slow = threading.Event()
-    person.type("configure\rset system host-name R6\rcommit\r")
+    terminal.type("configure\rset system host-name R6\rcommit\r")
     assert keyed.backend.begun.wait(PATIENCE)
-    person.type("\x03")
-    person.until(r"\^C")
-    person.until("admin@R1# $")
+    terminal.type("\x03")
+    terminal.until(r"\^C")
+    terminal.until("admin@R1# $")
     keyed.backend.slow.set()
     deadline = time.monotonic() + PATIENCE
     prompt = ""
     while "R6" not in prompt and time.monotonic() < deadline:
-        person.type("\r")
-        prompt = person.until("admin@R[16]# $")
+        terminal.type("\r")
+        prompt = terminal.until("admin@R[16]# $")
     assert "R6" in prompt
     assert keyed.backend.intents[-1].host_name == "R6"
 
 
-def test_ctrl_d_does_not_end_a_session(person: Person) -> None:
-    person.type("\x04\x04\x04show version\r")
-    assert "Hostname" in person.until("admin@R1> $")
+def test_ctrl_d_does_not_end_a_session(terminal: Terminal) -> None:
+    terminal.type("\x04\x04\x04show version\r")
+    assert "Hostname" in terminal.until("admin@R1> $")
 
 
-def test_a_reboot_asks_for_confirmation(person: Person, keyed: LiveRouter) -> None:
-    person.type("request system reboot\r")
-    person.until(r"Reboot the system \? \[yes,no\] \(no\) $")
-    person.type("\r")
-    person.until("admin@R1> $")
+def test_a_reboot_asks_for_confirmation(terminal: Terminal, keyed: LiveRouter) -> None:
+    terminal.type("request system reboot\r")
+    terminal.until(r"Reboot the system \? \[yes,no\] \(no\) $")
+    terminal.type("\r")
+    terminal.until("admin@R1> $")
     assert keyed.backend.restarts == []
-    person.type("request system reboot\ryes\r")
-    person.until("Shutdown NOW!")
-    person.until("admin@R1> $")  # the machine half of these tests does not really reboot
+    terminal.type("request system reboot\ryes\r")
+    terminal.until("Shutdown NOW!")
+    terminal.until("admin@R1> $")  # the machine half of these tests does not really reboot
     assert keyed.backend.restarts == ["reboot"]
 
 
 def test_root_gets_a_shell_that_accepts_cli_and_exit(keyed: LiveRouter, key: Path) -> None:
-    root = Person(keyed, key, "root")
-    root.until("root@R1:~# $")
-    root.type("ls\rcli\r")
-    root.until("root@R1> $")
-    root.type("\x03")
-    root.until(r"\^C\r\n\r\nroot@R1> $")
-    root.type("show version\rexit\r")
-    root.until("root@R1:~# $")
-    root.type("exit\r")
-    root.until("<closed>")
-    root.hang_up()
+    with logged_in(keyed.port, "root", key=key) as root:
+        root.until("root@R1:~# $")
+        root.type("ls\rcli\r")
+        root.until("root@R1> $")
+        root.type("\x03")
+        root.until(r"\^C\r\n\r\nroot@R1> $")
+        root.type("show version\rexit\r")
+        root.until("root@R1:~# $")
+        root.type("exit\r")
+        root.until("<closed>")
 
 
 def ssh(
