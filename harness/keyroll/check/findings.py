@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from keyroll.keychain.lint_pair import lint_pair
 from keyroll.keychain.rules import CHAIN_ON_ONE_END, KEY_TOO_OLD
 from keyroll.keychain.schedule import in_order, next_key, send_key
 from keyroll.names import SessionKind
+from keyroll.patterns import compiled
 
 PORTS = {SessionKind.BGP: frozenset(("179", "bgp")), SessionKind.LDP: frozenset(("646", "ldp"))}
 """Names and numbers of the sessions' ports in a filter (IANA)."""
@@ -114,7 +114,7 @@ class Levels:
 
 def rule_of(doubt: Doubt) -> Rule:
     """Return the rule for an unknown: a missing licence hides no statement, so it has its own rule."""
-    lacks = doubt.kind is Kind.ROUTER_WARNING and re.search(_LICENSE, doubt.message) is not None
+    lacks = doubt.kind is Kind.ROUTER_WARNING and compiled(_LICENSE).search(doubt.message) is not None
     return rules.LICENSE if lacks else rules.IN_DOUBT
 
 

@@ -25,6 +25,7 @@ from keyroll.keychain.prediction import Gap
 from keyroll.keychain.schedule import window
 from keyroll.markdown_table import literal, table
 from keyroll.names import Receiving
+from keyroll.patterns import compiled
 
 WIDTH = 100
 """Columns of the text if the output is not a terminal: what a ticket shows without wrapping."""
@@ -328,7 +329,7 @@ def _finding(same: MergedFinding) -> Iterator[str | _Line]:
 
 def _message(same: MergedFinding) -> tuple[str, str]:
     """Return the message and the rule; the kind of an unknown, which ends its message, goes beside the rule."""
-    found = re.fullmatch(_KIND, same.message, re.DOTALL)
+    found = compiled(_KIND, re.DOTALL).fullmatch(same.message)
     rule = same.first.rule.id
     if found is None:
         return same.message, rule

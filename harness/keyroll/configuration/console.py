@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# Patterns are texts, compiled when they are first used: a saved `display set` without prompts needs none of them.
+from keyroll.patterns import compiled
+
+# Patterns are texts that `compiled` compiles at first use: a saved `display set` without prompts needs none of them.
 _EDIT = r"\[edit(?P<level>[^\]]*)\]"
 _ROLE = r"\{(?:master|backup|line|primary|secondary|linecard)[^}]*\}"
 BANNER = rf"(?:{_ROLE}\s*)?{_EDIT}\s*"
@@ -68,12 +70,12 @@ class Shown:
 def cleaned(line: str) -> str:
     """Return a line without escape sequences, overwritten characters and pager marks."""
     if "\x1b" in line:
-        line = re.sub(_ANSI, "", line)
+        line = compiled(_ANSI).sub("", line)
     if "ore" in line or "ORE" in line:
-        pager = re.match(PAGER, line, re.IGNORECASE)
+        pager = compiled(PAGER, re.IGNORECASE).match(line)
         line = line[pager.end() :] if pager else line
     while "\x08" in line:
-        shorter = re.sub(_OVERWRITE, "", line)
+        shorter = compiled(_OVERWRITE).sub("", line)
         if shorter == line:
             break
         line = shorter
@@ -83,7 +85,7 @@ def cleaned(line: str) -> str:
 
 def is_noise(line: str) -> bool:
     """Return whether a line belongs to the terminal session and not to the configuration."""
-    return any(re.fullmatch(pattern, line) for pattern in (ROLE, _NOISE))
+    return any(compiled(pattern).fullmatch(line) for pattern in (ROLE, _NOISE))
 
 
 def belongs_to_session(line: str) -> bool:
@@ -91,7 +93,7 @@ def belongs_to_session(line: str) -> bool:
     line = cleaned(line)
     if not line or line in {"]]>]]>", "##"} or is_noise(line):
         return True
-    return any(re.fullmatch(pattern, line) for pattern in (BANNER, PROMPT, BARE_PROMPT, SHOW))
+    return any(compiled(pattern).fullmatch(line) for pattern in (BANNER, PROMPT, BARE_PROMPT, SHOW))
 
 
 def shown(command: str) -> Shown | None:
@@ -100,7 +102,7 @@ def shown(command: str) -> Shown | None:
     `command` is the text after the prompt of operational mode, or `show …` of configuration mode with the word
     `configuration` inserted.
     """
-    found = re.fullmatch(SHOW, command.strip())
+    found = compiled(SHOW).fullmatch(command.strip())
     if found is None:
         return None
     # A pattern may contain bars: `| match "bgp|key-chain"`.
@@ -108,7 +110,7 @@ def shown(command: str) -> Shown | None:
     path, *pipes = re.sub(r'"[^"]*"', "#", found["rest"] or "").split("|")
     said = " ".join(pipes)
     set_form = re.search(_DISPLAY_SET, said) is not None
-    filters = [one for pipe in pipes if (one := re.match(_FILTER, pipe)) is not None]
+    filters = [one for pipe in pipes if (one := compiled(_FILTER).match(pipe)) is not None]
     matched: tuple[str, ...] = ()
     if set_form and len(filters) == 1 and filters[0]["kind"][:1] == "m":
         pattern = filters[0]["pattern"].replace("#", quoted[-1].strip('"') if quoted else "")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from keyroll.patterns import compiled
+
 _SEEN = 40_000
 """The characters of a text that are searched: the first lines show the vendor, and a text may be large."""
 
@@ -69,6 +71,6 @@ _CHANGED = r"^[-+!][ \t]{1,}\S"
 def make_of(text: str) -> str | None:
     """Return what a text is if it is another vendor's configuration, or a comparison; else None."""
     start = text[:_SEEN]
-    if "[edit" in start and all(re.search(pattern, start, re.MULTILINE) for pattern in (_COMPARE, _CHANGED)):
+    if "[edit" in start and all(compiled(pattern, re.MULTILINE).search(start) for pattern in (_COMPARE, _CHANGED)):
         return "the output of `show | compare`, not a configuration"
     return next((name for name, pattern in SIGNS if pattern.search(start)), None)

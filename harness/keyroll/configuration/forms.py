@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from keyroll.patterns import compiled
+
 WRAPPERS = frozenset(
     (
         *("rpc-reply", "data", "config", "config-text", "configuration-information", "rollback-information"),
@@ -34,7 +36,7 @@ def is_xml(text: str) -> bool:
     configuration count.
     """
     text = text[:_SEEN]
-    found = re.search(_START, without_trace(text), re.MULTILINE) if "<" in text else None
+    found = compiled(_START, re.MULTILINE).search(without_trace(text)) if "<" in text else None
     if found is None:
         return False
     return text.lstrip()[:1] == "<" or found["tag"] is None or found["tag"] in _CARRIERS
@@ -42,12 +44,12 @@ def is_xml(text: str) -> bool:
 
 def without_trace(text: str) -> str:
     """Return a text without what a trace file of NETCONF puts before each line."""
-    return re.sub(_TRACE, "", text, flags=re.MULTILINE) if "[NETCONF]" in text else text
+    return compiled(_TRACE, re.MULTILINE).sub("", text) if "[NETCONF]" in text else text
 
 
 def first_line_with(text: str, mark: str) -> int | None:
     """Return where the first line begins with `mark`, after blanks."""
-    found = re.search(rf"^[ \t]*(?={re.escape(mark)})", text, re.MULTILINE) if mark in text else None
+    found = compiled(rf"^[ \t]*(?={re.escape(mark)})", re.MULTILINE).search(text) if mark in text else None
     return None if found is None else found.end()
 
 
@@ -55,19 +57,19 @@ def is_json(text: str) -> bool:
     """Say whether a text, after prompts, echoes and the elements of a reply, is JSON."""
     text = unwrapped(text[:_SEEN])
     start = first_line_with(text[:_SEEN], "{")
-    return start is not None and re.match(r'\{\s*(?:"|\})', text[start : start + 200]) is not None
+    return start is not None and compiled(r'\{\s*(?:"|\})').match(text[start : start + 200]) is not None
 
 
 def unwrapped(text: str) -> str:
     """Return JSON without the elements of a NETCONF reply around it; blanks keep every place."""
-    found = re.search(_WRAPPED_JSON, text, re.MULTILINE) if "<" in text else None
+    found = compiled(_WRAPPED_JSON, re.MULTILINE).search(text) if "<" in text else None
     if found is None:
         return text
     end = text.rfind("}") + 1
-    head = re.sub(r"<[^>]*>", _blanks, text[found.start() : found.end() - 1])
+    head = compiled(r"<[^>]*>").sub(_blanks, text[found.start() : found.end() - 1])
     # Each part keeps its length, so that line numbers stay the same.
-    return text[: found.start()] + head + text[found.end() - 1 : end] + re.sub(r"<[^>]*>", _blanks, text[end:])
+    return text[: found.start()] + head + text[found.end() - 1 : end] + compiled(r"<[^>]*>").sub(_blanks, text[end:])
 
 
 def _blanks(found: re.Match[str]) -> str:
-    return re.sub(r"[^\n]", " ", found[0])
+    return compiled(r"[^\n]").sub(" ", found[0])

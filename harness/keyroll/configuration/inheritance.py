@@ -21,6 +21,7 @@ from typing import NamedTuple
 from keyroll.configuration.findings import Path
 from keyroll.configuration.hierarchy import META
 from keyroll.configuration.tree import INACTIVE, Node
+from keyroll.patterns import compiled
 
 APPLY, EXCEPT = "apply-groups", "apply-groups-except"
 _CONDITIONAL = r"re[0-9]+|node[0-9]+|member[0-9]+|\$\{node\}|fpc[0-9]+|backup-router"
@@ -127,7 +128,7 @@ def _mentions(node: Node, word: str) -> bool:
 
 
 def _is_conditional(name: str) -> bool:
-    return re.fullmatch(_CONDITIONAL, name, re.IGNORECASE) is not None
+    return compiled(_CONDITIONAL, re.IGNORECASE).fullmatch(name) is not None
 
 
 def _condition(name: str, group: Node) -> str | None:

@@ -12,6 +12,7 @@ import re
 from datetime import MAXYEAR, UTC, datetime, timedelta, timezone, tzinfo
 
 from keyroll.keychain.model import KeychainError
+from keyroll.patterns import compiled
 
 ALLOWED = "YYYY-MM-DD.HH:MM[:SS] [+HHMM], such as 2026-11-24.10:00 or '2026-11-24.10:00:00 +0000'"
 
@@ -103,7 +104,7 @@ def _localized(moment: datetime, zone: tzinfo, text: str) -> datetime:
 
 
 def _relative(text: str, now: datetime | None) -> datetime:
-    found = re.fullmatch(_RELATIVE, text, re.ASCII)
+    found = compiled(_RELATIVE, re.ASCII).fullmatch(text)
     if text != "now" and found is None:
         # A long text, or one with a `$`, may be a secret that was pasted into the wrong place.
         shown = f" '{text}'" if len(text) <= _SHOWN_MAX and "$" not in text else ""

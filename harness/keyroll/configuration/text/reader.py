@@ -19,6 +19,7 @@ from keyroll.configuration.text.position import Position
 from keyroll.configuration.text.set_lines import COMMANDS, SetLines
 from keyroll.configuration.text.tokens import LEFT_OUT, PLAIN, pieces, split, tokens
 from keyroll.configuration.tree import TYPED, FreshNode, Node
+from keyroll.patterns import compiled
 
 _INHERITED = r"'.*' was (?:inherited|expanded) from group|inherited from group '"
 _WARNING = r"#+\s*Warning:\s*(.*)"
@@ -225,17 +226,17 @@ class TextReader:
         """Take a prompt, a banner or an echoed command; return whether the line was one."""
         first = line[0]
         if first in "[{":
-            found = re.fullmatch(console.BANNER, line)
+            found = compiled(console.BANNER).fullmatch(line)
             if found is not None:
                 self._section((*self._at.system, *(found["level"] or "").split()))
                 self._set_lines.edits = []
                 return True
-        prompt = re.fullmatch(console.PROMPT, line) if "@" in line else None
+        prompt = compiled(console.PROMPT).fullmatch(line) if "@" in line else None
         if prompt is not None:
             self._prompt(prompt["mark"], prompt["command"] or "", prompt["name"], prompt["level"])
             return True
         if not self._levels.stack and not self._levels.words:
-            bare = re.fullmatch(console.BARE_PROMPT, line)
+            bare = compiled(console.BARE_PROMPT).fullmatch(line)
             if bare is not None:
                 self._prompt(bare["mark"], bare["command"], bare["name"], None)
                 return True
@@ -278,7 +279,7 @@ class TextReader:
         self._section(container_of((*at.system, *(shown.level if shown is not None else ()))))
         at.absolute = shown is not None and shown.set_form and not shown.relative
         self._skipping = shown is None and bool(command) and not _prints_configuration(command)
-        typed = re.fullmatch(console.SYSTEM, command)
+        typed = compiled(console.SYSTEM).fullmatch(command)
         if typed is not None:
             word = "tenants" if typed["kind"][:1] == "t" else "logical-systems"
             at.system = (word, typed["name"]) if typed["verb"] == "set" and typed["name"] else ()
@@ -308,10 +309,10 @@ class TextReader:
     # Comments.
 
     def _note(self, text: str) -> None:
-        if re.search(_INHERITED, text):
+        if compiled(_INHERITED).search(text):
             self.inherited = True
             return
-        found = re.match(_WARNING, text, re.IGNORECASE)
+        found = compiled(_WARNING, re.IGNORECASE).match(text)
         if found is not None:
             self._levels.warnings.append((self._at.line, found[1].strip()))
 
@@ -319,7 +320,7 @@ class TextReader:
         said = text.strip()
         if said in LEFT_OUT:
             self._levels.left_out(said)
-        elif re.search(_INHERITED, text):
+        elif compiled(_INHERITED).search(text):
             self.inherited = True
 
     def _comment_goes_on(self, line: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from keyroll.patterns import compiled
+
 _ODD = "\x1c-\x1f\x85\xa0\u1680\u2000-\u200b\u2028\u2029\u202f\u205f\u3000"
 """Blanks from web pages or word processors, which are not blanks to a router: they are part of a word."""
 _WORDS = rf"[^{{}};\"#\[\]\x1b\x08({_ODD}]+"
@@ -58,7 +60,7 @@ def tokens(line: str) -> Iterator[tuple[str, str]]:
         kind = found.lastgroup or ""
         text = found[kind] if kind else ""
         if kind == "string" and "\\" in text:
-            text = re.sub(_ESCAPED, r"\1", text)
+            text = compiled(_ESCAPED).sub(r"\1", text)
         yield kind, text
 
 

@@ -20,6 +20,7 @@ from keyroll.keychain.model import KeychainError
 from keyroll.keychain.secret import Secret
 from keyroll.keychain.starttime import format_start_stored, parse_start
 from keyroll.keychain.type9 import decode_type9, encode_type9, is_type9
+from keyroll.patterns import compiled
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class Text(_Free):
     def store(self, text: str, context: EntryContext) -> str:
         """Return the text as it is."""
         del context
-        if self.refuse is not None and re.fullmatch(self.refuse, text, re.DOTALL):
+        if self.refuse is not None and compiled(self.refuse, re.DOTALL).fullmatch(text):
             raise ValueFault(self.message or "invalid value")
         if not self.low <= len(text) <= self.high:
             raise ValueFault(self.message or f"Must be a string of {self.low} to {self.high} characters")
@@ -131,7 +132,7 @@ class Word(_Free):
     def store(self, text: str, context: EntryContext) -> str:
         """Return the name as it is."""
         del context
-        if not 1 <= len(text) <= self.high or not re.fullmatch(self.pattern, text):
+        if not 1 <= len(text) <= self.high or not compiled(self.pattern).fullmatch(text):
             raise ValueFault(f"invalid value '{text}'")
         return text
 
