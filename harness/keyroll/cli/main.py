@@ -148,10 +148,17 @@ def _send_again(unraisable: sys.UnraisableHookArgs) -> None:
     if unraisable.exc_type is not KeyboardInterrupt:
         sys.__unraisablehook__(unraisable)
         return
-    # From a thread and a moment later, when the main thread is no longer there.
-    again = threading.Timer(_AGAIN_SECONDS, os.kill, (os.getpid(), signal.SIGINT))
-    again.daemon = True
-    again.start()
+    seconds = _AGAIN_SECONDS
+    while True:
+        try:
+            # From a thread and a moment later, when the main thread is no longer there.
+            again = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
+            again.daemon = True
+            again.start()
+        except KeyboardInterrupt:  # on a busy machine it is sent before this function returns, and would be lost again
+            seconds *= 2
+            continue
+        return
 
 
 def main() -> None:

@@ -5,8 +5,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import click
 import pytest
@@ -238,6 +241,20 @@ def test_an_interrupt_in_a_place_whose_exceptions_python_ignores_is_not_lost() -
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=50)
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "and goes on\n", "keyroll: interrupted")
+
+
+def test_an_interrupt_that_is_sent_again_too_early_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    class Timer(threading.Timer):
+        def start(self) -> None:
+            started.append(len(started))
+            if len(started) == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    cli._send_again(cast("sys.UnraisableHookArgs", SimpleNamespace(exc_type=KeyboardInterrupt)))
+    assert started == [0, 1]
 
 
 def test_the_list_of_commands_has_the_help_of_each_command() -> None:
