@@ -23,3 +23,7 @@ def main() -> None:
         command()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    finally:
+        # The end of the process frees everything: the collector need not look for cycles among all modules before.
+        # Not in `command`, which also runs inside of other programs, such as the tests.
+        gc.freeze()

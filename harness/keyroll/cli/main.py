@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import os
 import re
@@ -175,8 +174,6 @@ def main() -> None:
         say(f"keyroll: the output: {problem.strerror or problem}")
         code = code or ExitCode.UNFIT  # what is judged bad stays bad
     flush_standard_streams()
-    # The end of the process frees everything: the collector need not look for cycles among all modules before.
-    gc.freeze()
     sys.exit(code)
 
 
