@@ -26,8 +26,8 @@ class Unconfirmed:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._due: dict[RouterName, tuple[int, Instant]] = {}
-        """By router: the number of commits that it lists, with the unconfirmed one, and when it must roll back."""
+        self._due: dict[RouterName, tuple[tuple[str, ...], Instant]] = {}
+        """By router: the commits that it lists, with the unconfirmed one, and when it must roll back."""
         self._unsent: set[RouterName] = set()
         """Routers that had nothing to commit, because of the mutation."""
 
@@ -41,7 +41,7 @@ class Unconfirmed:
         if minutes is None:
             return
         due = self._run.clock.now() + timedelta(minutes=minutes)
-        for router, commits in self._run.routers.pair.at_once(commits_remembered, routers).items():
+        for router, commits in self._run.routers.pair.at_once(listed_commits, routers).items():
             self._due[router] = (commits, due)
 
     def await_rollback(self, routers: Sequence[RouterName]) -> None:
@@ -66,7 +66,7 @@ class Unconfirmed:
 
         def is_back() -> bool:
             looks.append(run.now())
-            return commits_remembered(session) != commits
+            return listed_commits(session) != commits
 
         back = until(run.clock, is_back, deadline=due + run.waits.shown, poll=_POLL, check=run.routers.check)
         if back:
@@ -83,6 +83,9 @@ def _(step: AwaitRollback, run: Run) -> Span:
     return act(run, "waits of the scenario", lambda: run.kept(Unconfirmed).await_rollback(step.routers))
 
 
-def commits_remembered(session: RouterSession) -> int:
-    """Return how many commits a router lists: the lines that begin with a number; comments are on separate lines."""
-    return sum(1 for line in session.show(_COMMITS).raw.splitlines() if line[:1].isdigit())
+def listed_commits(session: RouterSession) -> tuple[str, ...]:
+    """Return the commits that a router lists, the latest first: number, time and user of each, without comments.
+
+    A further commit changes the list, but not always its length: Junos lists the last 50.
+    """
+    return tuple(line for line in session.show(_COMMITS).raw.splitlines() if line[:1].isdigit())

@@ -51,6 +51,8 @@ EXCHANGE = timedelta(milliseconds=20)
 """The time that a command to a router takes."""
 COMMIT = timedelta(milliseconds=300)
 """The time that a commit takes."""
+COMMITS_LISTED = 50
+"""Commits that Junos keeps and lists: the present configuration and 49 before it."""
 CHAINS = "security authentication-key-chains"
 
 
@@ -61,6 +63,8 @@ class FakeRouter:
         self._world, self.name, self.target = world, name, SimpleNamespace(name=name)
         self.history: list[list[str]] = [[]]
         """The configurations that were committed, as set lines, oldest first."""
+        self.committed: list[datetime] = [T0]
+        """When they were committed, by its own clock; a test may add earlier commits."""
         self._candidate: list[str] | None = None
         self.refuses: str | None = None
         """The message with which it refuses every commit but the first; None: it refuses none."""
@@ -84,7 +88,8 @@ class FakeRouter:
             self.busy_until = self._world.clock.now() + self._world.restart
         raw, parsed = "", None
         if command == "show system commit":
-            raw = "\n".join(f"{number}   2030-01-01 by admin" for number in range(len(self.history)))
+            made = reversed(self.committed[-COMMITS_LISTED:])
+            raw = "\n".join(f"{number}   {at:%Y-%m-%d %H:%M:%S} UTC by admin" for number, at in enumerate(made))
         elif command == "show security keychain":
             parsed = SecurityKeychain(tuple(self._status(chain) for chain in self.chains()))
         return Exchange(self.name, command, raw, start.moment, self._world.clock.now().moment, parsed)
@@ -147,14 +152,18 @@ class FakeRouter:
         self._spend(COMMIT)
         if self.refuses is not None and len(self.history) > 1:
             raise CommitError(f"{self.name} refused", router=self.name, line=str(comment), words=self.refuses)
-        self.history.append(self._candidate or [])
+        self._store(self._candidate or [])
         self._candidate = None
         if confirmed_minutes is not None and self.rolls_back:
             self._world.clock.at(
                 timedelta(minutes=confirmed_minutes) + timedelta(seconds=0.5),
-                lambda: self.history.append(list(self.history[-2])),
+                lambda: self._store(list(self.history[-2])),
             )
         self._world.configured()
+
+    def _store(self, lines: list[str]) -> None:
+        self.history.append(lines)
+        self.committed.append(self.now())
 
     def set_clock(self, moment: datetime) -> None:
         begun = self._spend(EXCHANGE)

@@ -220,6 +220,13 @@ def test_a_commit_that_is_not_confirmed_is_rolled_back_after_its_minutes(world: 
     assert [check.passed for check in checks["read-back@4"]] == [True, True]
 
 
+def test_a_rollback_is_seen_on_a_router_that_lists_no_more_commits_than_it_did(world: Callable[..., World]) -> None:
+    played = world(APPLY + CONFIRMED)
+    for router in played.routers.values():
+        router.committed[:0] = [T0 - number * SECOND for number in range(100, 1, -1)]
+    assert red(played.play()) == []
+
+
 def test_a_commit_that_is_not_rolled_back_is_red_three_seconds_after_its_minutes(world: Callable[..., World]) -> None:
     played = world(APPLY + CONFIRMED)
     for router in played.routers.values():
