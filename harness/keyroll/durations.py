@@ -8,8 +8,8 @@ from datetime import timedelta
 PATTERN = r"^[+-]?(?=\d)(?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+(?:\.\d+)?s)?(?:\d+ms)?$"
 FORM = "a duration such as 90s, 30m, 1h30m, 20ms or -5m"
 _PARTS = re.compile(r"([+-])?(?=\d)(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?")
-_LONGEST = timedelta(days=3650)
-"""Longer than any chain is planned for: a longer duration is taken for a mistyped unit."""
+LONGEST = timedelta(days=3650)
+"""Ten years, longer than any chain is planned for: a longer duration is taken for a mistyped unit."""
 
 
 def parse_duration(value: object) -> timedelta:
@@ -36,7 +36,7 @@ def parse_duration(value: object) -> timedelta:
         )
     except OverflowError:
         length = timedelta.max
-    if length > _LONGEST:
+    if length > LONGEST:
         raise ValueError("should be at most ten years")
     return -length if sign == "-" else length
 

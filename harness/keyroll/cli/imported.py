@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from keyroll.cli.arguments import instant_of, length_of, read_text, read_zone, shown
+from keyroll.durations import LONGEST
 from keyroll.errors import InputError
 from keyroll.instants import SYSTEM
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from keyroll.scenario.importing.choice import PlannedChange
     from keyroll.scenario.importing.pair import Imported, LinkCapture
 
-_SKEW_MAX = timedelta(days=3650)
-"""Ten years: the longest duration that a scenario file may have."""
 _PAUSE = "5s"
 """The default of --pause."""
 
@@ -95,7 +94,7 @@ def _commit(asked: Asked, configurations: Sequence[Configuration], zone: tzinfo)
 def _skew(text: str) -> timedelta:
     sign, rest = (-1, text[1:]) if text.startswith("-") else (1, text)
     skew = sign * length_of("--skew", rest)
-    if abs(skew) > _SKEW_MAX:
+    if abs(skew) > LONGEST:
         raise InputError(f"invalid --skew '{text}': use at most ten years, which is as far as clocks of a lab are set")
     return skew
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from keyroll.check.coming_rollovers import Outcome, PredictedRollover
 from keyroll.check.judge import Report
 from keyroll.configuration import Chain
-from keyroll.durations import format_duration
+from keyroll.durations import LONGEST, format_duration
 from keyroll.errors import InputError
 from keyroll.keychain.model import Key
 from keyroll.keychain.secret import Likeness
@@ -35,8 +35,6 @@ _REASONS = {
 """The reason under which the receiver counts a predicted drop; a segment that is never sent is not counted."""
 NAME = "imported"
 """The name of the file's first chain; further chains have a number after it."""
-_LONGEST_AGO = timedelta(days=3650)
-"""The longest duration that a file takes; a key that started earlier is written as ten years old."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +352,7 @@ def _held(mine: Key, theirs: Key, t0: datetime, labels: Labels, chain: str) -> D
 
 
 def _offset(start: datetime, t0: datetime) -> timedelta:
-    return max(start - t0, -_LONGEST_AGO)
+    return max(start - t0, -LONGEST)  # a key that started earlier is written as ten years old
 
 
 def _start(key: Key) -> datetime:
